@@ -1,0 +1,147 @@
+"""A link: one AMQP connection with one channel, kept up by one long-lived owner.
+
+Remote calls (declare, bind, consume) run in tasks of the link, never in a caller's: aiormq closes the channel when a
+call is cancelled, and a browser that goes away must not take every session's channel with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import aio_pika
+import structlog
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aiormq.abc import AbstractChannel
+
+from core.errors import BrokerDown
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 10
+CONNECT_SECONDS = 5.0
+RPC_SECONDS = 10.0
+"""A broker that does not answer a call for this long is taken for gone, and the connection is made anew."""
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+
+AMQP_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
+
+
+class Link:
+    """`setup` prepares each new channel (declares, binds, consumes) before anybody else may use it."""
+
+    def __init__(self, url: str, name: str, setup: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+        self.name = name
+        self._url = url
+        self._setup = setup
+        self._channel: AbstractChannel | None = None
+        self._connection: aio_pika.abc.AbstractConnection | None = None
+        self._up = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._owner: asyncio.Task[None] | None = None
+
+    @property
+    def up(self) -> bool:
+        return self._up.is_set()
+
+    def start(self) -> None:
+        self._owner = asyncio.create_task(self._own(), name=f"link {self.name}")
+
+    async def stop(self) -> None:
+        if self._owner is None:
+            return
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=1)
+        self._owner.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._owner
+
+    async def wait_up(self) -> None:
+        await self._up.wait()
+
+    def channel(self) -> AbstractChannel:
+        """The open channel, for publishing. Raises BrokerDown."""
+        if self._channel is None:
+            raise broker_down()
+        return self._channel
+
+    def connection(self) -> aio_pika.abc.AbstractConnection:
+        """The open connection, for whoever needs a channel of its own. Raises BrokerDown."""
+        if self._connection is None:
+            raise broker_down()
+        return self._connection
+
+    async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]]) -> T:
+        """Run remote calls in a task that outlives its caller. Raises BrokerDown."""
+        channel = self.channel()
+        return await self.hold(work(channel))
+
+    async def hold(self, work: Coroutine[Any, Any, T]) -> T:
+        """The same for work that has its channel already."""
+        task = asyncio.create_task(self._guard(work), name=f"call on {self.name}")
+        self._calls.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def reset(self) -> None:
+        """Drop the connection and make a new one: the cure for a channel that is not what it should be."""
+        self._lost.set()
+
+    async def _guard(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with asyncio.timeout(RPC_SECONDS):
+                return await work
+        except TimeoutError as error:
+            self.reset()
+            raise broker_down() from error
+        except AMQP_ERRORS as error:
+            raise broker_down() from error
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller may be gone; asyncio need not complain that nobody looked
+
+    async def _own(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._hold_connection()
+                pause = FIRST_PAUSE_SECONDS
+                log.warning("broker lost", action="link.lost", link=self.name)
+            except AMQP_ERRORS as error:
+                log.warning("broker not reached", action="link.failed", link=self.name, error=type(error).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _hold_connection(self) -> None:
+        """Connect, set up, and stay until the connection or its channel is lost."""
+        self._lost.clear()
+        connection = await aio_pika.connect(
+            self._url, timeout=CONNECT_SECONDS, heartbeat=HEARTBEAT_SECONDS, name=self.name
+        )
+        try:
+            connection.close_callbacks.add(lambda *_: self._lost.set())
+            opened = connection.channel(publisher_confirms=True, on_return_raises=True)
+            async with asyncio.timeout(RPC_SECONDS):
+                await opened.initialize()
+                channel = await opened.get_underlay_channel()
+                opened.close_callbacks.add(lambda *_: self._lost.set())
+                await self._setup(channel)
+            self._connection, self._channel = connection, channel
+            self._up.set()
+            log.info("broker connected", action="link.up", link=self.name)
+            await self._lost.wait()
+        finally:
+            self._up.clear()
+            self._connection = self._channel = None
+            with suppress(*AMQP_ERRORS):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await connection.close()
+
+
+def broker_down() -> BrokerDown:
+    return BrokerDown("RabbitMQ does not answer; see RABBIT_MQ. Direct mode works without it.", retry_after=2)

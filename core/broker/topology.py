@@ -1,0 +1,51 @@
+"""Names and arguments of everything we declare in RabbitMQ. Whoever needs a thing declares it, always the same way."""
+
+from typing import Any
+
+from aiormq.abc import AbstractChannel
+
+from core.keys import TurnKey
+
+JOBS = "llm.jobs"
+DEAD_JOBS = "llm.jobs.dead"
+SESSIONS = "llm.sessions"
+
+CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
+"""A job stays unacknowledged for as long as its turn runs; RabbitMQ's default of 30 minutes is for shorter jobs."""
+JOBS_ARGUMENTS: dict[str, Any] = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": 20,
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": DEAD_JOBS,
+    "x-consumer-timeout": CONSUMER_TIMEOUT_MS,
+}
+DEAD_JOBS_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum"}
+
+LOG_MAX_LENGTH = 64
+"""Twice the distance of two snapshots, so that a snapshot and all that follows it are always there."""
+SNAPSHOT_EVERY = 32
+LOG_EXPIRES_MS = 600_000
+"""A log that nobody reads or declares for ten minutes is gone; the worker's tape and the store have the answer."""
+LOG_ARGUMENTS: dict[str, Any] = {
+    "x-single-active-consumer": True,
+    "x-max-length": LOG_MAX_LENGTH,
+    "x-overflow": "drop-head",
+    "x-expires": LOG_EXPIRES_MS,
+}
+
+
+async def declare_jobs(channel: AbstractChannel) -> int:
+    """Declare both job queues. Returns how many jobs wait."""
+    await channel.queue_declare(DEAD_JOBS, durable=True, arguments=DEAD_JOBS_ARGUMENTS)
+    declared = await channel.queue_declare(JOBS, durable=True, arguments=JOBS_ARGUMENTS)
+    return declared.message_count or 0
+
+
+async def declare_sessions(channel: AbstractChannel) -> None:
+    await channel.exchange_declare(SESSIONS, exchange_type="direct", durable=True)
+
+
+async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:
+    """Declare a turn's session log and bind it."""
+    await channel.queue_declare(key.log_name, durable=True, arguments=LOG_ARGUMENTS)
+    await channel.queue_bind(key.log_name, SESSIONS, str(key))

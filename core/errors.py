@@ -1,0 +1,112 @@
+"""Every error the product raises: a stable `code` for clients and the HTTP status it means."""
+
+
+class HopstreamError(Exception):
+    """The root. A subclass sets `code` (stable, for clients), `status` and `title`; the message is for people."""
+
+    code = "internal_error"
+    status = 500
+    title = "Something went wrong on our side"
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        """The field of the request that is wrong."""
+        self.retry_after = retry_after
+        """Seconds after which a retry makes sense, for the `Retry-After` header."""
+
+
+class InvalidInput(HopstreamError):
+    code = "invalid_input"
+    status = 422
+    title = "The request is not valid"
+
+
+class InvalidEventId(HopstreamError):
+    code = "invalid_event_id"
+    status = 400
+    title = "Last-Event-ID is not valid"
+
+
+class TooLarge(HopstreamError):
+    code = "too_large"
+    status = 413
+    title = "The request is too large"
+
+
+class NotFound(HopstreamError):
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class TurnRunning(HopstreamError):
+    code = "turn_running"
+    status = 409
+    title = "A turn of this session is still running"
+
+
+class DirectTurn(HopstreamError):
+    code = "direct_turn"
+    status = 409
+    title = "A running direct turn can be read by its own client only"
+
+
+class ReplaceConflict(HopstreamError):
+    code = "replace_conflict"
+    status = 409
+    title = "Only the latest, finished turn of a session can be replaced"
+
+
+class BrokerDown(HopstreamError):
+    code = "broker_down"
+    status = 503
+    title = "RabbitMQ cannot be reached"
+
+
+class StoreDown(HopstreamError):
+    code = "store_down"
+    status = 503
+    title = "The database cannot be reached"
+
+
+class ProviderError(HopstreamError):
+    """The model's service failed. `transient` says that the same request may succeed later."""
+
+    code = "provider_error"
+    status = 502
+    title = "The model's service failed"
+
+    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.transient = transient
+
+
+class ProviderDropped(ProviderError):
+    """The model's service broke off after the first token."""
+
+    code = "provider_drop"
+
+
+class AttemptsExhausted(HopstreamError):
+    code = "attempts_exhausted"
+    title = "The turn was given up after its last attempt"
+
+
+class TimeLimit(HopstreamError):
+    code = "time_limit"
+    status = 504
+    title = "The turn took longer than it may"
+
+
+class AttemptLost(HopstreamError):
+    """This attempt is no longer the turn's own: another worker took it over, or the turn was ended. Be silent."""
+
+    code = "attempt_lost"
+
+
+class Closing(HopstreamError):
+    code = "closing"
+    status = 503
+    title = "This process is shutting down"

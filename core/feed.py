@@ -1,0 +1,108 @@
+"""A feed: one running turn as a process sees it, shared by all who watch it there.
+
+In a worker the generation fills it and the publisher watches; in the API the broker's events fill it and the viewers
+watch. Both watch the same way: a position of their own, and a look at the feed whenever it changed.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.events import Batch, Done, End, Event, Failed, Snapshot, Start
+from core.keys import TurnKey
+from core.tape import Part, Tape, cut
+
+
+class Feed:
+    """Owned by whoever fills it; everybody else only reads. `attempt` is 0 until the first attempt starts."""
+
+    def __init__(self, key: TurnKey) -> None:
+        self.key = key
+        self.attempt = 0
+        self.model = ""
+        self.reason: str | None = None
+        self.tape = Tape()
+        self.end: End | None = None
+        self.error: Exception | None = None
+        """Why the feed itself broke down; its watchers raise it."""
+        self.queue_position: int | None = None
+        self._watchers: set[asyncio.Event] = set()
+
+    @property
+    def watched(self) -> bool:
+        return bool(self._watchers)
+
+    def start(self, attempt: int, model: str, reason: str | None = None) -> None:
+        """An attempt begins with an empty tape."""
+        self.attempt, self.model, self.reason = attempt, model, reason
+        self.tape = Tape()
+        self.queue_position = None
+        self.wake()
+
+    def append(self, part: Part) -> None:
+        self.tape.append(part)
+        self.wake()
+
+    def finish(self, end: End) -> None:
+        self.end = end
+        self.wake()
+
+    def fail(self, error: Exception) -> None:
+        self.error = error
+        self.wake()
+
+    def set_queue_position(self, position: int) -> None:
+        if position != self.queue_position and self.attempt == 0:
+            self.queue_position = position
+            self.wake()
+
+    def wake(self) -> None:
+        for watcher in self._watchers:
+            watcher.set()
+
+    @contextmanager
+    def watch(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the feed changes; the watcher clears it before it looks."""
+        watcher = asyncio.Event()
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def apply(self, event: Event) -> bool:
+        """Take in an event from the broker, in whatever order and however often it comes.
+
+        What is behind is trimmed, a lower attempt is dropped, a higher one restarts the feed. False means a hole:
+        events are missing before this one.
+        """
+        if self.end is not None or event.attempt < self.attempt:
+            return True
+        match event:
+            case Start():
+                if event.attempt > self.attempt:
+                    self.start(event.attempt, event.model, event.reason)
+                return True
+            case Snapshot():
+                if event.attempt > self.attempt:
+                    self.start(event.attempt, event.model, event.reason)
+                return self._extend(0, event.parts)
+            case Batch():
+                return event.attempt == self.attempt and self._extend(event.position, event.parts)
+            case Done() | Failed():
+                if event.attempt > self.attempt or event.position > len(self.tape):
+                    return False
+                self.finish(event)
+                return True
+
+    def _extend(self, position: int, parts: list[Part]) -> bool:
+        known = len(self.tape) - position
+        if known < 0:
+            return False
+        for part in parts:
+            size = len(part)
+            if known < size:
+                self.tape.append(cut(part, max(known, 0), size))
+            known -= size
+        self.wake()
+        return True

@@ -1,0 +1,215 @@
+"""Generation: runs a turn that this process owns to its end, into a feed.
+
+Queue mode and direct mode share it: in a worker the publisher watches the feed, in the API the response does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from enum import Enum
+
+import structlog
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from core.errors import HopstreamError, ProviderDropped, ProviderError, StoreDown, TimeLimit
+from core.events import Done, End, Failed
+from core.feed import Feed
+from core.prompt import build_messages
+from core.providers.base import Finish, Provider, Request
+from core.settings import Settings
+from core.store.records import Turn
+from core.store.store import Store
+from core.tape import Part, cut
+
+log = structlog.get_logger()
+
+LONGEST_RETRY_AFTER_SECONDS = 60.0
+"""A service that asks for more patience than this has failed, as far as a person who waits is concerned."""
+COMMIT_RETRY_SECONDS = 0.5
+_back_off = wait_random_exponential(0.5, max=10)
+
+
+class Stop(Enum):
+    """Why a run is ended from outside."""
+
+    CANCELLED = "cancelled"
+    TIME_LIMIT = "time_limit"
+    HANDED_OVER = "handed_over"
+    LOST = "lost"
+
+
+class Run:
+    """One claimed turn. `execute()` it once; `stop()` it at any time."""
+
+    def __init__(
+        self, turn: Turn, feed: Feed, *, store: Store, provider: Provider, settings: Settings, process_id: str
+    ) -> None:
+        self.turn = turn
+        self.feed = feed
+        self.attempt = turn.attempt
+        self._store = store
+        self._provider = provider
+        self._settings = settings
+        self._process_id = process_id
+        self._stop: Stop | None = None
+        self._answering: asyncio.Task[End] | None = None
+        self._log = log.bind(session_id=turn.session_id, turn=turn.turn)
+
+    @property
+    def stopped(self) -> Stop | None:
+        return self._stop
+
+    def stop(self, reason: Stop) -> None:
+        """The first reason counts."""
+        if self._stop is None:
+            self._stop = reason
+            if self._answering is not None:
+                self._answering.cancel()
+
+    async def execute(self, reason: str | None = None) -> None:
+        """Answer, commit, and finish the feed. `reason` says why this is not the turn's first attempt.
+
+        A run that was lost or handed over leaves the feed without an end.
+        """
+        self.feed.start(self.attempt, self.turn.model, reason)
+        self._log.info("turn started", action="turn.start", attempt=self.attempt, reason=reason)
+        end = await self._answer()
+        if self._stop is Stop.HANDED_OVER and end is None:
+            await self._store.ownership.release(self.turn.key, self.attempt, self._process_id)
+        if end is None:
+            self._log.warning("turn given away", action="turn.leave", attempt=self.attempt, reason=str(self._stop))
+            return
+        if await self._commit(end):
+            self.feed.finish(end)
+            self._log.info("turn ended", action="turn.end", attempt=self.attempt, **_summary(end))
+        else:
+            self._log.warning("attempt lost", action="turn.lost", attempt=self.attempt)
+
+    async def _answer(self) -> End | None:
+        self._answering = asyncio.create_task(self._attempts(), name=f"answer {self.turn.key}")
+        if self._stop is not None:
+            self._answering.cancel()
+        await asyncio.wait([self._answering])
+        if self._answering.cancelled():
+            return self._stopped()
+        error = self._answering.exception()
+        match error:
+            case None:
+                return self._answering.result()
+            case HopstreamError():
+                return self._failed(error)
+            case _:
+                self._log.error("generation broke", action="turn.broken", exc_info=error)
+                return self._failed(HopstreamError("the answer broke off because of an error on our side"))
+
+    def _stopped(self) -> End | None:
+        match self._stop:
+            case Stop.CANCELLED:
+                return Done(self.attempt, len(self.feed.tape), "cancelled")
+            case Stop.TIME_LIMIT:
+                return self._failed(TimeLimit("the turn took longer than MAX_TURN_SECONDS"))
+            case _:
+                return None
+
+    def _failed(self, error: HopstreamError) -> End:
+        return Failed(self.attempt, len(self.feed.tape), error.code, error.message)
+
+    async def _attempts(self) -> End:
+        while True:
+            try:
+                finish = await self._attempt()
+            except ProviderDropped:
+                if self._settings.provider_drop == "error" or not await self._begin_next_attempt():
+                    raise
+            else:
+                return Done(self.attempt, len(self.feed.tape), finish.reason, finish.usage)
+
+    async def _begin_next_attempt(self) -> bool:
+        attempt = await self._store.ownership.next_attempt(self.turn.key, self.attempt, self._process_id)
+        if attempt is None:
+            return False
+        self._log.warning("provider broke off", action="turn.restart", attempt=attempt, reason="provider_drop")
+        self.attempt = attempt
+        self.feed.start(attempt, self.turn.model, "provider_drop")
+        return True
+
+    async def _attempt(self) -> Finish:
+        settings = self._settings
+        messages = build_messages(
+            self.turn.message,
+            await self._store.turns.history(self.turn.key),
+            system_prompt=settings.system_prompt,
+            max_history_chars=settings.max_history_chars,
+        )
+        request = Request(self.turn.model, messages, self.turn.options, self.attempt)
+        first, rest = await open_stream(self._provider, request, settings.provider_retries)
+        if isinstance(first, Finish):
+            return first
+        try:
+            return await self._record(first, rest)
+        finally:
+            await rest.aclose()  # type: ignore[attr-defined]  # providers are async generators
+
+    async def _record(self, first: Part, rest: AsyncIterator[Part | Finish]) -> Finish:
+        feed, limit = self.feed, self._settings.max_answer_chars
+        feed.append(cut(first, 0, min(len(first), limit)))
+        async for item in rest:
+            if isinstance(item, Finish):
+                return item
+            room = limit - len(feed.tape)
+            if len(item) >= room:
+                feed.append(cut(item, 0, room))
+                return Finish("length")
+            feed.append(item)
+        raise ProviderDropped("the model's service ended the stream without finishing the answer")
+
+    async def _commit(self, end: End) -> bool:
+        """A database that is away for a while delays the end, it does not lose the answer."""
+        while True:
+            try:
+                return await self._store.ownership.finish(self.turn.key, self._process_id, self.feed.tape, end)
+            except StoreDown:
+                await asyncio.sleep(COMMIT_RETRY_SECONDS)
+
+
+async def open_stream(
+    provider: Provider, request: Request, retries: int
+) -> tuple[Part | Finish, AsyncIterator[Part | Finish]]:
+    """The first part and the stream of the rest, tried again while the service fails before the first part."""
+    attempts = AsyncRetrying(
+        retry=retry_if_exception(_is_worth_a_retry),
+        stop=stop_after_attempt(retries + 1),
+        wait=_wait,
+        reraise=True,
+    )
+
+    async def begin() -> tuple[Part | Finish, AsyncIterator[Part | Finish]]:
+        stream = provider.stream(request)
+        return await anext(stream), stream
+
+    return await attempts(begin)
+
+
+def _is_worth_a_retry(error: BaseException) -> bool:
+    return (
+        isinstance(error, ProviderError) and error.transient and (error.retry_after or 0) <= LONGEST_RETRY_AFTER_SECONDS
+    )
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    return asked if asked is not None else _back_off(state)
+
+
+def _summary(end: End) -> dict[str, object]:
+    match end:
+        case Done():
+            return {"finish_reason": end.finish_reason, "length": end.position}
+        case Failed():
+            return {"error": end.code, "length": end.position}

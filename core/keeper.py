@@ -1,0 +1,111 @@
+"""The keeper: renews this process's heartbeat, and ends its runs that were cancelled or taken over.
+
+Workers and API processes each have one, because both can own turns.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from time import monotonic
+
+import structlog
+
+from core.errors import StoreDown
+from core.generation import Run, Stop
+from core.keys import TurnKey
+from core.store.ownership import Mine
+from core.store.store import Store
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.4
+"""How often cancellations are looked for: a stopped answer ends within a second, upstream request and all."""
+LEASE_SECONDS = 3.0
+"""Less than the 4 s after which others take our turns over: a process that was frozen falls silent by itself first."""
+
+
+def new_process_id(kind: str) -> str:
+    """Unique even where a container starts again under the same name and pid."""
+    return f"{kind}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"[:128]
+
+
+class Lease:
+    """The right to publish, renewed by every heartbeat; by the monotonic clock, which goes on while we are frozen."""
+
+    def __init__(self) -> None:
+        self._renewed_at = float("-inf")
+        self._renewed = asyncio.Event()
+
+    @property
+    def valid(self) -> bool:
+        return self.age() < LEASE_SECONDS
+
+    def age(self) -> float:
+        """Seconds since the last heartbeat."""
+        return monotonic() - self._renewed_at
+
+    def renew(self, at: float) -> None:
+        """`at`: the monotonic time before the heartbeat was sent."""
+        self._renewed_at = at
+        self._renewed.set()
+
+    async def wait_valid(self) -> None:
+        while not self.valid:
+            self._renewed.clear()
+            await self._renewed.wait()
+
+
+class Keeper:
+    def __init__(self, store: Store, process_id: str, kind: str) -> None:
+        self.lease = Lease()
+        self.runs: dict[TurnKey, Run] = {}
+        """The runs of this process; whoever starts one adds it here and takes it out at its end."""
+        self._store = store
+        self._process_id = process_id
+        self._kind = kind
+        self._unaccounted: set[Mine] = set()
+
+    async def run(self) -> None:
+        """Until cancelled. A database that is away lets the lease run out, which pauses the answers."""
+        while True:
+            try:
+                await self._look()
+            except StoreDown as error:
+                log.warning("store not reached", action="keeper.store_down", error=str(error.__cause__))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def leave(self) -> None:
+        """Say goodbye in order."""
+        await self._store.processes.leave(self._process_id)
+
+    async def _look(self) -> None:
+        now = monotonic()
+        # Only runs that were claimed before the question can be missing from its answer.
+        runs = list(self.runs.items())
+        beat_due = self.lease.age() >= BEAT_SECONDS - LOOK_SECONDS / 2
+        if beat_due:
+            await self._store.processes.beat(self._process_id, self._kind)
+        if runs or beat_due:
+            mine = {own.key: own for own in await self._store.ownership.mine(self._process_id)}
+            for key, run in runs:
+                if key not in mine:
+                    run.stop(Stop.LOST)
+                elif mine[key].cancel_requested:
+                    run.stop(Stop.CANCELLED)
+            await self._release({own for own in mine.values() if own.key not in self.runs})
+        if beat_due:
+            self.lease.renew(now)
+
+    async def _release(self, unaccounted: set[Mine]) -> None:
+        """Turns that are ours but that nobody here runs, twice in a row: a claim is written before its run begins."""
+        for own in unaccounted & self._unaccounted:
+            log.error(
+                "turn without a run",
+                action="keeper.release",
+                session_id=own.key.session_id,
+                turn=own.key.turn,
+            )
+            await self._store.ownership.release(own.key, own.attempt, self._process_id)
+        self._unaccounted = unaccounted

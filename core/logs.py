@@ -1,0 +1,50 @@
+"""Structured logs: an `action` on every line, the ids of what it is about, never a message's text or a key."""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+
+from core.settings import Settings
+
+NOISY = {
+    "aiormq": logging.ERROR,
+    "aio_pika": logging.ERROR,
+    "httpx": logging.WARNING,
+    "alembic": logging.WARNING,
+}
+"""Libraries whose own reports of a lost connection double what we log ourselves."""
+
+
+def configure_logs(settings: Settings, stream: TextIO = sys.stderr) -> None:
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    )
+    errors = [structlog.processors.format_exc_info] if settings.log_format == "json" else []
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *errors, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name, least in NOISY.items():
+        logging.getLogger(name).setLevel(max(level, least))

@@ -1,0 +1,86 @@
+"""The demo provider answers where no key is set: deterministic, paced like a model, scripted by model name.
+
+`demo` answers, `demo:slow` takes its time, `demo:long` writes pages, `demo:error` fails before its first token,
+`demo:drop` breaks off in the middle of a turn's first attempt.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+from core.errors import ProviderDropped, ProviderError
+from core.events import Usage
+from core.providers.base import Finish, Request
+from core.tape import Part, Text
+
+MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
+TOKENS_PER_SECOND = 50.0
+SLOW_TOKENS_PER_SECOND = 5.0
+FIRST_TOKEN_SECONDS = 0.2
+LONG_SECTIONS = 60
+QUOTED_CHARS = 200
+_TOKEN = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+")
+
+
+class DemoProvider:
+    name = "demo"
+
+    def __init__(self, pace: float = 1.0) -> None:
+        """`pace` multiplies all waiting; tests use less than 1."""
+        self._pace = pace
+
+    async def stream(self, request: Request) -> AsyncIterator[Part | Finish]:
+        if request.model not in MODELS:
+            raise ProviderError(f"the demo provider has no model {request.model!r}; it has {', '.join(MODELS)}")
+        await asyncio.sleep(FIRST_TOKEN_SECONDS * self._pace)
+        if request.model == "demo:error":
+            raise ProviderError("the demo provider was asked to fail")
+        tokens = _TOKEN.findall(_answer(request))
+        limit = request.options.get("max_tokens") or len(tokens)
+        drop_at = len(tokens) // 2 if request.model == "demo:drop" and request.attempt == 1 else None
+        rate = SLOW_TOKENS_PER_SECOND if request.model == "demo:slow" else TOKENS_PER_SECOND
+        start = asyncio.get_running_loop().time()
+        for index, token in enumerate(tokens[:limit]):
+            await asyncio.sleep(max(0.0, start + index / rate * self._pace - asyncio.get_running_loop().time()))
+            if index == drop_at:
+                raise ProviderDropped("the demo provider was asked to break off")
+            yield Text(token)
+        usage = Usage(sum(len(m.content.split()) for m in request.messages), min(limit, len(tokens)))
+        yield Finish("length" if limit < len(tokens) else "stop", usage)
+
+    async def close(self) -> None:
+        return None
+
+
+def _answer(request: Request) -> str:
+    question = request.messages[-1].content
+    quoted = " ".join(question.split())[:QUOTED_CHARS]
+    turns = sum(message.role == "user" for message in request.messages)
+    if request.model == "demo:long":
+        sections = (f"## Section {n}\n\n{_PARAGRAPH}\n\n" for n in range(1, LONG_SECTIONS + 1))
+        return f"You wrote: “{quoted}”. Here is a long answer.\n\n{''.join(sections)}"
+    return _SHORT.format(quoted=quoted, turns=turns)
+
+
+_PARAGRAPH = (
+    "Every token of this text was written to a tape in a worker, gathered into a batch while the batch before it was "
+    "on its way, published once to RabbitMQ, confirmed, and turned into Server-Sent Events for everyone who watches. "
+    "Reload the page, open a second tab or restart the API: the text goes on at the very next character."
+)
+_SHORT = """You wrote: “{quoted}”
+
+This is the **demo provider** (message {turns} of this conversation): it answers because no `OPENAI_API_KEY` is set. \
+Its words travel the same way that a real model's would:
+
+1. the API stores your message and puts a *job* on a queue,
+2. a worker claims it and streams the answer into RabbitMQ,
+3. the API turns that into Server-Sent Events.
+
+Try to reload this page while an answer is being written, or to ask from a terminal:
+
+```bash
+curl -N localhost:8007/chat -H 'Accept: text/plain' \\
+  -H 'Content-Type: application/json' -d '{{"message": "Hello"}}'
+```
+
+Set a key in `.env` and restart to talk to a real model."""

@@ -1,0 +1,107 @@
+"""All settings: environment variables first, then `.env`. `.env.example` is held equal to this class by a test."""
+
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", str_strip_whitespace=True, frozen=True
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of the OpenAI-compatible API. Without one the demo provider answers."
+    )
+    openai_base_url: str | None = Field(
+        None, description="Any OpenAI-compatible server, e.g. http://localhost:11434/v1. Default: OpenAI."
+    )
+    openai_model: str = Field("gpt-4o-mini", description="The model where a request names none.")
+    system_prompt: str | None = Field(None, description="Put before every conversation.")
+
+    rabbit_mq: str = Field("amqp://guest:guest@localhost/", description="amqp:// or amqps:// URL of RabbitMQ.")
+    database_url: str = Field(
+        "sqlite:///data/hopstream.db",
+        description="sqlite:///… or postgresql://…; PostgreSQL where there is more than one machine.",
+    )
+
+    api_host: str = Field("127.0.0.1", description="Address the API listens on when run.sh starts it.")
+    api_port: int = Field(8007, ge=1, le=65535, description="Port of the API.")
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = Field(
+        ["*"],
+        description="Origins that may call the API from a browser, with commas. * lets chat.html work as a file.",
+    )
+
+    worker_concurrency: int = Field(
+        100, ge=1, le=1000, description="Answers one worker process streams at the same time."
+    )
+
+    shutdown_grace: float = Field(
+        30, ge=0, description="Seconds a stopping worker gives running answers before it hands them over."
+    )
+
+    max_message_chars: int = Field(
+        32_000, ge=1, description="Longest message of a user, in characters (about 8,000 tokens)."
+    )
+    max_history_chars: int = Field(
+        96_000,
+        ge=0,
+        description="Budget of earlier turns in the prompt, in characters (about 24,000 tokens).",
+    )
+    max_answer_chars: int = Field(
+        400_000,
+        ge=1,
+        description="Longest answer, in characters; a longer one ends with finish_reason length.",
+    )
+    max_turn_seconds: float = Field(600, gt=0, description="Longest turn; then it ends with a terminal error.")
+
+    provider_timeout: float = Field(
+        60,
+        gt=0,
+        description="Seconds without a byte from the model's service after which it counts as failed.",
+    )
+    provider_retries: int = Field(
+        3, ge=0, le=10, description="Further tries when the service fails before the first token."
+    )
+    provider_drop: Literal["restart", "error"] = Field(
+        "restart",
+        description="When the service breaks off in mid-answer: restart as a new attempt, or end and keep the partial.",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+
+    @field_validator("rabbit_mq")
+    @classmethod
+    def _amqp_url(cls, url: str) -> str:
+        if not url.startswith(("amqp://", "amqps://")):
+            raise ValueError("must start with amqp:// or amqps://")
+        return url
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite:", "sqlite+aiosqlite:", "postgres:", "postgresql:", "postgresql+psycopg:")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return url
+
+    @property
+    def provider(self) -> Literal["openai", "demo"]:
+        """The provider that answers: the demo one where no key is set."""
+        return "openai" if self.openai_api_key and self.openai_api_key.get_secret_value() else "demo"
+
+    @property
+    def default_model(self) -> str:
+        return self.openai_model if self.provider == "openai" else "demo"
+
+
+@cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

@@ -1,0 +1,75 @@
+"""The database connection: plain URLs in, an async engine out, and every driver's failure as StoreDown."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from core.errors import StoreDown
+
+BUSY_SECONDS = 30
+"""How long SQLite waits for another process's write: far longer than any of ours takes."""
+POOL_SIZE = 10
+"""Connections per process. Statements take milliseconds, so a thousand sessions share these few."""
+CONNECT_SECONDS = 5
+"""A database that does not answer within this is down, and callers are told so."""
+
+
+def async_url(url: str) -> sa.URL:
+    """`sqlite:///…`, `postgres://…` and `postgresql://…` with the async driver that we use."""
+    parsed = sa.make_url(url)
+    kind = parsed.get_backend_name()
+    driver = "sqlite+aiosqlite" if kind == "sqlite" else "postgresql+psycopg"
+    return parsed.set(drivername=driver)
+
+
+class Database:
+    """One engine. `begin()` is the only way to it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = async_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._create_engine()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, rolled back by an exception. Raises StoreDown."""
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            raise StoreDown("the database does not answer; see DATABASE_URL", retry_after=2) from error
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise StoreDown("the database closed the connection", retry_after=2) from error
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    def _create_engine(self) -> AsyncEngine:
+        if not self.is_sqlite:
+            return create_async_engine(
+                self.url,
+                pool_size=POOL_SIZE,
+                pool_pre_ping=True,
+                pool_timeout=CONNECT_SECONDS,
+                connect_args={"connect_timeout": CONNECT_SECONDS},
+            )
+        if self.url.database and self.url.database != ":memory:":
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_async_engine(self.url, pool_size=POOL_SIZE, connect_args={"timeout": BUSY_SECONDS})
+        sa.event.listen(engine.sync_engine, "connect", _set_sqlite_pragmas)
+        return engine
+
+
+def _set_sqlite_pragmas(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()

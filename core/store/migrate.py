@@ -1,0 +1,52 @@
+"""Brings the schema up to date. Every process calls it when it starts; several at once wait for one another."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from core.errors import StoreDown
+from core.store.database import BUSY_SECONDS, Database
+
+ADVISORY_LOCK = 0x686F7073
+"""PostgreSQL's lock for one migration at a time; the number has no meaning but to be ours ("hops")."""
+
+
+async def migrate(database: Database) -> None:
+    """Raises StoreDown."""
+    if database.is_sqlite:
+        await _use_wal(database)
+    async with database.begin() as connection:
+        if database.is_sqlite:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        await _upgrade(connection)
+
+
+async def _upgrade(connection: AsyncConnection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+
+    def run(sync_connection: sa.Connection) -> None:
+        config.attributes["connection"] = sync_connection
+        command.upgrade(config, "head")
+
+    await connection.run_sync(run)
+
+
+async def _use_wal(database: Database) -> None:
+    """Readers and one writer at the same time. SQLite's busy timeout does not cover this switch, so retry it."""
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(StoreDown),
+        wait=wait_random_exponential(0.05, max=0.5),
+        stop=stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    )
+    async for attempt in attempts:
+        with attempt:
+            async with database.begin() as connection:
+                await connection.exec_driver_sql("PRAGMA journal_mode=WAL")

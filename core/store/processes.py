@@ -1,0 +1,47 @@
+"""Heartbeats: one row per worker and per API process, renewed every second."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core.store.database import Database
+from core.store.schema import db_now, processes
+
+SILENT_SECONDS = 4.0
+"""A process not seen for this long is taken for dead: four missed heartbeats, within the 5 s a takeover may take."""
+FORGET_SECONDS = 3600.0
+"""Rows of dead processes are kept this long for whoever looks at the table, then removed."""
+
+
+def alive() -> sa.Select[tuple[str]]:
+    """The ids of the processes that were seen lately, as a subquery."""
+    return sa.select(processes.c.process_id).where(processes.c.seen_at > db_now() - SILENT_SECONDS)
+
+
+class Processes:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def beat(self, process_id: str, kind: str) -> None:
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        row = insert(processes).values(process_id=process_id, kind=kind, started_at=db_now(), seen_at=db_now())
+        renew = row.on_conflict_do_update(index_elements=["process_id"], set_={"seen_at": db_now()})
+        async with self._database.begin() as connection:
+            await connection.execute(renew)
+
+    async def leave(self, process_id: str) -> None:
+        """A process that stops in order is gone at once; its turns need not wait for its silence."""
+        async with self._database.begin() as connection:
+            await connection.execute(
+                sa.delete(processes).where(
+                    (processes.c.process_id == process_id) | (processes.c.seen_at < db_now() - FORGET_SECONDS)
+                )
+            )
+
+    async def count_alive(self, kind: str) -> int:
+        query = (
+            sa.select(sa.func.count())
+            .select_from(processes)
+            .where(processes.c.kind == kind, processes.c.process_id.in_(alive()))
+        )
+        async with self._database.begin() as connection:
+            return (await connection.execute(query)).scalar_one()

@@ -1,0 +1,104 @@
+"""What the store hands out: immutable copies of rows."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from core.events import Done, End, Failed, Usage
+from core.keys import TurnKey
+from core.tape import Tape
+
+Mode = Literal["queue", "direct"]
+Status = Literal["queued", "running", "done", "error"]
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `turns`. Times are seconds since 1970."""
+
+    session_id: str
+    turn: int
+    mode: Mode
+    status: Status
+    attempt: int
+    owner: str | None
+    handed_over: int | None
+    cancel_requested: bool
+    model: str
+    message: str
+    options: dict[str, Any]
+    replaces: int | None
+    tape: bytes | None
+    finish_reason: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    error_code: str | None
+    error_message: str | None
+    created_at: float
+    queued_at: float | None
+    started_at: float | None
+    finished_at: float | None
+
+    @property
+    def key(self) -> TurnKey:
+        return TurnKey(self.session_id, self.turn)
+
+    @property
+    def finished(self) -> bool:
+        return self.status in ("done", "error")
+
+    @property
+    def usage(self) -> Usage | None:
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return Usage(self.input_tokens, self.output_tokens)
+
+    def read_tape(self) -> Tape:
+        """The answer as committed; empty while the turn runs."""
+        return Tape.decode(self.tape) if self.tape else Tape()
+
+    @property
+    def restart_reason(self) -> str | None:
+        """Why the attempt just claimed is not the first."""
+        if self.attempt <= 1:
+            return None
+        return "handed_over" if self.handed_over == self.attempt - 1 else "worker_lost"
+
+    def end(self) -> End | None:
+        """The terminal event of a finished turn."""
+        position = len(self.read_tape())
+        if self.status == "done":
+            return Done(self.attempt, position, self.finish_reason or "stop", self.usage)
+        if self.status == "error":
+            return Failed(self.attempt, position, self.error_code or "internal_error", self.error_message or "")
+        return None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `sessions` and the status of its latest turn."""
+
+    session_id: str
+    title: str
+    last_turn: int
+    created_at: float
+    updated_at: float
+    status: Status
+
+
+class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asked for."""
+
+    session_id: str
+    mode: Mode
+    model: str
+    message: str
+    options: dict[str, Any]
+    replaces: int | None = None
+    owner: str | None = None
+    """The API process of a direct turn, which runs from the start; None in queue mode."""
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """An earlier question and its answer, for the prompt."""
+
+    message: str
+    answer: str

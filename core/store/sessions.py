@@ -1,0 +1,49 @@
+"""Sessions: list, show, delete."""
+
+import sqlalchemy as sa
+
+from core.errors import NotFound
+from core.store.database import Database
+from core.store.records import Session
+from core.store.schema import sessions, turns
+
+_SELECT = sa.select(
+    sessions.c.session_id,
+    sessions.c.title,
+    sessions.c.last_turn,
+    sessions.c.created_at,
+    sessions.c.updated_at,
+    turns.c.status,
+).join(turns, (turns.c.session_id == sessions.c.session_id) & (turns.c.turn == sessions.c.last_turn))
+
+
+class Sessions:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def recent(self, limit: int) -> list[Session]:
+        """Newest first."""
+        query = _SELECT.order_by(sessions.c.updated_at.desc(), sessions.c.session_id).limit(limit)
+        async with self._database.begin() as connection:
+            rows = await connection.execute(query)
+            return [Session(**row) for row in rows.mappings()]
+
+    async def get(self, session_id: str) -> Session:
+        """Raises NotFound."""
+        async with self._database.begin() as connection:
+            rows = await connection.execute(_SELECT.where(sessions.c.session_id == session_id))
+            row = rows.mappings().one_or_none()
+        if row is None:
+            raise unknown_session(session_id)
+        return Session(**row)
+
+    async def delete(self, session_id: str) -> None:
+        """Raises NotFound."""
+        async with self._database.begin() as connection:
+            result = await connection.execute(sa.delete(sessions).where(sessions.c.session_id == session_id))
+        if not result.rowcount:
+            raise unknown_session(session_id)
+
+
+def unknown_session(session_id: str) -> NotFound:
+    return NotFound(f"there is no session {session_id!r}")
