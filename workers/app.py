@@ -1,0 +1,54 @@
+"""The Celery app. All that a worker needs is set here, so that plain `celery -A workers.app worker` works."""
+
+import secrets
+from typing import Any
+
+from celery import Celery
+from celery.signals import celeryd_init, setup_logging
+from kombu.entity import Exchange, Queue
+
+from core.broker.jobs import TASK_NAME
+from core.broker.topology import JOBS, JOBS_ARGUMENTS
+from core.logs import configure_logs
+from core.settings import get_settings
+
+HARD_LIMIT_MARGIN_SECONDS = 30
+"""After the soft limit a turn is ended in order; only one that cannot be is abandoned this much later."""
+BROKER_HEARTBEAT_SECONDS = 10
+
+settings = get_settings()
+app = Celery("workers", broker=settings.rabbit_mq, include=["workers.tasks"])
+app.conf.update(
+    worker_pool="workers.pool:TaskPool",
+    worker_consumer="workers.consumer:Consumer",
+    worker_concurrency=settings.worker_concurrency,
+    worker_prefetch_multiplier=1,  # a job that a busy worker holds back could run elsewhere
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # the claim keeps a redelivered job from running twice
+    worker_hijack_root_logger=False,
+    worker_send_task_events=True,
+    task_queues=[Queue(JOBS, Exchange(""), routing_key=JOBS, queue_arguments=JOBS_ARGUMENTS)],
+    task_default_queue=JOBS,
+    task_routes={TASK_NAME: {"queue": JOBS}},
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    task_track_started=True,
+    task_soft_time_limit=settings.max_turn_seconds,
+    task_time_limit=settings.max_turn_seconds + HARD_LIMIT_MARGIN_SECONDS,
+    broker_heartbeat=BROKER_HEARTBEAT_SECONDS,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _set_up_logging(**_: Any) -> None:
+    configure_logs(settings)
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def _name_node(instance: Any, options: dict[str, Any], **_: Any) -> None:
+    """A unique node name for each start: RabbitMQ 4.3 refuses a name whose old connection lingers (RESOURCE_LOCKED)."""
+    name, _, host = instance.hostname.partition("@")
+    if name == "celery":
+        instance.hostname = f"worker-{secrets.token_hex(3)}@{host}"

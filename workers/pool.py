@@ -1,0 +1,110 @@
+"""The pool: Celery's thread pool, with one event loop behind it, and with limits and termination that work.
+
+A thread waits for its turn's coroutine. The stock thread pool ignores time limits and `revoke(terminate=True)`; here
+both stop the coroutine, so that what Celery's own control, Flower and `inspect` show is true.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import wait
+from itertools import count
+from typing import Any, ClassVar, Self
+
+import structlog
+from celery.concurrency import thread
+from celery.concurrency.base import apply_target
+
+from core.generation import Stop
+from core.settings import get_settings
+from workers.job import Job
+from workers.runtime import Runtime
+
+log = structlog.get_logger()
+
+HAND_OVER_SECONDS = 5.0
+"""What a stopping worker needs to give its turns away."""
+
+
+class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
+    _running: ClassVar[Any] = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = get_settings()
+        self.runtime = Runtime(self.settings)
+        self._numbers = count(1)
+        self._jobs: dict[int, Job] = {}
+        self._futures: set[Any] = set()
+        self._thread = threading.local()
+
+    @classmethod
+    def running(cls) -> Self:
+        """The pool of this process."""
+        if cls._running is None:
+            raise RuntimeError("no pool runs in this process")
+        running: Self = cls._running
+        return running
+
+    @property
+    def current_job(self) -> Job:
+        """The job of the calling thread."""
+        job: Job = self._thread.job
+        return job
+
+    def on_start(self) -> None:
+        TaskPool._running = self
+        self.runtime.start()
+
+    def on_stop(self) -> None:
+        """Finish what runs within the grace time, hand over the rest."""
+        running = list(self._futures)
+        log.info("worker stops", action="worker.stop", running=len(running))
+        wait(running, timeout=self.settings.shutdown_grace)
+        for job in list(self._jobs.values()):
+            self.runtime.call_soon(job.stop, Stop.HANDED_OVER)
+        wait(list(self._futures), timeout=HAND_OVER_SECONDS)
+        for job in list(self._jobs.values()):
+            job.abandon()
+        super().on_stop()
+        self.runtime.stop()
+
+    def on_terminate(self) -> None:
+        """A second signal: do not wait."""
+        for job in list(self._jobs.values()):
+            job.abandon()
+
+    def terminate_job(self, pid: int, signal: int | None = None) -> None:
+        """`revoke(terminate=True)`. `pid` is the job's number; one that has ended by now is nothing to stop."""
+        job = self._jobs.get(pid)
+        if job is not None:
+            self.runtime.call_soon(job.terminate)
+
+    def on_apply(
+        self,
+        target: Callable[..., Any],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        callback: Callable[..., Any] | None = None,
+        accept_callback: Callable[..., Any] | None = None,
+        timeout_callback: Callable[[bool, float], None] | None = None,
+        soft_timeout: float | None = None,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> thread.ApplyResult:
+        job = Job(next(self._numbers), self.runtime, soft_timeout, timeout, timeout_callback)
+
+        def run() -> None:
+            self._thread.job = job
+            try:
+                apply_target(target, args, kwargs, callback, accept_callback, pid=job.number)
+            finally:
+                del self._jobs[job.number]
+
+        self._jobs[job.number] = job
+        future = self.executor.submit(run)
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        return thread.ApplyResult(future)
+
+    def _get_info(self) -> dict[str, Any]:
+        return {**super()._get_info(), "jobs": len(self._jobs)}

@@ -1,0 +1,125 @@
+"""The publisher: watches a turn's feed and publishes what grew, one confirmed batch at a time.
+
+While a batch is on its way the next one gathers: the first token goes at once, and a busy broker makes batches longer,
+not queues.
+"""
+
+import asyncio
+
+import structlog
+from aiormq.abc import AbstractChannel
+from pamqp.commands import Basic
+
+from core.broker.link import AMQP_ERRORS, Link
+from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log
+from core.errors import BrokerDown
+from core.events import Batch, Event, Snapshot, Start, encode
+from core.feed import Feed
+from core.keeper import Lease
+
+log = structlog.get_logger()
+
+CONFIRM_SECONDS = 10.0
+"""A confirm that takes longer is not coming: a new connection is."""
+RETRY_SECONDS = 0.1
+
+
+class Publisher:
+    def __init__(self, feed: Feed, link: Link, lease: Lease) -> None:
+        self._feed = feed
+        self._link = link
+        self._lease = lease
+        self._routing_key = str(feed.key)
+        self._attempt = 0
+        self._position = 0
+        self._since_snapshot = 0
+
+    async def run(self) -> None:
+        """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
+        with self._feed.watch() as changed:
+            fresh = False
+            while True:
+                try:
+                    if await self._publish_growth(resume=fresh):
+                        return
+                    fresh = False
+                except (BrokerDown, *AMQP_ERRORS) as error:
+                    log.warning(
+                        "publish failed",
+                        action="publish.failed",
+                        session_id=self._feed.key.session_id,
+                        turn=self._feed.key.turn,
+                        error=type(error).__name__,
+                    )
+                    fresh = True
+                    await asyncio.sleep(RETRY_SECONDS)
+                    await self._link.wait_up()
+                    continue
+                await changed.wait()
+                changed.clear()
+
+    async def delete_log(self) -> None:
+        """The turn is committed: the store has it now. A log that cannot be deleted expires."""
+        try:
+            await self._link.call(lambda channel: channel.queue_delete(self._feed.key.log_name))
+        except BrokerDown:
+            return
+
+    async def _publish_growth(self, *, resume: bool) -> bool:
+        """Publish until there is nothing new; True once the end is out."""
+        feed = self._feed
+        if resume:
+            await self._restore()
+        while True:
+            await self._lease.wait_valid()
+            channel = self._link.channel()
+            if feed.attempt != self._attempt:
+                self._attempt, self._position = feed.attempt, 0
+                await self._publish(channel, Start(feed.attempt, feed.model, feed.reason))
+            elif parts := feed.tape.slice(self._position):
+                event = Batch(feed.attempt, self._position, parts)
+                self._position = len(feed.tape)
+                await self._publish(channel, event)
+            elif feed.end is not None:
+                await self._publish(channel, feed.end)
+                return True
+            else:
+                return False
+
+    async def _publish(self, channel: AbstractChannel, event: Event) -> None:
+        self._since_snapshot += 1
+        if self._since_snapshot < SNAPSHOT_EVERY:
+            await self._send(channel, event, SESSIONS, self._routing_key)
+            return
+        # The snapshot follows its batch at once; both confirms are awaited together.
+        snapshot = self._snapshot()
+        self._since_snapshot = 0
+        await asyncio.gather(
+            self._send(channel, event, SESSIONS, self._routing_key),
+            self._send(channel, snapshot, "", self._feed.key.log_name),
+        )
+
+    async def _restore(self) -> None:
+        """After a lost connection nobody knows what arrived: declare the log again and tell everybody everything."""
+        feed = self._feed
+        await self._link.call(lambda channel: declare_log(channel, feed.key))
+        snapshot = self._snapshot()
+        self._attempt, self._position = feed.attempt, len(feed.tape)
+        await self._send(self._link.channel(), snapshot, SESSIONS, self._routing_key)
+
+    def _snapshot(self) -> Snapshot:
+        feed = self._feed
+        return Snapshot(feed.attempt, feed.model, feed.tape.slice(), feed.reason)
+
+    async def _send(self, channel: AbstractChannel, event: Event, exchange: str, routing_key: str) -> None:
+        try:
+            await channel.basic_publish(
+                encode(event),
+                exchange=exchange,
+                routing_key=routing_key,
+                properties=Basic.Properties(delivery_mode=1),
+                timeout=CONFIRM_SECONDS,
+            )
+        except TimeoutError:
+            self._link.reset()
+            raise

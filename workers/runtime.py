@@ -1,0 +1,101 @@
+"""The runtime: one background event loop per worker process, and all that its turns share."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+from aiormq.abc import AbstractChannel
+
+from core.broker.link import Link
+from core.broker.topology import declare_jobs, declare_sessions
+from core.errors import StoreDown
+from core.keeper import Keeper, new_process_id
+from core.providers.registry import create_provider
+from core.settings import Settings
+from core.store.store import Store
+from workers.sweeper import Sweeper
+from workers.turns import Turns
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+OPEN_RETRY_SECONDS = 2.0
+
+
+class Runtime:
+    """`start()` and `stop()` from the main thread, `submit()` from any."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.turns: Turns
+        self._settings = settings
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._thread.start()
+        self.submit(self._open()).result()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def call_soon(self, callback: Any, *args: Any) -> None:
+        self._loop.call_soon_threadsafe(callback, *args)
+
+    def stop(self) -> None:
+        self.submit(self._close()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _open(self) -> None:
+        process_id = new_process_id("worker")
+        self._store = await self._open_store()
+        self._provider = create_provider(self._settings)
+        self._keeper = Keeper(self._store, process_id, "worker")
+        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._declare)
+        self._link.start()
+        self.turns = Turns(
+            store=self._store,
+            link=self._link,
+            keeper=self._keeper,
+            provider=self._provider,
+            settings=self._settings,
+            process_id=process_id,
+        )
+        self._tasks = [
+            asyncio.create_task(self._keeper.run(), name="keeper"),
+            asyncio.create_task(Sweeper(self._store, self._link).run(), name="sweeper"),
+        ]
+
+    async def _open_store(self) -> Store:
+        """A worker without its database has nothing to do but wait for it."""
+        store = Store(self._settings.database_url)
+        while True:
+            try:
+                await store.open()
+            except StoreDown as error:
+                log.error("store not reached", action="worker.store_down", error=str(error.__cause__))
+                await asyncio.sleep(OPEN_RETRY_SECONDS)
+            else:
+                return store
+
+    @staticmethod
+    async def _declare(channel: AbstractChannel) -> None:
+        await declare_sessions(channel)
+        await declare_jobs(channel)
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreDown):
+            await self._keeper.leave()
+        await self._link.stop()
+        await self._provider.close()
+        await self._store.close()

@@ -1,0 +1,52 @@
+"""The sweeper: queues turns again that a crash left behind. Every worker sweeps; the store lets one act."""
+
+import asyncio
+
+import structlog
+
+from core.broker.jobs import publish_job
+from core.broker.link import Link
+from core.broker.topology import declare_jobs
+from core.errors import BrokerDown, StoreDown
+from core.keys import TurnKey
+from core.store.store import Store
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 1.0
+OVERDUE_EVERY = 10
+"""Lost jobs are rare, and looking for them asks the broker as well: every tenth sweep."""
+
+
+class Sweeper:
+    def __init__(self, store: Store, link: Link) -> None:
+        self._store = store
+        self._link = link
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        sweeps = 0
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            sweeps += 1
+            try:
+                await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
+                if sweeps % OVERDUE_EVERY == 0:
+                    await self._sweep_overdue()
+                    await self._end_lost_direct_turns()
+            except (StoreDown, BrokerDown) as error:
+                log.debug("sweep put off", action="sweep.failed", error=error.code)
+
+    async def _sweep_overdue(self) -> None:
+        """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""
+        if await self._link.call(declare_jobs) == 0:
+            await self._requeue(await self._store.ownership.requeue_overdue(), "overdue")
+
+    async def _end_lost_direct_turns(self) -> None:
+        for turn in await self._store.ownership.lost_direct_turns():
+            await self._store.ownership.finish_lost_direct(turn)
+
+    async def _requeue(self, keys: list[TurnKey], why: str) -> None:
+        for key in keys:
+            log.warning("job queued again", action="sweep.requeue", session_id=key.session_id, turn=key.turn, why=why)
+            await self._link.call(lambda channel, key=key: publish_job(channel, key))  # type: ignore[misc]

@@ -1,0 +1,138 @@
+"""What a worker does with a job: claim its turn, answer it, publish the answer, close the log."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from core.broker.jobs import publish_job
+from core.broker.link import Link
+from core.broker.session_log import close_log
+from core.errors import AttemptsExhausted, BrokerDown, NotFound, StoreDown
+from core.events import Failed
+from core.feed import Feed
+from core.generation import Run, Stop
+from core.keeper import Keeper
+from core.keys import TurnKey
+from core.providers.base import Provider
+from core.settings import Settings
+from core.store.ownership import Held
+from core.store.records import Turn
+from core.store.store import Store
+from workers.publisher import Publisher
+
+log = structlog.get_logger()
+
+CLAIM_SECONDS = 0.5
+"""How often a turn is asked for while its owner lives: a takeover is due within 5 s."""
+
+OnStop = Callable[[Callable[[Stop], None]], None]
+"""Tells the job's owner how to stop it."""
+
+
+class Turns:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        link: Link,
+        keeper: Keeper,
+        provider: Provider,
+        settings: Settings,
+        process_id: str,
+    ) -> None:
+        self._store = store
+        self._link = link
+        self._keeper = keeper
+        self._provider = provider
+        self._settings = settings
+        self._process_id = process_id
+
+    async def handle(self, key: TurnKey, on_stop: OnStop) -> Stop | None:
+        """Returns why the turn was stopped from outside, None where it took its course."""
+        claiming = asyncio.current_task()
+
+        def stop_claiming(_: Stop) -> None:
+            if claiming is not None:
+                claiming.cancel()
+
+        on_stop(stop_claiming)
+        match await self._claim(key):
+            case Turn() as turn:
+                return await self._run(turn, on_stop)
+            case Held.EXHAUSTED:
+                await self._give_up(key)
+            case Held.FINISHED:
+                await self.announce_end(key)
+        return None
+
+    async def cancel(self, key: TurnKey) -> None:
+        """End a turn whose job was revoked before it ran."""
+        turn = await self._store.turns.request_cancel(key.session_id)
+        if turn.key == key and turn.finished:
+            await self.announce_end(key)
+
+    async def announce_end(self, key: TurnKey) -> None:
+        """Whoever committed a turn may have died before its viewers heard of it."""
+        try:
+            turn = await self._store.turns.get(key)
+        except NotFound:
+            return
+        end = turn.end()
+        if end is not None:
+            await self._link.call(lambda channel: close_log(channel, key, end))
+
+    async def _claim(self, key: TurnKey) -> Turn | Held:
+        while True:
+            try:
+                claimed = await self._store.ownership.claim(key, self._process_id)
+            except StoreDown:
+                claimed = Held.BUSY
+            if claimed is not Held.BUSY:
+                return claimed
+            await asyncio.sleep(CLAIM_SECONDS)
+
+    async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
+        feed = Feed(turn.key)
+        run = Run(
+            turn,
+            feed,
+            store=self._store,
+            provider=self._provider,
+            settings=self._settings,
+            process_id=self._process_id,
+        )
+        publisher = Publisher(feed, self._link, self._keeper.lease)
+        on_stop(run.stop)
+        self._keeper.runs[turn.key] = run
+        if turn.cancel_requested:
+            run.stop(Stop.CANCELLED)
+        publishing: asyncio.Task[None] | None = None
+        try:
+            answering = asyncio.create_task(run.execute(turn.restart_reason), name=f"run {turn.key}")
+            publishing = asyncio.create_task(publisher.run(), name=f"publish {turn.key}")
+            await answering
+            if feed.end is not None:
+                await publishing
+                await publisher.delete_log()
+            elif run.stopped is Stop.HANDED_OVER:
+                await self._requeue(turn.key)
+        finally:
+            del self._keeper.runs[turn.key]
+            if publishing is not None:
+                publishing.cancel()
+        return run.stopped
+
+    async def _give_up(self, key: TurnKey) -> None:
+        turn = await self._store.turns.get(key)
+        error = AttemptsExhausted(f"the turn was given up after {turn.attempt} attempts")
+        if await self._store.ownership.finish_orphan(key, Failed(turn.attempt, 0, error.code, error.message)):
+            log.error("turn given up", action="turn.exhausted", session_id=key.session_id, turn=key.turn)
+        await self.announce_end(key)
+
+    async def _requeue(self, key: TurnKey) -> None:
+        """A hint only: where it fails, the sweep of another worker finds the turn without an owner."""
+        try:
+            await self._link.call(lambda channel: publish_job(channel, key))
+        except BrokerDown:
+            return
