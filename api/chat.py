@@ -1,0 +1,134 @@
+"""The chat service: what the routes ask for, in the order that keeps every promise."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import structlog
+
+from api.cursor import Cursor
+from api.direct import DirectRuns
+from api.feeds import Feeds, fill_from_store
+from api.models import ChatRequest
+from api.viewer import Wire, view
+from core.broker.jobs import publish_job
+from core.broker.link import Link
+from core.broker.session_log import close_log
+from core.broker.topology import declare_log
+from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
+from core.feed import Feed
+from core.keys import TurnKey
+from core.settings import Settings
+from core.store.records import NewTurn, Turn
+from core.store.store import Store
+
+log = structlog.get_logger()
+
+DELETE_WAIT_SECONDS = 2.0
+"""A running turn of a session that is deleted ends within a second."""
+
+
+class Chat:
+    def __init__(self, *, store: Store, link: Link, feeds: Feeds, direct: DirectRuns, settings: Settings) -> None:
+        self._store = store
+        self._link = link
+        self._feeds = feeds
+        self._direct = direct
+        self._settings = settings
+
+    async def ask(self, request: ChatRequest) -> Turn:
+        """Store the turn, and in queue mode queue its job.
+
+        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge.
+        """
+        self._check_length(request.message)
+        if request.mode == "queue":
+            self._link.channel()  # before anything is stored
+        turn = await self._create(request)
+        if turn.mode == "queue":
+            try:
+                await self._link.call(lambda channel: declare_log(channel, turn.key))
+                await self._link.call(lambda channel: publish_job(channel, turn.key))
+            except BrokerDown:
+                await self._store.turns.discard(turn.key)
+                raise
+        log.info("turn accepted", action="chat.ask", session_id=turn.session_id, turn=turn.turn, mode=turn.mode)
+        return turn
+
+    async def position(self, turn: Turn) -> int:
+        return await self._store.turns.position(turn)
+
+    def answer_directly(self, turn: Turn, wire: Wire) -> AsyncIterator[bytes]:
+        return self._direct.stream(turn, wire)
+
+    async def find(self, session_id: str, turn: int | None, last_event_id: str | None) -> tuple[Turn, Cursor | None]:
+        """The turn to stream and where to go on. Raises NotFound, InvalidEventId, DirectTurn."""
+        cursor = Cursor.parse(last_event_id) if last_event_id else None
+        if cursor is not None and turn not in (None, cursor.turn):
+            raise InvalidEventId(f"Last-Event-ID {cursor} is of turn {cursor.turn}, but turn {turn} was asked for")
+        number = turn if turn is not None else cursor.turn if cursor is not None else None
+        if number is None:
+            found = await self._store.turns.latest(session_id)
+        else:
+            found = await self._store.turns.get(TurnKey(session_id, number))
+        if found.mode == "direct" and not found.finished:
+            raise DirectTurn("this turn runs in direct mode; it can be read by others once it is finished")
+        return found, cursor
+
+    async def stream(self, turn: Turn, cursor: Cursor | None, wire: Wire) -> AsyncIterator[bytes]:
+        """The events of a turn after `cursor`: from the store once it is finished, else live."""
+        if turn.finished:
+            feed = Feed(turn.key)
+            fill_from_store(feed, turn)
+            async for frame in view(feed, cursor, wire):
+                yield frame
+            return
+        async with self._feeds.attach(turn.key) as feed:
+            async for frame in view(feed, cursor, wire):
+                yield frame
+
+    async def cancel(self, session_id: str) -> Turn:
+        """Raises NotFound. A running turn ends by its owner, which looks for this several times a second."""
+        turn = await self._store.turns.request_cancel(session_id)
+        end = turn.end()
+        if end is not None and turn.mode == "queue" and turn.attempt == 0:
+            try:
+                await self._link.call(lambda channel: close_log(channel, turn.key, end))
+            except BrokerDown:
+                log.info("end not announced", action="chat.cancel", session_id=session_id)
+        return turn
+
+    async def delete(self, session_id: str) -> None:
+        """Raises NotFound. Stops a running turn first, so that its viewers see an end."""
+        turn = await self.cancel(session_id)
+        try:
+            async with asyncio.timeout(DELETE_WAIT_SECONDS):
+                while not turn.finished:
+                    await asyncio.sleep(0.05)
+                    turn = await self._store.turns.get(turn.key)
+        except TimeoutError:
+            log.warning("deleted while running", action="chat.delete", session_id=session_id)
+        await self._store.sessions.delete(session_id)
+
+    def _check_length(self, message: str) -> None:
+        limit = self._settings.max_message_chars
+        if len(message) > limit:
+            raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
+
+    async def _create(self, request: ChatRequest) -> Turn:
+        new = NewTurn(
+            session_id=request.session_id or secrets.token_urlsafe(16),
+            mode=request.mode,
+            model=request.model or self._settings.default_model,
+            message=request.message,
+            options=request.options.model_dump(exclude_none=True),
+            replaces=request.replaces,
+            owner=self._direct.process_id if request.mode == "direct" else None,
+        )
+        try:
+            return await self._store.turns.create(new)
+        except TurnRunning:
+            lost = await self._store.ownership.lost_direct_turns(new.session_id)
+            if not [turn for turn in lost if await self._store.ownership.finish_lost_direct(turn)]:
+                raise
+            return await self._store.turns.create(new)

@@ -1,0 +1,69 @@
+"""Direct mode: this process answers by itself. The turn is stored like any other; a client that leaves cancels it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from api.viewer import Wire, view
+from core.feed import Feed
+from core.generation import Run, Stop
+from core.keeper import Keeper
+from core.providers.base import Provider
+from core.settings import Settings
+from core.store.records import Turn
+from core.store.store import Store
+
+
+class DirectRuns:
+    def __init__(
+        self, *, store: Store, keeper: Keeper, provider: Provider, settings: Settings, process_id: str
+    ) -> None:
+        self.process_id = process_id
+        self._store = store
+        self._keeper = keeper
+        self._provider = provider
+        self._settings = settings
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def stream(self, turn: Turn, wire: Wire) -> AsyncIterator[bytes]:
+        """Answer a turn that this process has created for itself."""
+        feed = Feed(turn.key)
+        run = Run(
+            turn,
+            feed,
+            store=self._store,
+            provider=self._provider,
+            settings=self._settings,
+            process_id=self.process_id,
+        )
+        self._keeper.runs[turn.key] = run
+        task = asyncio.create_task(self._execute(run), name=f"direct {turn.key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            async for frame in view(feed, None, wire):
+                yield frame
+        finally:
+            run.stop(Stop.CANCELLED)
+
+    def stop_soon(self) -> None:
+        """The process shuts down: nobody else can go on with these, so they get the grace time."""
+        asyncio.get_running_loop().call_later(self._settings.shutdown_grace, self._stop_all)
+
+    async def stop(self) -> None:
+        self._stop_all()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _stop_all(self) -> None:
+        for run in self._keeper.runs.values():
+            run.stop(Stop.CANCELLED)
+
+    async def _execute(self, run: Run) -> None:
+        limit = asyncio.get_running_loop().call_later(self._settings.max_turn_seconds, run.stop, Stop.TIME_LIMIT)
+        try:
+            await run.execute()
+        except Exception as error:
+            run.feed.fail(error)
+            raise
+        finally:
+            limit.cancel()
+            del self._keeper.runs[run.turn.key]

@@ -1,0 +1,221 @@
+"""Feeds of the running turns that somebody watches in this process: filled from inbox, session log and store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from aiormq.abc import AbstractChannel
+
+from api.inbox import Inbox
+from core.broker.link import Link
+from core.broker.session_log import read_log
+from core.errors import BrokerDown, Closing, HopstreamError, NotFound, StoreDown
+from core.events import Event
+from core.feed import Feed
+from core.keys import TurnKey
+from core.store.records import Turn
+from core.store.store import Store
+
+log = structlog.get_logger()
+
+LINGER_SECONDS = 5.0
+"""A feed that nobody watches is kept this long: a reload or a reconnect finds it filled."""
+RETRY_SECONDS = 0.2
+LOOK_SECONDS = 2.0
+"""How often the store is asked about feeds that hear nothing: queue positions, and ends whose event was lost."""
+MAX_PENDING = 1000
+"""Events kept while the log is being read. More than the log ever holds; beyond that it is read once more."""
+
+
+class Feeds:
+    def __init__(self, store: Store, broker_url: str) -> None:
+        self._store = store
+        self._inbox = Inbox(broker_url, self._refill_all)
+        # Logs are read on a connection of their own, so that an accident there cannot cost the inbox.
+        self._logs = Link(broker_url, "hopstream logs", _nothing)
+        self._filled: dict[TurnKey, FilledFeed] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def up(self) -> bool:
+        return self._inbox.up and self._logs.up
+
+    def start(self) -> None:
+        self._inbox.start()
+        self._logs.start()
+        self._looking = asyncio.create_task(self._look(), name="feeds look")
+
+    async def stop(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        self.end_all()
+        await asyncio.gather(*(filled.stop() for filled in list(self._filled.values())))
+        await self._inbox.stop()
+        await self._logs.stop()
+
+    def end_all(self) -> None:
+        """The process shuts down: end every stream, so that its client resumes elsewhere."""
+        self._closing = True
+        for filled in self._filled.values():
+            filled.feed.fail(Closing("the server restarts; reconnect", retry_after=1))
+
+    @asynccontextmanager
+    async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
+        """The feed of a turn of queue mode, shared by all its viewers."""
+        if self._closing:
+            raise Closing("the server restarts; reconnect", retry_after=1)
+        filled = self._filled.get(key)
+        if filled is None:
+            filled = self._filled[key] = FilledFeed(
+                key, self._store, self._inbox, self._logs, on_done=lambda: self._filled.pop(key, None)
+            )
+        filled.viewers += 1
+        try:
+            yield filled.feed
+        finally:
+            filled.viewers -= 1
+            filled.changed.set()
+
+    def _refill_all(self) -> None:
+        for filled in self._filled.values():
+            filled.refill()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._filled:
+                continue
+            with suppress(StoreDown):
+                await self._update_positions()
+                statuses = await self._store.turns.statuses(self._filled)
+                for key, filled in list(self._filled.items()):
+                    if statuses.get(key) not in ("queued", "running"):
+                        filled.refill()
+
+    async def _update_positions(self) -> None:
+        waiting = [filled.feed for filled in self._filled.values() if filled.feed.attempt == 0]
+        if waiting:
+            places = {key: place for place, key in enumerate(await self._store.turns.queued(), start=1)}
+            for feed in waiting:
+                if feed.key in places:
+                    feed.set_queue_position(places[feed.key])
+
+
+class FilledFeed:
+    """One feed and the task that owns it: nobody else subscribes, reads its log or fills it."""
+
+    def __init__(self, key: TurnKey, store: Store, inbox: Inbox, logs: Link, on_done: Callable[[], object]) -> None:
+        self.feed = Feed(key)
+        self.viewers = 0
+        self.changed = asyncio.Event()
+        """Set when the task has to look: a hole, a viewer gone, the end."""
+        self._has_hole = True
+        self._pending: list[Event] = []
+        self._store = store
+        self._inbox = inbox
+        self._logs = logs
+        self._on_done = on_done
+        self._task = asyncio.create_task(self._own(), name=f"feed {key}")
+
+    def refill(self) -> None:
+        self._has_hole = True
+        self.changed.set()
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _own(self) -> None:
+        try:
+            while not await self._is_over():
+                if self._has_hole and self.feed.end is None:
+                    await self._fill()
+                else:
+                    await self.changed.wait()
+                    self.changed.clear()
+        except Exception as error:
+            log.error("feed broke", action="feed.broken", session_id=self.feed.key.session_id, exc_info=error)
+            self.feed.fail(HopstreamError("the stream broke off because of an error on our side"))
+        finally:
+            self._on_done()
+            await self._inbox.unsubscribe(self.feed.key)
+
+    async def _is_over(self) -> bool:
+        """Nobody watches, and nobody came back within the linger time."""
+        if self.viewers:
+            return False
+        if self.feed.end is not None or self.feed.error is not None:
+            return True
+        self.changed.clear()
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.viewers:
+                    await self.changed.wait()
+                    self.changed.clear()
+                    if self._has_hole:
+                        break
+        except TimeoutError:
+            return not self.viewers
+        return False
+
+    async def _fill(self) -> None:
+        """Subscribe, read the log, ask the store: in this order nothing falls between them."""
+        feed = self.feed
+        try:
+            await self._inbox.subscribe(feed.key, self._on_event)
+            self._has_hole = False
+            events = await self._logs.hold(read_log(self._logs.connection(), feed.key))
+            pending, self._pending = self._pending, []
+            for event in (*events, *pending):
+                if not feed.apply(event):
+                    self._has_hole = True
+            await self._ask_store()
+        except (BrokerDown, StoreDown):
+            self._has_hole = True
+            await asyncio.sleep(RETRY_SECONDS)
+        if self._has_hole:
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _ask_store(self) -> None:
+        try:
+            turn = await self._store.turns.get(self.feed.key)
+        except NotFound as error:
+            self.feed.fail(error)
+            self._has_hole = False
+            return
+        if turn.finished:
+            fill_from_store(self.feed, turn)
+            self._has_hole = False
+            # Reading declared a log that its worker had deleted.
+            await self._logs.call(lambda channel: channel.queue_delete(turn.key.log_name))
+        elif turn.status == "queued":
+            self.feed.set_queue_position(await self._store.turns.position(turn))
+
+    def _on_event(self, event: Event) -> None:
+        if not self.feed.apply(event):
+            if len(self._pending) < MAX_PENDING:
+                self._pending.append(event)
+            self.refill()
+        elif self.feed.end is not None:
+            self.changed.set()
+
+
+def fill_from_store(feed: Feed, turn: Turn) -> None:
+    """Bring a feed to the end of a finished turn, from wherever it is."""
+    if feed.end is not None:
+        return
+    if turn.attempt > feed.attempt:
+        feed.start(turn.attempt, turn.model, turn.restart_reason)
+    stored = turn.read_tape()
+    for part in stored.slice(len(feed.tape)):
+        feed.append(part)
+    end = turn.end()
+    if end is not None:
+        feed.finish(end)
+
+
+async def _nothing(_: AbstractChannel) -> None:
+    """The log link opens a channel for each reading."""

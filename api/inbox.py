@@ -1,0 +1,70 @@
+"""The inbox: the one RabbitMQ queue of this API process. A binding is a subscription to a turn's events."""
+
+from collections.abc import Callable
+
+import structlog
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from core.broker.link import Link
+from core.broker.topology import SESSIONS, declare_sessions
+from core.errors import BrokerDown
+from core.events import BadEvent, Event, decode
+from core.keys import TurnKey
+
+log = structlog.get_logger()
+
+OnEvent = Callable[[Event], None]
+
+
+class Inbox:
+    """`on_renewed` is called after every new queue: events may have been missed, so every feed has to read its log."""
+
+    def __init__(self, url: str, on_renewed: Callable[[], None]) -> None:
+        self._link = Link(url, "hopstream inbox", self._set_up)
+        self._on_renewed = on_renewed
+        self._subscribers: dict[str, OnEvent] = {}
+        self._queue = ""
+
+    @property
+    def up(self) -> bool:
+        return self._link.up
+
+    def start(self) -> None:
+        self._link.start()
+
+    async def stop(self) -> None:
+        await self._link.stop()
+
+    async def wait_up(self) -> None:
+        await self._link.wait_up()
+
+    async def subscribe(self, key: TurnKey, on_event: OnEvent) -> None:
+        """Raises BrokerDown; the subscription is then made with the next connection."""
+        self._subscribers[str(key)] = on_event
+        await self._link.call(lambda channel: channel.queue_bind(self._queue, SESSIONS, str(key)))
+
+    async def unsubscribe(self, key: TurnKey) -> None:
+        self._subscribers.pop(str(key), None)
+        try:
+            await self._link.call(lambda channel: channel.queue_unbind(self._queue, SESSIONS, str(key)))
+        except BrokerDown:
+            return  # the queue is gone, and its bindings with it
+
+    async def _set_up(self, channel: AbstractChannel) -> None:
+        await declare_sessions(channel)
+        declared = await channel.queue_declare(exclusive=True)
+        self._queue = declared.queue or ""
+        channel.on_consumer_cancel_callbacks.add(lambda _: self._link.reset())
+        await channel.basic_consume(self._queue, self._on_message, no_ack=True)
+        for routing_key in list(self._subscribers):
+            await channel.queue_bind(self._queue, SESSIONS, routing_key)
+        self._on_renewed()
+
+    async def _on_message(self, message: DeliveredMessage) -> None:
+        on_event = self._subscribers.get(message.routing_key or "")
+        if on_event is None:
+            return
+        try:
+            on_event(decode(message.body))
+        except BadEvent as error:
+            log.error("event not read", action="inbox.bad_event", error=error.message)

@@ -1,0 +1,99 @@
+"""Errors as `application/problem+json` (RFC 9457): one handler for each kind of exception, one shape for all."""
+
+import math
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.models import Problem
+from core.errors import HopstreamError
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+TITLES = {404: "Not found", 405: "Method not allowed"}
+
+
+class ProblemResponse(JSONResponse):
+    media_type = MEDIA_TYPE
+
+
+def install_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(HopstreamError, _on_hopstream_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"model": Problem, "content": content, "description": "Problem"} for status in statuses}
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> ProblemResponse:
+    body = Problem(
+        type=f"urn:hopstream:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request.scope.get("request_id", ""),
+        errors=errors,
+    )
+    return ProblemResponse(body.model_dump(exclude_none=True), status, headers)
+
+
+async def _on_hopstream_error(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HopstreamError)  # noqa: S101 - registered for these alone
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    errors = [{"field": error.field, "message": error.message}] if error.field else None
+    return problem(request, error.status, error.code, error.title, error.message, errors=errors, headers=headers)
+
+
+async def _on_invalid_request(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = [_field_error(item) for item in error.errors()]
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+    return problem(request, 422, "invalid_input", "The request is not valid", detail, errors=errors)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    title = TITLES.get(error.status_code, "The request cannot be answered")
+    code = title.lower().replace(" ", "_")
+    return problem(request, error.status_code, code, title, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
+    log.error("request failed", action="http.bug", path=request.url.path, exc_info=error)
+    return problem(
+        request,
+        500,
+        "internal_error",
+        "Something went wrong on our side",
+        "the log has the details under this request_id",
+    )
+
+
+def _field_error(item: dict[str, Any]) -> dict[str, str]:
+    """pydantic's error without the input, which may be a message's text."""
+    if item["type"] == "json_invalid":
+        return {"field": "body", "message": "is not valid JSON"}
+    where = [str(part) for part in item["loc"] if part not in ("body", "query", "path", "header")]
+    return {"field": ".".join(where) or "body", "message": item["msg"]}

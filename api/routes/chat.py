@@ -1,0 +1,53 @@
+"""POST /chat and POST /chat/{session_id}/cancel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Response
+from fastapi.responses import JSONResponse
+
+from api.dependencies import Use
+from api.models import CancelAccepted, ChatAccepted, ChatRequest
+from api.problems import responses
+from api.streaming import choose_wire, respond
+from api.wires.sse import SseWire
+from api.wires.text import TextWire
+from core.keys import SESSION_ID_PATTERN
+
+router = APIRouter(tags=["chat"])
+
+_STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
+
+
+@router.post(
+    "/chat",
+    status_code=202,
+    response_model=ChatAccepted,
+    responses={
+        200: {"description": "The answer itself, token by token", "content": _STREAMS},
+        **responses(409, 413, 422, 502, 503),
+    },
+)
+async def ask(request: ChatRequest, services: Use, accept: Annotated[str | None, Header()] = None) -> Response:
+    """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
+    chat = services.chat
+    turn = await chat.ask(request)
+    headers = {"X-Session-ID": turn.session_id}
+    if turn.mode == "direct":
+        wire = choose_wire(accept, TextWire)
+        return await respond(chat.answer_directly(turn, wire), wire, headers)
+    url = f"/stream/{turn.session_id}?turn={turn.turn}"
+    headers["Location"] = url
+    if accept and ("text/event-stream" in accept or "text/plain" in accept):
+        wire = choose_wire(accept, SseWire)
+        return await respond(chat.stream(turn, None, wire), wire, headers)
+    accepted = ChatAccepted(
+        session_id=turn.session_id, turn=turn.turn, position=await chat.position(turn), stream_url=url
+    )
+    return JSONResponse(accepted.model_dump(), 202, headers)
+
+
+@router.post("/chat/{session_id}/cancel", status_code=202, responses=responses(404, 422, 503))
+async def cancel(session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)], services: Use) -> CancelAccepted:
+    """Stop the session's turn, queued or running. Harmless where none runs."""
+    turn = await services.chat.cancel(session_id)
+    return CancelAccepted(session_id=session_id, turn=turn.turn, status=turn.status)

@@ -1,0 +1,79 @@
+"""GET /health, /ready and /test."""
+
+import asyncio
+from time import perf_counter
+from typing import Literal
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from api.dependencies import Use
+from api.models import Health, ProviderTest, Readiness
+from api.problems import responses
+from api.services import Services
+from api.version import VERSION
+from core.errors import ProviderError, StoreDown
+from core.providers.base import Finish, Message, Request
+from core.tape import Tape
+
+router = APIRouter(tags=["operation"])
+
+STORE_SECONDS = 2.0
+"""A probe must answer even while the database hangs."""
+TEST_PROMPT = "Reply with one short sentence, to show that you work."
+TEST_TOKENS = 50
+
+
+@router.get("/health")
+async def health(services: Use) -> Health:
+    """Liveness: 200 while the process serves. The rest of the answer says what it can reach."""
+    workers = await _count_workers(services)
+    return Health(
+        version=VERSION,
+        provider=services.settings.provider,
+        model=services.settings.default_model,
+        broker=_word(services.broker_up),
+        store=_word(workers is not None),
+        workers=workers or 0,
+    )
+
+
+@router.get("/ready", responses={503: {"model": Readiness}})
+async def ready(services: Use) -> JSONResponse:
+    """Readiness: 503 while broker or store is down."""
+    store_up = await _count_workers(services) is not None
+    is_ready = services.broker_up and store_up
+    readiness = Readiness(
+        status="ready" if is_ready else "unavailable", broker=_word(services.broker_up), store=_word(store_up)
+    )
+    return JSONResponse(readiness.model_dump(), 200 if is_ready else 503)
+
+
+@router.get("/test", responses=responses(502))
+async def test(services: Use) -> ProviderTest:
+    """Call the provider once."""
+    model = services.settings.default_model
+    request = Request(model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
+    tape = Tape()
+    begin = perf_counter()
+    try:
+        async with asyncio.timeout(services.settings.provider_timeout):
+            async for item in services.provider.stream(request):
+                if not isinstance(item, Finish):
+                    tape.append(item)
+    except TimeoutError as error:
+        raise ProviderError("the model's service did not answer in time") from error
+    return ProviderTest(model=model, latency_ms=round((perf_counter() - begin) * 1000, 1), reply=tape.text())
+
+
+async def _count_workers(services: Services) -> int | None:
+    """None: the store is down."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            return await services.store.processes.count_alive("worker")
+    except (StoreDown, TimeoutError):
+        return None
+
+
+def _word(up: bool) -> Literal["up", "down"]:
+    return "up" if up else "down"

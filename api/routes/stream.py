@@ -1,0 +1,44 @@
+"""GET /stream/{session_id}."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from api.dependencies import Use
+from api.problems import responses
+from api.streaming import choose_wire, respond
+from api.wires.sse import SseWire
+from core.keys import SESSION_ID_PATTERN
+
+router = APIRouter(tags=["chat"])
+
+_EXAMPLE = (
+    'retry: 1000\n\nid: 1.1.0\ndata: {"type":"start","turn":1,"attempt":1,"model":"gpt-4o-mini"}\n\n'
+    'id: 1.1.7\ndata: {"chunk":"Bonjour"}\n\nid: 1.1.8\ndata: {"type":"done","finish_reason":"stop","usage":null}\n\n'
+)
+
+
+@router.get(
+    "/stream/{session_id}",
+    response_class=Response,
+    responses={
+        200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": _EXAMPLE}}},
+        204: {"description": "Everything was seen: `Last-Event-ID` is that of the terminal event"},
+        **responses(400, 404, 409, 422, 503),
+    },
+)
+async def stream(
+    session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)],
+    services: Use,
+    turn: Annotated[int | None, Query(ge=1, le=1_000_000_000, description="Default: the latest.")] = None,
+    last_event_id: Annotated[str | None, Query(description="Resume after this id, as by the header.")] = None,
+    last_event_id_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+    accept: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The events of a turn, from the start or after `Last-Event-ID`, whether it waits, runs or is finished."""
+    chat = services.chat
+    found, cursor = await chat.find(session_id, turn, last_event_id_header or last_event_id)
+    if cursor is not None and cursor.is_end_of(found):
+        return Response(status_code=204)
+    wire = choose_wire(accept, SseWire)
+    return await respond(chat.stream(found, cursor, wire), wire)

@@ -1,0 +1,86 @@
+"""What the routes use, made once per process and closed in order."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from aiormq.abc import AbstractChannel
+
+from api.chat import Chat
+from api.direct import DirectRuns
+from api.feeds import Feeds
+from core.broker.link import Link
+from core.broker.topology import declare_jobs, declare_sessions
+from core.errors import StoreDown
+from core.keeper import Keeper, new_process_id
+from core.providers.registry import create_provider
+from core.settings import Settings
+from core.store.store import Store
+
+log = structlog.get_logger()
+
+STORE_RETRY_SECONDS = 2.0
+
+
+class Services:
+    """`start()` never waits for broker or store: the API serves, says what is missing, and recovers by itself."""
+
+    def __init__(self, settings: Settings) -> None:
+        process_id = new_process_id("api")
+        self.settings = settings
+        self.provider = create_provider(settings)
+        self.store = Store(settings.database_url)
+        self.link = Link(settings.rabbit_mq, "hopstream api", _declare)
+        self.feeds = Feeds(self.store, settings.rabbit_mq)
+        self.keeper = Keeper(self.store, process_id, "api")
+        self.direct = DirectRuns(
+            store=self.store,
+            keeper=self.keeper,
+            provider=self.provider,
+            settings=settings,
+            process_id=process_id,
+        )
+        self.chat = Chat(store=self.store, link=self.link, feeds=self.feeds, direct=self.direct, settings=settings)
+        self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def broker_up(self) -> bool:
+        return self.link.up and self.feeds.up
+
+    def start(self) -> None:
+        self.link.start()
+        self.feeds.start()
+        self._opening = asyncio.create_task(self._open_store(), name="open store")
+
+    def closing(self) -> None:
+        """A signal to stop has come: end the streams, or the server would wait for them."""
+        self.feeds.end_all()
+        self.direct.stop_soon()
+
+    async def stop(self) -> None:
+        await self.direct.stop()
+        await self.feeds.stop()
+        if self._opening is not None:
+            self._opening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._opening
+        with suppress(StoreDown):
+            await self.keeper.leave()
+        await self.link.stop()
+        await self.provider.close()
+        await self.store.close()
+
+    async def _open_store(self) -> None:
+        while True:
+            try:
+                await self.store.open()
+                break
+            except StoreDown as error:
+                log.error("store not reached", action="api.store_down", error=str(error.__cause__))
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+        await self.keeper.run()
+
+
+async def _declare(channel: AbstractChannel) -> None:
+    await declare_sessions(channel)
+    await declare_jobs(channel)

@@ -1,0 +1,45 @@
+"""The plain text wire: the answer's text alone, for curl."""
+
+from api.cursor import Cursor
+from api.viewer import Unfinished
+from core.events import End, Failed
+from core.tape import Part, Text
+
+
+class TextWire:
+    """Breaks off where it would have to take text back, or to say that the answer failed."""
+
+    media_type = "text/plain; charset=utf-8"
+
+    def __init__(self) -> None:
+        self._sent = False
+
+    def opening(self) -> bytes:
+        return b""
+
+    def queued(self, position: int) -> bytes:
+        return b""
+
+    def start(self, cursor: Cursor, model: str) -> bytes:
+        return b""
+
+    def restart(self, cursor: Cursor, reason: str) -> bytes:
+        if self._sent:
+            raise Unfinished(f"the answer was restarted ({reason}) after text was sent")
+        return b""
+
+    def parts(self, parts: list[Part], start: Cursor) -> bytes:
+        text = "".join(part.text for part in parts if isinstance(part, Text)).encode()
+        self._sent = self._sent or bool(text)
+        return text
+
+    def end(self, cursor: Cursor, end: End) -> bytes:
+        if isinstance(end, Failed):
+            raise Unfinished(f"the answer failed: {end.code}")
+        return b""
+
+    def broken(self, error: Exception) -> bytes:
+        raise Unfinished("the stream broke off") from error
+
+    def ping(self) -> bytes:
+        return b""
