@@ -10,6 +10,7 @@ from aiormq.abc import AbstractChannel
 from api.inbox import Inbox
 from core.broker.link import Link
 from core.broker.session_log import read_log
+from core.broker.topology import log_name
 from core.errors import BrokerDown, Closing, HopstreamError, NotFound, StoreDown
 from core.events import Event
 from core.feed import Feed
@@ -190,7 +191,7 @@ class FilledFeed:
             fill_from_store(self.feed, turn)
             self._has_hole = False
             # Reading declared a log that its worker had deleted.
-            await self._logs.call(lambda channel: channel.queue_delete(turn.key.log_name))
+            await self._logs.call(lambda channel: channel.queue_delete(log_name(turn.key)))
         elif turn.status == "queued":
             self.feed.set_queue_position(await self._store.turns.position(turn))
 

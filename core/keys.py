@@ -1,4 +1,4 @@
-"""Names of things: a turn's key, and what RabbitMQ calls its log."""
+"""Names of things: a turn's key, and what a session may be called."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,5 @@ class TurnKey(NamedTuple):
     """1, 2, … in its session."""
 
     def __str__(self) -> str:
-        """The routing key on `llm.sessions`, and the tail of the log's name."""
+        """The routing key on `llm.sessions`, and the tail of its log's name."""
         return f"{self.session_id}.{self.turn}"
-
-    @property
-    def log_name(self) -> str:
-        """The session log's queue name."""
-        return f"session.{self}"

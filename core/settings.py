@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     system_prompt: str | None = Field(None, description="Put before every conversation.")
 
     rabbit_mq: str = Field("amqp://guest:guest@localhost/", description="amqp:// or amqps:// URL of RabbitMQ.")
+    rabbit_mq_prefix: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_.-]{0,40}$",
+        description="Put before the name of every queue and exchange, so that two installations can share a RabbitMQ.",
+    )
     database_url: str = Field(
         "sqlite:///data/hopstream.db",
         description="sqlite:///… or postgresql://…; PostgreSQL where there is more than one machine.",

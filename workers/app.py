@@ -8,7 +8,7 @@ from celery.signals import celeryd_init, setup_logging
 from kombu.entity import Exchange, Queue
 
 from core.broker.jobs import TASK_NAME
-from core.broker.topology import JOBS, JOBS_ARGUMENTS
+from core.broker.topology import JOBS, JOBS_ARGUMENTS, PREFIX
 from core.logs import configure_logs
 from core.settings import get_settings
 
@@ -35,6 +35,8 @@ app.conf.update(
     task_track_started=True,
     task_soft_time_limit=settings.max_turn_seconds,
     task_time_limit=settings.max_turn_seconds + HARD_LIMIT_MARGIN_SECONDS,
+    control_exchange=f"{PREFIX}celery",
+    event_exchange=f"{PREFIX}celeryev",
     broker_heartbeat=BROKER_HEARTBEAT_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

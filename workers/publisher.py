@@ -11,7 +11,7 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
 from core.broker.link import AMQP_ERRORS, Link
-from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log
+from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log, log_name
 from core.errors import BrokerDown
 from core.events import Batch, Event, Snapshot, Start, encode
 from core.feed import Feed
@@ -61,7 +61,7 @@ class Publisher:
     async def delete_log(self) -> None:
         """The turn is committed: the store has it now. A log that cannot be deleted expires."""
         try:
-            await self._link.call(lambda channel: channel.queue_delete(self._feed.key.log_name))
+            await self._link.call(lambda channel: channel.queue_delete(log_name(self._feed.key)))
         except BrokerDown:
             return
 
@@ -96,7 +96,7 @@ class Publisher:
         self._since_snapshot = 0
         await asyncio.gather(
             self._send(channel, event, SESSIONS, self._routing_key),
-            self._send(channel, snapshot, "", self._feed.key.log_name),
+            self._send(channel, snapshot, "", log_name(self._feed.key)),
         )
 
     async def _restore(self) -> None:

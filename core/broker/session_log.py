@@ -5,7 +5,7 @@ import asyncio
 import aio_pika
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from core.broker.topology import LOG_ARGUMENTS, SESSIONS, declare_log
+from core.broker.topology import LOG_ARGUMENTS, SESSIONS, declare_log, log_name
 from core.events import End, Event, decode, encode
 from core.keys import TurnKey
 
@@ -24,7 +24,7 @@ async def read_log(connection: aio_pika.abc.AbstractConnection, key: TurnKey) ->
     try:
         channel = await opened.get_underlay_channel()
         await declare_log(channel, key)
-        return await _read_all(channel, key.log_name)
+        return await _read_all(channel, log_name(key))
     finally:
         await opened.close()
 
@@ -52,4 +52,4 @@ async def _read_all(channel: AbstractChannel, queue: str) -> list[Event]:
 async def close_log(channel: AbstractChannel, key: TurnKey, end: End) -> None:
     """Tell the viewers of a turn that was ended by somebody other than its worker, and delete its log."""
     await channel.basic_publish(encode(end), exchange=SESSIONS, routing_key=str(key))
-    await channel.queue_delete(key.log_name)
+    await channel.queue_delete(log_name(key))

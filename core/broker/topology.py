@@ -5,10 +5,12 @@ from typing import Any
 from aiormq.abc import AbstractChannel
 
 from core.keys import TurnKey
+from core.settings import get_settings
 
-JOBS = "llm.jobs"
-DEAD_JOBS = "llm.jobs.dead"
-SESSIONS = "llm.sessions"
+PREFIX = get_settings().rabbit_mq_prefix
+JOBS = f"{PREFIX}llm.jobs"
+DEAD_JOBS = f"{PREFIX}llm.jobs.dead"
+SESSIONS = f"{PREFIX}llm.sessions"
 
 CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 """A job stays unacknowledged for as long as its turn runs; RabbitMQ's default of 30 minutes is for shorter jobs."""
@@ -34,6 +36,11 @@ LOG_ARGUMENTS: dict[str, Any] = {
 }
 
 
+def log_name(key: TurnKey) -> str:
+    """The queue of a turn's session log."""
+    return f"{PREFIX}session.{key}"
+
+
 async def declare_jobs(channel: AbstractChannel) -> int:
     """Declare both job queues. Returns how many jobs wait."""
     await channel.queue_declare(DEAD_JOBS, durable=True, arguments=DEAD_JOBS_ARGUMENTS)
@@ -47,5 +54,5 @@ async def declare_sessions(channel: AbstractChannel) -> None:
 
 async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:
     """Declare a turn's session log and bind it."""
-    await channel.queue_declare(key.log_name, durable=True, arguments=LOG_ARGUMENTS)
-    await channel.queue_bind(key.log_name, SESSIONS, str(key))
+    await channel.queue_declare(log_name(key), durable=True, arguments=LOG_ARGUMENTS)
+    await channel.queue_bind(log_name(key), SESSIONS, str(key))

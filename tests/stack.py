@@ -1,0 +1,165 @@
+"""Real processes for tests: a mock upstream, API processes and workers, on one broker and one database.
+
+Every stack has its own prefix for queue names and its own database, so that stacks do not see one another, nor an
+installation that runs on the same broker.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+
+from core.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+BROKER = os.environ.get("RABBIT_MQ", "").strip() or "amqp://guest:guest@localhost/"
+"""Read when the tests are collected, before the environment is wiped."""
+READY_SECONDS = 60.0
+STOP_SECONDS = 30.0
+POLL_SECONDS = 0.05
+
+
+P = TypeVar("P", bound="Process")
+
+
+class Process:
+    """One of ours, with its log."""
+
+    def __init__(self, name: str, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=log.parent,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._popen.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._popen.poll()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.alive:
+            self._popen.send_signal(number)
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        return self._popen.wait(seconds)
+
+    def stop(self) -> None:
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        self._popen.wait()
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class Api(Process):
+    url: str
+
+
+class Stack:
+    """`with Stack(home) as stack:` starts the mock upstream; APIs and workers are started by the test."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        self.home = home
+        self.prefix = f"t{secrets.token_hex(4)}."
+        self.mock_url = ""
+        self.processes: list[Process] = []
+        self._environment = environment
+
+    def __enter__(self) -> Self:
+        mock = self._start(Process, "mock", ["bench.mock_upstream", "--port", "0", "--rate", "0", "--ttft", "0"])
+        deadline = time.monotonic() + READY_SECONDS
+        while not (lines := mock.output().splitlines()):
+            self._still_waiting("the mock upstream", deadline, mock)
+        self.mock_url = lines[0].split()[-1].rstrip("/")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self.processes):
+            process.signal(signal.SIGCONT)
+            process.signal(signal.SIGTERM)
+        for process in self.processes:
+            process.stop()
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """None of the caller's settings get in."""
+        inherited = {n: v for n, v in os.environ.items() if n.lower() not in Settings.model_fields}
+        ours = {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "RABBIT_MQ": BROKER,
+            "RABBIT_MQ_PREFIX": self.prefix,
+            "DATABASE_URL": f"sqlite:///{self.home}/test.db",
+            "OPENAI_API_KEY": "test-key",
+            "OPENAI_BASE_URL": f"{self.mock_url}/v1",
+            "OPENAI_MODEL": "mock",
+            "SHUTDOWN_GRACE": "5",
+        }
+        return {**inherited, **ours, **self._environment, **changes}
+
+    def start_api(self, *, ready: bool = True, **environment: str) -> Api:
+        port = free_port()
+        arguments = ["uvicorn", "api.app:app", "--port", str(port), "--no-access-log"]
+        api = self._start(Api, "api", arguments, **environment)
+        api.url = f"http://127.0.0.1:{port}"
+        self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")
+        return api
+
+    def start_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Process:
+        command = ["celery", "-A", "workers.app", "worker", "--concurrency", str(concurrency), *arguments]
+        worker = self._start(Process, "worker", command, **environment)
+        deadline = time.monotonic() + READY_SECONDS
+        while " ready." not in worker.output():
+            self._still_waiting("a worker", deadline, worker)
+        return worker
+
+    def _start(self, kind: type[P], name: str, arguments: list[str], **environment: str) -> P:
+        log = self.home / f"{name}-{len(self.processes)}.log"
+        process = kind(name, arguments, log, self.environment(**environment))
+        self.processes.append(process)
+        return process
+
+    def _poll(self, process: Process, url: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                if httpx.get(url).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            self._still_waiting(url, deadline, process)
+
+    def _still_waiting(self, what: str, deadline: float, process: Process) -> None:
+        if not process.alive or time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come up:\n{process.output()[-4000:]}")
+        time.sleep(POLL_SECONDS)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
