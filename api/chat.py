@@ -16,6 +16,7 @@ from core.broker.link import Link
 from core.broker.session_log import close_log
 from core.broker.topology import declare_log
 from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
+from core.events import Done
 from core.feed import Feed
 from core.keys import TurnKey
 from core.settings import Settings
@@ -90,8 +91,12 @@ class Chat:
     async def cancel(self, session_id: str) -> Turn:
         """Raises NotFound. A running turn ends by its owner, which looks for this several times a second."""
         turn = await self._store.turns.request_cancel(session_id)
+        if not turn.finished:
+            cancelled = Done(turn.attempt, 0, "cancelled")
+            if await self._store.ownership.finish_orphan(turn.key, cancelled):  # its owner is gone
+                turn = await self._store.turns.get(turn.key)
         end = turn.end()
-        if end is not None and turn.mode == "queue" and turn.attempt == 0:
+        if end is not None and turn.mode == "queue" and len(turn.read_tape()) == 0:
             try:
                 await self._link.call(lambda channel: close_log(channel, turn.key, end))
             except BrokerDown:

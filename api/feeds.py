@@ -88,12 +88,19 @@ class Feeds:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._filled:
                 continue
-            with suppress(StoreDown):
-                await self._update_positions()
-                statuses = await self._store.turns.statuses(self._filled)
-                for key, filled in list(self._filled.items()):
-                    if statuses.get(key) not in ("queued", "running"):
-                        filled.refill()
+            try:
+                await self._look_once()
+            except StoreDown:
+                continue
+            except Exception as error:
+                log.error("look failed", action="feeds.look_failed", exc_info=error)
+
+    async def _look_once(self) -> None:
+        await self._update_positions()
+        statuses = await self._store.turns.statuses(self._filled)
+        for key, filled in list(self._filled.items()):
+            if statuses.get(key) not in ("queued", "running"):
+                filled.refill()
 
     async def _update_positions(self) -> None:
         waiting = [filled.feed for filled in self._filled.values() if filled.feed.attempt == 0]
@@ -131,36 +138,40 @@ class FilledFeed:
 
     async def _own(self) -> None:
         try:
-            while not await self._is_over():
-                if self._has_hole and self.feed.end is None:
-                    await self._fill()
-                else:
-                    await self.changed.wait()
-                    self.changed.clear()
+            while True:
+                await self._serve()
+                await self._inbox.unsubscribe(self.feed.key)
+                if not self.viewers:  # nobody came while we said goodbye to the broker
+                    return
+                self._has_hole = True
         except Exception as error:
             log.error("feed broke", action="feed.broken", session_id=self.feed.key.session_id, exc_info=error)
             self.feed.fail(HopstreamError("the stream broke off because of an error on our side"))
         finally:
             self._on_done()
-            await self._inbox.unsubscribe(self.feed.key)
 
-    async def _is_over(self) -> bool:
-        """Nobody watches, and nobody came back within the linger time."""
-        if self.viewers:
-            return False
-        if self.feed.end is not None or self.feed.error is not None:
-            return True
-        self.changed.clear()
+    async def _serve(self) -> None:
+        """Keep the feed filled until nobody watches it any more."""
+        while True:
+            self.changed.clear()
+            over = self.feed.end is not None or self.feed.error is not None
+            if not self.viewers and (over or not await self._somebody_returns()):
+                return
+            if self._has_hole and not over:
+                await self._fill()
+            else:
+                await self.changed.wait()
+
+    async def _somebody_returns(self) -> bool:
+        """Wait for the linger time, or until there is something to tell whether the feed lives on."""
         try:
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self.viewers:
                     await self.changed.wait()
                     self.changed.clear()
-                    if self._has_hole:
-                        break
         except TimeoutError:
-            return not self.viewers
-        return False
+            return False
+        return True
 
     async def _fill(self) -> None:
         """Subscribe, read the log, ask the store: in this order nothing falls between them."""
@@ -173,10 +184,12 @@ class FilledFeed:
             for event in (*events, *pending):
                 if not feed.apply(event):
                     self._has_hole = True
-            await self._ask_store()
-        except (BrokerDown, StoreDown):
+        except BrokerDown:
             self._has_hole = True
-            await asyncio.sleep(RETRY_SECONDS)
+        try:
+            await self._ask_store()
+        except StoreDown:
+            self._has_hole = True
         if self._has_hole:
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -190,8 +203,8 @@ class FilledFeed:
         if turn.finished:
             fill_from_store(self.feed, turn)
             self._has_hole = False
-            # Reading declared a log that its worker had deleted.
-            await self._logs.call(lambda channel: channel.queue_delete(log_name(turn.key)))
+            with suppress(BrokerDown):  # reading declared a log that its worker had deleted
+                await self._logs.call(lambda channel: channel.queue_delete(log_name(turn.key)))
         elif turn.status == "queued":
             self.feed.set_queue_position(await self._store.turns.position(turn))
 

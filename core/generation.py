@@ -4,8 +4,9 @@ Queue mode and direct mode share it: in a worker the publisher watches the feed,
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import Enum
+from typing import TypeVar
 
 import structlog
 from tenacity import (
@@ -26,11 +27,13 @@ from core.store.records import Turn
 from core.store.store import Store
 from core.tape import Part, cut
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 """A service that asks for more patience than this has failed, as far as a person who waits is concerned."""
-COMMIT_RETRY_SECONDS = 0.5
+STORE_RETRY_SECONDS = 0.5
+"""A database that is away for a while delays an answer, it does not lose it."""
 _back_off = wait_random_exponential(0.5, max=10)
 
 
@@ -130,7 +133,8 @@ class Run:
                 return Done(self.attempt, len(self.feed.tape), finish.reason, finish.usage)
 
     async def _begin_next_attempt(self) -> bool:
-        attempt = await self._store.ownership.next_attempt(self.turn.key, self.attempt, self._process_id)
+        ownership = self._store.ownership
+        attempt = await _patiently(lambda: ownership.next_attempt(self.turn.key, self.attempt, self._process_id))
         if attempt is None:
             return False
         self._log.warning("provider broke off", action="turn.restart", attempt=attempt, reason="provider_drop")
@@ -142,7 +146,7 @@ class Run:
         settings = self._settings
         messages = build_messages(
             self.turn.message,
-            await self._store.turns.history(self.turn.key),
+            await _patiently(lambda: self._store.turns.history(self.turn.key)),
             system_prompt=settings.system_prompt,
             max_history_chars=settings.max_history_chars,
         )
@@ -169,12 +173,17 @@ class Run:
         raise ProviderDropped("the model's service ended the stream without finishing the answer")
 
     async def _commit(self, end: End) -> bool:
-        """A database that is away for a while delays the end, it does not lose the answer."""
-        while True:
-            try:
-                return await self._store.ownership.finish(self.turn.key, self._process_id, self.feed.tape, end)
-            except StoreDown:
-                await asyncio.sleep(COMMIT_RETRY_SECONDS)
+        ownership = self._store.ownership
+        return await _patiently(lambda: ownership.finish(self.turn.key, self._process_id, self.feed.tape, end))
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask the store until it answers."""
+    while True:
+        try:
+            return await ask()
+        except StoreDown:
+            await asyncio.sleep(STORE_RETRY_SECONDS)
 
 
 async def open_stream(

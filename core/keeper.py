@@ -74,6 +74,8 @@ class Keeper:
                 await self._look()
             except StoreDown as error:
                 log.warning("store not reached", action="keeper.store_down", error=str(error.__cause__))
+            except Exception as error:
+                log.error("look failed", action="keeper.failed", exc_info=error)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def leave(self) -> None:

@@ -35,7 +35,9 @@ class Sweeper:
                     await self._sweep_overdue()
                     await self._end_lost_direct_turns()
             except (StoreDown, BrokerDown) as error:
-                log.debug("sweep put off", action="sweep.failed", error=error.code)
+                log.debug("sweep put off", action="sweep.put_off", error=error.code)
+            except Exception as error:
+                log.error("sweep failed", action="sweep.failed", exc_info=error)
 
     async def _sweep_overdue(self) -> None:
         """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""

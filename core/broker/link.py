@@ -114,6 +114,8 @@ class Link:
                 log.warning("broker lost", action="link.lost", link=self.name)
             except AMQP_ERRORS as error:
                 log.warning("broker not reached", action="link.failed", link=self.name, error=type(error).__name__)
+            except Exception as error:
+                log.error("link broke", action="link.broken", link=self.name, exc_info=error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
