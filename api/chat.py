@@ -14,7 +14,6 @@ from api.viewer import Wire, view
 from core.broker.jobs import publish_job
 from core.broker.link import Link
 from core.broker.session_log import close_log
-from core.broker.topology import declare_log
 from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
 from core.events import Done
 from core.feed import Feed
@@ -48,7 +47,6 @@ class Chat:
         turn = await self._create(request)
         if turn.mode == "queue":
             try:
-                await self._link.call(lambda channel: declare_log(channel, turn.key))
                 await self._link.call(lambda channel: publish_job(channel, turn.key))
             except BrokerDown:
                 await self._store.turns.discard(turn.key)

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         ge=1,
         description="Longest answer, in characters; a longer one ends with finish_reason length.",
     )
-    max_turn_seconds: float = Field(600, gt=0, description="Longest turn; then it ends with a terminal error.")
+    max_turn_seconds: float = Field(600, gt=0, le=3600, description="Longest turn; then it ends with a terminal error.")
 
     provider_timeout: float = Field(
         60,

@@ -37,12 +37,14 @@ class Publisher:
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
         with self._feed.watch() as changed:
-            fresh = False
+            has_log = False
             while True:
                 try:
-                    if await self._publish_growth(resume=fresh):
+                    if not has_log:
+                        await self._open_log()
+                        has_log = True
+                    if await self._publish_growth():
                         return
-                    fresh = False
                 except (BrokerDown, *AMQP_ERRORS) as error:
                     log.warning(
                         "publish failed",
@@ -51,7 +53,7 @@ class Publisher:
                         turn=self._feed.key.turn,
                         error=type(error).__name__,
                     )
-                    fresh = True
+                    has_log = False
                     await asyncio.sleep(RETRY_SECONDS)
                     await self._link.wait_up()
                     continue
@@ -65,11 +67,19 @@ class Publisher:
         except BrokerDown:
             return
 
-    async def _publish_growth(self, *, resume: bool) -> bool:
+    async def _open_log(self) -> None:
+        """After a lost connection nobody knows what arrived, so a snapshot tells everybody everything."""
+        feed = self._feed
+        await self._link.call(lambda channel: declare_log(channel, feed.key))
+        if self._attempt:
+            await self._lease.wait_valid()
+            snapshot = self._snapshot()
+            self._attempt, self._position = feed.attempt, len(feed.tape)
+            await self._send(self._link.channel(), snapshot, SESSIONS, self._routing_key)
+
+    async def _publish_growth(self) -> bool:
         """Publish until there is nothing new; True once the end is out."""
         feed = self._feed
-        if resume:
-            await self._restore()
         while True:
             await self._lease.wait_valid()
             channel = self._link.channel()
@@ -98,14 +108,6 @@ class Publisher:
             self._send(channel, event, SESSIONS, self._routing_key),
             self._send(channel, snapshot, "", log_name(self._feed.key)),
         )
-
-    async def _restore(self) -> None:
-        """After a lost connection nobody knows what arrived: declare the log again and tell everybody everything."""
-        feed = self._feed
-        await self._link.call(lambda channel: declare_log(channel, feed.key))
-        snapshot = self._snapshot()
-        self._attempt, self._position = feed.attempt, len(feed.tape)
-        await self._send(self._link.channel(), snapshot, SESSIONS, self._routing_key)
 
     def _snapshot(self) -> Snapshot:
         feed = self._feed

@@ -26,8 +26,8 @@ DEAD_JOBS_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum"}
 LOG_MAX_LENGTH = 64
 """Twice the distance of two snapshots, so that a snapshot and all that follows it are always there."""
 SNAPSHOT_EVERY = 32
-LOG_EXPIRES_MS = 600_000
-"""A log that nobody reads or declares for ten minutes is gone; the worker's tape and the store have the answer."""
+LOG_EXPIRES_MS = 7_200_000
+"""Publishing does not count as use, so this is twice the longest turn: only a log that was left behind expires."""
 LOG_ARGUMENTS: dict[str, Any] = {
     "x-single-active-consumer": True,
     "x-max-length": LOG_MAX_LENGTH,
