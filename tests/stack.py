@@ -4,6 +4,7 @@ Every stack has its own prefix for queue names and its own database, so that sta
 installation that runs on the same broker.
 """
 
+import asyncio
 import os
 import secrets
 import signal
@@ -11,11 +12,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
 
 import httpx
 
+from bench.leftovers import forget
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -104,6 +107,8 @@ class Stack:
             process.signal(signal.SIGTERM)
         for process in self.processes:
             process.stop()
+        with ThreadPoolExecutor(1) as elsewhere:  # a test's own event loop may run in this thread
+            elsewhere.submit(asyncio.run, forget(BROKER, self.prefix)).result()
 
     def environment(self, **changes: str) -> dict[str, str]:
         """None of the caller's settings get in."""
