@@ -12,10 +12,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
+import aio_pika
 import httpx
 
 from bench.leftovers import forget
@@ -30,6 +32,7 @@ POLL_SECONDS = 0.05
 
 
 P = TypeVar("P", bound="Process")
+T = TypeVar("T")
 
 
 class Process:
@@ -107,8 +110,7 @@ class Stack:
             process.signal(signal.SIGTERM)
         for process in self.processes:
             process.stop()
-        with ThreadPoolExecutor(1) as elsewhere:  # a test's own event loop may run in this thread
-            elsewhere.submit(asyncio.run, forget(BROKER, self.prefix)).result()
+        run_elsewhere(forget(BROKER, self.prefix))
 
     def environment(self, **changes: str) -> dict[str, str]:
         """None of the caller's settings get in."""
@@ -162,6 +164,23 @@ class Stack:
         if not process.alive or time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come up:\n{process.output()[-4000:]}")
         time.sleep(POLL_SECONDS)
+
+
+def run_elsewhere(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine from a fixture, in whose thread a test's own event loop may be running."""
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(asyncio.run, work).result()
+
+
+def broker_answers() -> bool:
+    async def connect() -> None:
+        await (await aio_pika.connect(BROKER, timeout=5)).close()
+
+    try:
+        run_elsewhere(connect())
+    except (aio_pika.exceptions.AMQPError, OSError, TimeoutError):
+        return False
+    return True
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.client import Client
 from tests.parts import require
-from tests.stack import BROKER, Api, Process, Stack
+from tests.stack import BROKER, Api, Process, Stack, broker_answers
 
 
 class Shared(NamedTuple):
@@ -21,7 +21,7 @@ class Shared(NamedTuple):
 @pytest.fixture(scope="session")
 def broker() -> str:
     """The URL of a real RabbitMQ."""
-    require(_answers(BROKER), f"no RabbitMQ answers at {BROKER}; see RABBIT_MQ")
+    require(broker_answers(), f"no RabbitMQ answers at {BROKER}; see RABBIT_MQ")
     return BROKER
 
 
@@ -51,21 +51,6 @@ def stack(broker: str, tmp_path: Path) -> Iterator[Stack]:
     """A stack of a test's own, which it may break."""
     with Stack(tmp_path) as stack:
         yield stack
-
-
-def _answers(url: str) -> bool:
-    import asyncio
-
-    import aio_pika
-
-    async def connect() -> None:
-        await (await aio_pika.connect(url, timeout=5)).close()
-
-    try:
-        asyncio.run(connect())
-    except (aio_pika.exceptions.AMQPError, OSError, TimeoutError):
-        return False
-    return True
 
 
 def mock_stats(stack: Stack) -> dict[str, object]:
