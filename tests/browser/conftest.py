@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -22,6 +23,11 @@ ARGUMENTS = [
 ]
 WAIT_MS = 15_000
 CHROMIUM = os.environ.get("HOPSTREAM_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright keeps an event loop running in this thread, where no other can run then."""
+    items.sort(key=lambda item: item.path.is_relative_to(Path(__file__).parent))
 
 
 class Site(NamedTuple):

@@ -94,9 +94,7 @@ def test_the_overlays_set_replicas_and_image(overlay: str, manifests: list[Manif
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
-def test_a_roll_out_never_takes_a_pod_before_its_successor_is_ready(
-    manifests: list[Manifest], name: str
-) -> None:
+def test_a_roll_out_never_takes_a_pod_before_its_successor_is_ready(manifests: list[Manifest], name: str) -> None:
     deployment = of_kind(manifests, "Deployment")[name]
     assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert pod_of(deployment)["topologySpreadConstraints"]
@@ -239,9 +237,7 @@ def test_every_variable_of_compose_is_a_setting(compose: Manifest) -> None:
 @cache
 def dockerfile() -> dict[str, list[str]]:
     """The instructions of the Dockerfile, each with its arguments in the order of the file."""
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE).replace(
-        "\\\n", " "
-    )
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     instructions: dict[str, list[str]] = {}
     for line in filter(None, text.splitlines()):
         name, arguments = line.split(maxsplit=1)
@@ -262,9 +258,7 @@ def test_the_image_execs() -> None:
     assert os.access(ENTRYPOINT, os.X_OK)
 
 
-@pytest.mark.parametrize(
-    ("status", "healthy"), [(HTTPStatus.OK, True), (HTTPStatus.INTERNAL_SERVER_ERROR, False)]
-)
+@pytest.mark.parametrize(("status", "healthy"), [(HTTPStatus.OK, True), (HTTPStatus.INTERNAL_SERVER_ERROR, False)])
 def test_the_image_checks_the_health_of_the_api(status: HTTPStatus, healthy: bool) -> None:
     asked = []
 
@@ -283,17 +277,13 @@ def test_the_image_checks_the_health_of_the_api(status: HTTPStatus, healthy: boo
         thread = Thread(target=server.handle_request)
         thread.start()
         environment = {"API_PORT": str(server.server_port)}
-        check = subprocess.run(
-            [sys.executable, *arguments], env=environment, capture_output=True, check=False
-        )
+        check = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
         thread.join(timeout=10)
     assert (check.returncode == 0, asked) == (healthy, ["/health"])
 
 
 def test_only_what_the_image_copies_is_sent_to_the_builder() -> None:
-    ignored, *rules = [
-        line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")
-    ]
+    ignored, *rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert ignored == "*"
     assert "**/.env*" in rules
     copied = {source for copy in dockerfile()["COPY"] for source in copy.split()[:-1]}
@@ -319,9 +309,7 @@ def programs(folder: Path, *names: str) -> dict[str, str]:
 )
 def test_the_entrypoint_becomes_the_program(tmp_path: Path, words: list[str], command: str) -> None:
     environment = programs(tmp_path, "uvicorn", "celery")
-    with subprocess.Popen(
-        [ENTRYPOINT, *words], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen([ENTRYPOINT, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
         printed, _ = process.communicate(timeout=10)
     assert printed.startswith(f"{process.pid} {command}")
 

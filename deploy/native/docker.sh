@@ -1,0 +1,69 @@
+# The stack as containers: deploy/compose.yaml.
+
+docker_answers() {
+    command -v docker >/dev/null && docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1
+}
+
+# Compose takes the published address and port from the shell; run.sh takes them from .env too.
+compose() {
+    API_HOST=$(api_host) API_PORT=$(api_port) docker compose -f deploy/compose.yaml "$@"
+}
+
+docker_start() { # [WORKERS]
+    local workers=${1:-}
+    if [[ -z $workers ]]; then workers=$(docker_worker_count); fi
+    say docker "building and starting the containers of deploy/compose.yaml ..."
+    compose up --detach --build --wait --scale "worker=$((workers > 0 ? workers : 1))" || {
+        compose logs --tail 15 >&2
+        die "The containers did not become healthy; above are their last log lines. ./run.sh stop removes them."
+    }
+    if [[ -z $(setting OPENAI_API_KEY) ]]; then
+        say model "no OPENAI_API_KEY in the environment or .env: the demo provider answers"
+    fi
+    printf '\nHopstream is running: %s\n' "$(api_url)"
+}
+
+docker_stop() {
+    compose down --remove-orphans
+    say stopped "its data stays in the volumes of the Compose project hopstream"
+}
+
+docker_worker_count() {
+    compose ps --quiet worker | wc -l
+}
+
+docker_worker() { # N
+    compose up --detach --wait --no-recreate --scale "worker=$1"
+    say workers "$1"
+}
+
+docker_status() {
+    if [[ -z $(compose ps --quiet api) ]]; then
+        printf 'Hopstream is not running. ./run.sh start starts it.\n'
+        return 3
+    fi
+    compose ps
+    printf '\nHopstream is running: %s\n' "$(api_url)"
+}
+
+docker_logs() { # [-f] [api|worker|broker]
+    local follow=''
+    if [[ ${1:-} == -f ]]; then
+        follow=--follow
+        shift
+    fi
+    case ${1:-} in
+    '' | api | worker) compose logs --tail 50 ${follow:+"$follow"} "$@" ;;
+    broker) compose logs --tail 50 ${follow:+"$follow"} rabbitmq ;;
+    *) misused "There are logs of api, worker and broker, not of '$1'." ;;
+    esac
+}
+
+docker_shell() {
+    compose exec api python -i -c "$SHELL_START"
+}
+
+# Inside, where there surely is a Python.
+docker_smoke() {
+    compose exec -T api python - localhost "$DEFAULT_API_PORT" <deploy/native/smoke.py
+}

@@ -1,0 +1,134 @@
+# ./run.sh test: from a bare machine to a verdict.
+
+OLDEST_KUBECTL=1.21
+
+# All checks, quick ones first; given arguments, pytest alone with them. A part that cannot be had is announced here;
+# its tests skip and say why, or fail where CI=true.
+run_tests() { # [PYTEST ARGUMENT]...
+    setup
+    install_requirements requirements.txt requirements-dev.txt
+    get_postgres
+    get_chromium
+    get_kubectl
+    get_shellcheck
+    trap stop_test_broker EXIT
+    choose_test_broker
+
+    if (($# == 0)); then
+        check "ruff check" "$VENV/bin/ruff" check .
+        check "ruff format" "$VENV/bin/ruff" format --check .
+        check "mypy" "$VENV/bin/mypy"
+        check "import directions" "$VENV/bin/lint-imports"
+    fi
+    check "pytest" "$VENV/bin/python" -m pytest "$@"
+}
+
+check() { # NAME COMMAND...
+    printf '\n'
+    say check "$1"
+    "${@:2}" || die "$1 failed."
+}
+
+missing() { # PART WHAT FOLLOWS
+    warn tests "$1 is not here, and $why_not: $2"
+}
+
+# RABBIT_MQ of the environment; else a fresh node that ends with the tests; else what runs on localhost. Neither that
+# of .env nor that of a running stack first: tests must not eat the jobs of either.
+choose_test_broker() {
+    if [[ -z ${RABBIT_MQ:-} ]] && get_rabbitmq; then
+        test_data=$(mktemp -d "${TMPDIR:-/tmp}/hopstream-test.XXXXXX")
+        use_data "$test_data"
+        make_data
+        start_own_broker || missing RabbitMQ "tests with RabbitMQ cannot run"
+    elif [[ -n ${RABBIT_MQ:-} ]] || probe amqp "$DEFAULT_BROKER" >/dev/null; then
+        choose_broker
+    else
+        missing RabbitMQ "tests with RabbitMQ cannot run"
+        return
+    fi
+    if [[ -n ${broker_note:-} ]]; then say broker "$broker_note"; fi
+}
+
+stop_test_broker() {
+    if [[ -n ${test_data:-} ]]; then
+        stop_own_broker
+        rm -rf "$test_data"
+    fi
+}
+
+# Only its programs: the tests start a cluster of their own.
+get_postgres() {
+    local place
+    if ! place=$(postgres_programs); then
+        install_packages tests postgresql && not_at_boot postgresql
+        place=$(postgres_programs) || { missing PostgreSQL "tests on PostgreSQL cannot run" && return; }
+    fi
+    export HOPSTREAM_TEST_POSTGRES_BIN=$place
+}
+
+postgres_programs() {
+    local place on_path
+    on_path=$(command -v initdb || true)
+    for place in "${HOPSTREAM_TEST_POSTGRES_BIN:-}" \
+        $(compgen -G '/usr/lib/postgresql/*/bin' | sort -Vr) /usr/pgsql-*/bin "${on_path%/initdb}"; do
+        if [[ -x $place/initdb && -x $place/pg_ctl ]]; then
+            printf '%s' "$place"
+            return
+        fi
+    done
+    return 1
+}
+
+get_chromium() {
+    local program library=libatomic
+    if [[ $(package_manager) == apt-get ]]; then library=libatomic1; fi
+    # Playwright ships a Node.js, which wants a library that a small system lacks.
+    "$VENV/bin/playwright" --version >/dev/null 2>&1 || install_packages tests "$library" || true
+    if ! program=$(chromium_program); then
+        install_packages tests chromium || download_chromium || true
+        program=$(chromium_program) || { missing Chromium "tests in a browser cannot run" && return; }
+    fi
+    export HOPSTREAM_TEST_CHROMIUM=$program
+}
+
+chromium_program() {
+    local program
+    for program in "${HOPSTREAM_TEST_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+        # Ubuntu's chromium-browser is a note about snap, until snap has brought the browser.
+        if "$program" --version >/dev/null 2>&1; then
+            command -v "$program"
+            return
+        fi
+    done
+    program=$("$VENV/bin/python" -c 'from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright: print(playwright.chromium.executable_path)' 2>/dev/null)
+    [[ -x $program ]] && printf '%s' "$program"
+}
+
+# Ubuntu has no package of it.
+download_chromium() {
+    say tests "downloading Playwright's Chromium (log: data/logs/chromium.log) ..."
+    "$VENV/bin/playwright" install --with-deps chromium >"$LOGS/chromium.log" 2>&1 </dev/null || {
+        why_not="Playwright could not download it"
+        return 1
+    }
+}
+
+# Renders the manifests. Debian 12's, 1.20, brings a Kustomize that is too old for them.
+get_kubectl() {
+    local package version
+    if command -v kubectl >/dev/null; then return; fi
+    why_not="no package offers version $OLDEST_KUBECTL or newer"
+    for package in kubectl kubernetes-client; do
+        version=$(apt-cache show --no-all-versions "$package" 2>/dev/null | sed -n 's/^Version: *//p') || true
+        if [[ -n $version ]] && dpkg --compare-versions "$version" ge "$OLDEST_KUBECTL"; then
+            install_packages tests "$package" && return
+        fi
+    done
+    missing kubectl "tests of the manifests cannot run"
+}
+
+get_shellcheck() {
+    command -v shellcheck >/dev/null || install_packages tests shellcheck || missing shellcheck "its test cannot run"
+}
