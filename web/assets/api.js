@@ -1,0 +1,153 @@
+// Hopstream's HTTP API, as far as the page uses it.
+"use strict";
+
+(() => {
+  const { readEvents, storage } = Hopstream;
+  const DEFAULT_BASE = "http://localhost:8007";
+  const HEALTH_TIMEOUT_MS = 4_000;
+  const REQUEST_TIMEOUT_MS = 30_000;
+  const SILENCE_MS = 40_000; // the API pings every 15 s: a connection that is silent for longer is dead
+
+  /** A request that failed: `code` of the problem, or "network" where no answer came. */
+  class ApiError extends Error {
+    constructor({ code, detail, status = 0, retryAfter = null }) {
+      super(detail);
+      Object.assign(this, { code, status, retryAfter });
+    }
+  }
+
+  class Api {
+    constructor(base) {
+      this.base = base;
+    }
+
+    health() {
+      return this.#json("/health", { timeout: HEALTH_TIMEOUT_MS });
+    }
+
+    session(id) {
+      return this.#json(`/sessions/${id}`);
+    }
+
+    async remove(id) {
+      await this.#fetch(`/sessions/${id}`, { method: "DELETE" });
+    }
+
+    async cancel(id) {
+      return this.#json(`/chat/${id}/cancel`, { method: "POST" });
+    }
+
+    /** Queue mode: returns what the API accepted. */
+    ask(body) {
+      return this.#json("/chat", post(body));
+    }
+
+    /** Direct mode: yields the answer's events from the response itself. */
+    askDirectly(body, signal) {
+      const init = post(body);
+      init.headers.Accept = "text/event-stream";
+      return this.#events("/chat", init, signal);
+    }
+
+    /** Yields the events after `lastId`; {type: "open"} once connected, {type: "seen"} where there is nothing more. */
+    stream(path, lastId, signal) {
+      const url = new URL(path, this.base);
+      if (lastId) url.searchParams.set("last_event_id", lastId);
+      return this.#events(url, { headers: { Accept: "text/event-stream" } }, signal);
+    }
+
+    async *#events(path, init, signal) {
+      const connection = new AbortController();
+      const abort = () => connection.abort();
+      let silence = setTimeout(abort, SILENCE_MS);
+      const onBytes = () => {
+        clearTimeout(silence);
+        silence = setTimeout(abort, SILENCE_MS);
+      };
+      signal.addEventListener("abort", abort);
+      if (signal.aborted) abort();
+      try {
+        const response = await this.#fetch(path, { ...init, signal: connection.signal });
+        yield { type: response.status === 204 ? "seen" : "open" };
+        if (response.status === 204) return;
+        for await (const { id, data } of readEvents(response.body, onBytes)) yield { ...data, id };
+      } catch (error) {
+        throw error instanceof ApiError ? error : this.#unreachable();
+      } finally {
+        clearTimeout(silence);
+        signal.removeEventListener("abort", abort);
+        abort();
+      }
+    }
+
+    async #json(path, { timeout = REQUEST_TIMEOUT_MS, ...init } = {}) {
+      const response = await this.#fetch(path, { ...init, signal: AbortSignal.timeout(timeout) });
+      try {
+        return await response.json();
+      } catch {
+        throw this.#unreachable();
+      }
+    }
+
+    async #fetch(path, init) {
+      let response;
+      try {
+        response = await fetch(new URL(path, this.base), { cache: "no-store", ...init });
+      } catch {
+        throw this.#unreachable();
+      }
+      if (!response.ok) throw await readProblem(response);
+      return response;
+    }
+
+    #unreachable() {
+      return new ApiError({ code: "network", detail: `The API at ${this.base} cannot be reached.` });
+    }
+  }
+
+  function post(body) {
+    return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  }
+
+  /** problem+json (RFC 9457), or what a proxy in between says instead. */
+  async function readProblem(response) {
+    const problem = await response.json().catch(() => ({}));
+    const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+    return new ApiError({
+      code: String(problem.code ?? "http_error"),
+      detail: String(problem.detail ?? problem.title ?? `The API answered ${response.status}.`),
+      status: response.status,
+      retryAfter: Number.isFinite(seconds) ? seconds : null,
+    });
+  }
+
+  /** `?api=` holds for this page alone: a link must not be able to turn a browser to another server for good. */
+  async function findApi() {
+    const asked = parseBase(new URLSearchParams(location.search).get("api"));
+    const base = asked ?? parseBase(storage.read("api"));
+    if (base) return new Api(base);
+    return new Api((await isServedByApi()) ? location.origin : DEFAULT_BASE);
+  }
+
+  async function isServedByApi() {
+    if (!location.protocol.startsWith("http")) return false;
+    try {
+      const health = await new Api(location.origin).health();
+      return health.status === "ok" && "broker" in health;
+    } catch (error) {
+      return error.status >= 500; // a static server answers 404 and a page that is no JSON
+    }
+  }
+
+  /** The address without a path, or null where it is no web address. */
+  function parseBase(text) {
+    try {
+      const url = new URL(text);
+      return /^https?:$/.test(url.protocol) ? url.origin : null;
+    } catch {
+      return null;
+    }
+  }
+
+  Object.assign(Hopstream, { Api, ApiError, findApi, parseBase });
+})();

@@ -1,0 +1,147 @@
+// Where the user types. Nothing typed is lost: a draft is kept for each session, and what is on its way is kept beside
+// it until the API has accepted it.
+"use strict";
+
+(() => {
+  const { storage } = Hopstream;
+  const { byId } = Hopstream.dom;
+  const KEYCODE_OF_AN_INPUT_METHOD = 229; // Safari ends the composition before it tells of the Enter that ended it
+
+  class Composer {
+    #field = byId("message");
+    #send = byId("send");
+    #stop = byId("stop");
+    #draftKey = "draft:new";
+    #isRunning = false;
+
+    /** Handlers: onSend(text), onStop(), onMode(mode). */
+    constructor({ onSend, onStop, onMode }) {
+      this.onSend = onSend;
+      this.#field.addEventListener("input", () => this.#onInput());
+      this.#field.addEventListener("keydown", (event) => this.#onKey(event));
+      byId("composer").addEventListener("submit", (event) => {
+        event.preventDefault();
+        this.#submit();
+      });
+      this.#stop.addEventListener("click", onStop);
+      this.onMode = onMode;
+      byId("modes").addEventListener("change", () => this.chooseMode(this.mode));
+      byId("composer").elements.mode.value = storage.read("mode") === "direct" ? "direct" : "queue";
+    }
+
+    get mode() {
+      return byId("composer").elements.mode.value;
+    }
+
+    chooseMode(mode) {
+      byId("composer").elements.mode.value = mode;
+      storage.write("mode", mode);
+      this.onMode(mode);
+    }
+
+    get text() {
+      return this.#field.value;
+    }
+
+    /** Show the draft of that session; null: of the chat that has none yet. */
+    open(sessionId) {
+      this.#draftKey = draftKey(sessionId);
+      this.#fill(storage.read(this.#draftKey) ?? "");
+    }
+
+    /** The new chat has become that session, and what is typed goes with it. */
+    adopt(sessionId) {
+      storage.write(this.#draftKey, null);
+      this.#draftKey = draftKey(sessionId);
+      this.#keep();
+    }
+
+    setRunning({ isRunning, isStopping }) {
+      this.#isRunning = isRunning;
+      const hadFocus = [this.#send, this.#stop].includes(document.activeElement);
+      this.#send.hidden = isRunning;
+      this.#stop.hidden = !isRunning;
+      this.#stop.disabled = isStopping;
+      this.#showSend();
+      if (hadFocus) this.focus();
+    }
+
+    /** Give back what could not be sent, before anything typed since. */
+    restore(text) {
+      if (this.text.startsWith(text)) return;
+      this.#fill([text, this.text].filter(Boolean).join("\n\n"));
+      this.#keep();
+    }
+
+    /** On a touch screen the focus would bring the keyboard up over what is to be read. */
+    focus() {
+      if (matchMedia("(hover: hover)").matches) this.#field.focus({ preventScroll: true });
+    }
+
+    /** Empties the field. */
+    take() {
+      const text = this.text;
+      this.#fill("");
+      this.#keep();
+      return text;
+    }
+
+    #submit() {
+      if (this.text.trim() && !this.#isRunning) this.onSend(this.take());
+    }
+
+    #onKey(event) {
+      if (event.key !== "Enter" || event.shiftKey) return;
+      if (event.isComposing || event.keyCode === KEYCODE_OF_AN_INPUT_METHOD) return;
+      event.preventDefault();
+      this.#submit();
+    }
+
+    #onInput() {
+      this.#keep();
+      this.#fit();
+      this.#showSend();
+    }
+
+    #fill(text) {
+      this.#field.value = text;
+      this.#fit();
+      this.#showSend();
+    }
+
+    #keep() {
+      storage.write(this.#draftKey, this.text);
+    }
+
+    #fit() {
+      const style = this.#field.style;
+      style.height = "auto";
+      style.height = `${this.#field.scrollHeight}px`; // the style sheet bounds it
+    }
+
+    #showSend() {
+      this.#send.disabled = !this.text.trim();
+    }
+  }
+
+  const draftKey = (sessionId) => `draft:${sessionId ?? "new"}`;
+  const sendingKey = (sessionId) => `sending:${sessionId}`;
+
+  const drafts = {
+    /** Keep a message until it is known to have arrived. */
+    keepSending: (sessionId, message) => storage.write(sendingKey(sessionId), message),
+    readSending: (sessionId) => storage.read(sendingKey(sessionId)),
+    forgetSending: (sessionId) => storage.write(sendingKey(sessionId), null),
+    /** For a session that is not on the page. */
+    add(sessionId, text) {
+      const parts = [storage.read(draftKey(sessionId)), text];
+      storage.write(draftKey(sessionId), parts.filter(Boolean).join("\n\n"));
+    },
+    forget(sessionId) {
+      storage.write(draftKey(sessionId), null);
+      storage.write(sendingKey(sessionId), null);
+    },
+  };
+
+  Object.assign(Hopstream, { Composer, drafts });
+})();

@@ -1,0 +1,227 @@
+// One session as this page shows it: its turns, and the one that runs.
+"use strict";
+
+(() => {
+  const { ApiError, Turn, followStream } = Hopstream;
+  const STOP_MS = 3_000; // a cancelled turn ends within a second; a direct one is cut off after this
+
+  class Conversation {
+    title = "";
+    turns = [];
+    streamState = "idle"; // idle | connecting | streaming | error
+    #api;
+    #following = null; // {turn, controller} of the turn that is being asked or streamed
+    #syncing = null;
+
+    /** The listener is told `changed`, `turnChanged`, `accepted`, `rejected`, `finished`, `gone` and `notice`. */
+    constructor(api, sessionId, listener) {
+      this.#api = api;
+      this.listener = listener;
+      this.sessionId = sessionId;
+    }
+
+    /** The conversation as it stands: without the turns whose answer was replaced. */
+    get visibleTurns() {
+      const replaced = new Set(this.turns.map((turn) => turn.replaces));
+      return this.turns.filter((turn) => turn.turn === null || !replaced.has(turn.turn));
+    }
+
+    get running() {
+      const latest = this.turns.at(-1);
+      return latest && !latest.isFinished ? latest : null;
+    }
+
+    /** Something would be lost if this object were dropped: an answer that is read here alone, or a message on its way. */
+    get isHeldHere() {
+      const turn = this.#following?.turn;
+      return Boolean(turn && (!turn.isAccepted || (turn.mode === "direct" && !turn.isElsewhere)));
+    }
+
+    /** Take over what the store has, and follow the turn that runs. Raises ApiError. */
+    sync() {
+      if (this.#following) return Promise.resolve();
+      this.#syncing ??= this.#load().finally(() => (this.#syncing = null));
+      return this.#syncing;
+    }
+
+    /** Ask. What becomes of it is told to the listener: accepted and finished, or rejected. */
+    async ask({ message, mode, replaces = null }) {
+      if (this.running || this.#following) return;
+      const turn = new Turn({ message, mode, replaces });
+      const before = this.#lastNumber;
+      this.turns.push(turn);
+      this.#begin(turn);
+      let failure = null;
+      try {
+        await (mode === "direct" ? this.#askDirectly(turn) : this.#askQueue(turn));
+      } catch (error) {
+        failure = error;
+      }
+      const isUncertain = failure === null || failure.code === "network";
+      turn.turn ??= isUncertain ? await this.#findAccepted(message, before) : null;
+      if (turn.turn === null) return this.#reject(turn, failure ?? this.#lost());
+      this.#accept(turn);
+      await this.#follow(turn);
+    }
+
+    /** Ask again what was rejected, unless it had arrived in spite of that. */
+    async retry(request) {
+      const accepted = await this.#findAccepted(request.message, this.#lastNumber);
+      if (accepted === null) return this.ask(request);
+      await this.sync();
+      this.listener.accepted(this.turns.at(-1));
+    }
+
+    async stop() {
+      const turn = this.running;
+      if (!turn || turn.isStopping) return;
+      turn.isStopping = true;
+      this.listener.turnChanged(turn);
+      if (turn.isAccepted) await this.#cancel(turn);
+    }
+
+    /** The page turns to another session. The server goes on with a queued turn; a direct one must be read on. */
+    leave() {
+      if (this.isHeldHere) return;
+      this.#following?.controller.abort();
+      this.#following = null;
+    }
+
+    get #lastNumber() {
+      return Math.max(0, ...this.turns.map((turn) => turn.turn ?? 0));
+    }
+
+    async #load() {
+      let session;
+      try {
+        session = await this.#api.session(this.sessionId);
+      } catch (error) {
+        if (error.status !== 404) throw error;
+        return this.listener.gone();
+      }
+      if (this.#following) return; // asked meanwhile
+      const known = new Map(this.turns.map((turn) => [turn.turn, turn]));
+      this.title = session.title;
+      this.turns = session.turns.map((stored) => {
+        const turn = known.get(stored.turn);
+        turn?.load(stored);
+        return turn ?? Turn.fromStored(stored);
+      });
+      this.listener.changed();
+      const running = this.running;
+      if (!running) return;
+      running.rewind();
+      this.#begin(running);
+      this.#follow(running); // not awaited: it lasts as long as the answer
+    }
+
+    async #askQueue(turn) {
+      const { message, replaces } = turn;
+      const accepted = await this.#api.ask(this.#body({ message, mode: "queue", replaces }));
+      turn.turn = accepted.turn;
+      turn.queuePosition = accepted.position;
+      turn.streamUrl = accepted.stream_url;
+      this.#accept(turn);
+    }
+
+    async #askDirectly(turn) {
+      const { message, replaces } = turn;
+      const response = new AbortController();
+      turn.cutOff = () => response.abort();
+      const body = this.#body({ message, mode: "direct", replaces });
+      for await (const event of this.#api.askDirectly(body, response.signal)) {
+        if (event.type === "open") this.#accept(turn);
+        else if (event.type === "error" && !event.id) return; // what became of it is in the store
+        else if (turn.apply(event)) this.#changed(turn);
+        if (turn.status === "streaming") this.#report("streaming");
+      }
+    }
+
+    #body({ replaces, ...body }) {
+      return { ...body, session_id: this.sessionId, ...(replaces ? { replaces } : {}) };
+    }
+
+    #begin(turn) {
+      this.#following = { turn, controller: new AbortController() };
+      this.#report("connecting");
+      this.listener.changed();
+    }
+
+    #accept(turn) {
+      if (turn.isAccepted) return;
+      turn.isAccepted = true;
+      this.title ||= turn.message;
+      this.listener.accepted(turn);
+      this.#changed(turn);
+      if (turn.isStopping) this.#cancel(turn);
+    }
+
+    #reject(turn, error) {
+      this.turns = this.turns.filter((other) => other !== turn);
+      this.#following = null;
+      this.#report("error");
+      this.listener.changed();
+      this.listener.rejected({ message: turn.message, mode: turn.mode, replaces: turn.replaces }, error);
+      if (error.status === 409) this.sync().catch(() => {}); // another tab was first: show its turn
+    }
+
+    async #follow(turn) {
+      if (!this.#following) return; // left
+      const hooks = {
+        signal: this.#following.controller.signal,
+        report: (state) => this.#report(state),
+        changed: () => this.#changed(turn),
+      };
+      try {
+        await followStream(this.#api, this.sessionId, turn, hooks);
+      } catch (error) {
+        turn.fail({ code: error.code ?? "page_error", message: error.message });
+        this.#changed(turn);
+      }
+      if (!turn.isFinished) return; // left
+      this.#following = null;
+      this.#report(turn.status === "error" ? "error" : "idle");
+      this.listener.changed();
+      this.listener.finished(turn);
+    }
+
+    async #cancel(turn) {
+      try {
+        await this.#api.cancel(this.sessionId);
+        if (turn.cutOff) setTimeout(() => turn.isFinished || turn.cutOff(), STOP_MS);
+      } catch (error) {
+        turn.isStopping = false;
+        this.listener.notice(`The answer could not be stopped. ${error.message}`);
+        this.#changed(turn);
+      }
+    }
+
+    /** The number of a turn that the API took although its answer did not reach us, else null. */
+    async #findAccepted(message, after) {
+      try {
+        const { turns } = await this.#api.session(this.sessionId);
+        const latest = turns.at(-1);
+        return latest && latest.turn > after && latest.message === message ? latest.turn : null;
+      } catch (error) {
+        if (error instanceof ApiError) return null;
+        throw error;
+      }
+    }
+
+    #lost() {
+      return new ApiError({ code: "network", detail: "The answer broke off before it began." });
+    }
+
+    #changed(turn) {
+      this.listener.turnChanged(turn);
+    }
+
+    #report(state) {
+      if (this.streamState === state) return;
+      this.streamState = state;
+      this.listener.changed();
+    }
+  }
+
+  Hopstream.Conversation = Conversation;
+})();

@@ -1,0 +1,69 @@
+// Small helpers that every view shares.
+"use strict";
+
+(() => {
+  const ANNOUNCED_CHARS = 1200; // longer would hold a screen reader's user for minutes
+  const COPIED_MS = 1600;
+
+  const byId = (id) => document.getElementById(id);
+
+  /** A copy of a template's only element. */
+  function clone(id) {
+    return byId(id).content.firstElementChild.cloneNode(true);
+  }
+
+  /** The element of that test id below `parent`. */
+  function part(parent, testId) {
+    return parent.querySelector(`[data-testid="${testId}"]`);
+  }
+
+  /** Screen readers say it, once. */
+  function announce(text) {
+    const short = text.length > ANNOUNCED_CHARS ? `${text.slice(0, ANNOUNCED_CHARS)} … The rest is on the page.` : text;
+    const sentence = document.createElement("p");
+    sentence.textContent = short;
+    byId("announcer").replaceChildren(sentence);
+  }
+
+  /** Copies and shows so on the button. */
+  async function copy(text, button) {
+    if (!(await writeClipboard(text))) return announce("The browser did not allow copying.");
+    button.dataset.copied = "";
+    announce("Copied");
+    setTimeout(() => delete button.dataset.copied, COPIED_MS);
+  }
+
+  async function writeClipboard(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      return copyBySelection(text); // plain http other than localhost has no clipboard
+    }
+  }
+
+  function copyBySelection(text) {
+    const focused = document.activeElement;
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "sr-only";
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    focused?.focus();
+    return copied;
+  }
+
+  /** Shows the time; with the day where that is not today. */
+  function stamp(element, iso) {
+    const date = new Date(iso);
+    const isToday = date.toDateString() === new Date().toDateString();
+    const day = isToday ? {} : { day: "numeric", month: "short" };
+    element.dateTime = date.toISOString();
+    element.title = date.toLocaleString();
+    element.textContent = date.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
+  }
+
+  Hopstream.dom = { byId, clone, part, announce, copy, stamp };
+})();

@@ -1,0 +1,119 @@
+// One turn on the page: what the user wrote and the answer below it.
+"use strict";
+
+(() => {
+  const { Answer } = Hopstream;
+  const { clone, part, stamp } = Hopstream.dom;
+  const RESTART_REASONS = {
+    worker_lost: "a worker was lost",
+    provider_drop: "the model’s service broke off",
+    handed_over: "a worker handed it over",
+  };
+  const OUTCOMES = {
+    cancelled: "Stopped.",
+    length: "The answer reached its length limit.",
+    tool_calls: "The model asked for a tool.",
+  };
+
+  class TurnView {
+    #answer;
+
+    constructor(turn) {
+      this.turn = turn;
+      this.element = clone("turn-template");
+      this.user = part(this.element, "message-user");
+      this.assistant = part(this.element, "message-assistant");
+      this.answerText = part(this.element, "answer-text");
+      this.#answer = new Answer(this.answerText);
+      this.user.querySelector(".bubble").textContent = turn.message;
+      stamp(this.user.querySelector(".stamp"), turn.createdAt);
+    }
+
+    update({ isLatest, hasWorkers }) {
+      const { turn, assistant } = this;
+      for (const article of [this.user, assistant]) article.dataset.turn = turn.turn ?? "";
+      this.#answer.show(turn.text, turn.isFinished);
+      this.#showReasoning();
+      this.#showWaiting(hasWorkers);
+      this.#showNotes();
+      this.#showFoot(isLatest);
+      assistant.hopstreamText = turn.text;
+      assistant.dataset.length = turn.text.length;
+      assistant.ariaBusy = String(!turn.isFinished);
+      assistant.dataset.status = turn.status;
+    }
+
+    /** What a screen reader is told once the answer is there. */
+    get spoken() {
+      const { turn } = this;
+      if (turn.status === "error") return `The answer failed: ${turn.error?.message ?? ""}`;
+      return `${turn.finishReason === "cancelled" ? "Answer stopped" : "Answer"}: ${this.answerText.textContent}`;
+    }
+
+    #showReasoning() {
+      const { turn } = this;
+      const details = part(this.assistant, "reasoning");
+      details.hidden = turn.reasoning === "";
+      if (details.hidden) return;
+      details.querySelector(".thinking-name").textContent = turn.text || turn.isFinished ? "Thinking" : "Thinking…";
+      append(details.querySelector(".thinking-text"), turn.reasoning);
+    }
+
+    #showWaiting(hasWorkers) {
+      const { turn } = this;
+      const typing = this.assistant.querySelector(".typing");
+      typing.hidden = turn.isFinished || turn.text !== "";
+      part(typing, "queue-position").textContent = typing.hidden ? "" : describeWaiting(turn, hasWorkers);
+    }
+
+    #showNotes() {
+      const { turn, assistant } = this;
+      const reason = RESTART_REASONS[turn.restartReason] ?? turn.restartReason;
+      setNote(part(assistant, "restart-note"), reason && `The answer was restarted: ${reason}.`);
+      setNote(part(assistant, "outcome-note"), turn.status === "done" && OUTCOMES[turn.finishReason]);
+      const failure = part(assistant, "answer-error");
+      failure.hidden = turn.status !== "error";
+      failure.querySelector(".failure-text").textContent = turn.error?.message || "The answer failed.";
+    }
+
+    #showFoot(isLatest) {
+      const { turn, assistant } = this;
+      assistant.querySelector(".answer-foot").hidden = !turn.isFinished;
+      part(assistant, "copy-answer").hidden = turn.text === "";
+      part(assistant, "regenerate").hidden = !isLatest || turn.status === "error";
+      part(assistant, "retry").hidden = !isLatest;
+      if (!turn.isFinished) return;
+      stamp(assistant.querySelector(".stamp"), turn.finishedAt);
+      assistant.querySelector(".facts").textContent = describeFacts(turn);
+    }
+  }
+
+  function describeWaiting(turn, hasWorkers) {
+    if (turn.isStopping) return "Stopping …";
+    if (turn.isElsewhere) return "This answer is being read directly by another page. It is shown here once it is finished.";
+    if (turn.mode === "direct" || turn.status !== "queued" || !turn.isAccepted) return "";
+    if (!hasWorkers) return "No worker is running. The answer starts as soon as one does.";
+    if (turn.queuePosition === null) return "";
+    return turn.queuePosition <= 1 ? "Next in the queue" : `Number ${turn.queuePosition} in the queue`;
+  }
+
+  function describeFacts(turn) {
+    const tokens = turn.usage?.output_tokens;
+    const count = tokens ? `${tokens.toLocaleString()} ${tokens === 1 ? "token" : "tokens"}` : "";
+    return [turn.model, turn.mode === "direct" ? "direct" : "", count].filter(Boolean).join(" · ");
+  }
+
+  function setNote(element, text) {
+    element.hidden = !text;
+    element.textContent = text || "";
+  }
+
+  /** Adds what is new, so that a selection in the text stays. */
+  function append(element, text) {
+    const shown = element.textContent;
+    if (!text.startsWith(shown)) element.textContent = text;
+    else if (text.length > shown.length) element.append(text.slice(shown.length));
+  }
+
+  Hopstream.TurnView = TurnView;
+})();

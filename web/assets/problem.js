@@ -1,0 +1,46 @@
+// A request that failed, said where its answer would have been, with a way on.
+"use strict";
+
+(() => {
+  const { byId, clone, part } = Hopstream.dom;
+
+  class ProblemCard {
+    #element = null;
+    #countdown = null;
+
+    /** `onDirect` is offered where the queue is what failed. */
+    show(error, { onRetry, onDirect = null }) {
+      this.clear();
+      const card = (this.#element = clone("problem-template"));
+      const text = card.querySelector(".problem-text");
+      const until = error.retryAfter === null ? null : Date.now() + error.retryAfter * 1000;
+      const describe = () => {
+        text.textContent = describeProblem(error, until);
+      };
+      describe();
+      if (until !== null) this.#countdown = setInterval(describe, 1000);
+      part(card, "retry").addEventListener("click", onRetry);
+      const direct = part(card, "retry-direct");
+      direct.hidden = !onDirect;
+      if (onDirect) direct.addEventListener("click", onDirect);
+      byId("thread").append(card);
+      card.scrollIntoView({ block: "nearest" });
+    }
+
+    clear() {
+      clearInterval(this.#countdown);
+      this.#element?.remove();
+      this.#element = null;
+    }
+  }
+
+  function describeProblem(error, until) {
+    const sentence = /[.!?…]$/.test(error.message) ? error.message : `${error.message}.`;
+    const text = sentence.charAt(0).toUpperCase() + sentence.slice(1);
+    if (until === null) return text;
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    return seconds > 0 ? `${text} Try again in ${seconds} s.` : `${text} You can try again now.`;
+  }
+
+  Hopstream.ProblemCard = ProblemCard;
+})();

@@ -1,0 +1,80 @@
+// The conversation on the page.
+"use strict";
+
+(() => {
+  const { StickyScroll, TurnView } = Hopstream;
+  const { byId, clone, copy } = Hopstream.dom;
+
+  class Thread {
+    #element = byId("thread");
+    #scroll = new StickyScroll(byId("scroller"), this.#element, byId("jump-latest"));
+    #views = new Map(); // by turn
+    #welcome = clone("welcome-template");
+    #hasWorkers = true;
+
+    /** Handlers: onExample(text), onRegenerate(turn). */
+    constructor({ onExample, onRegenerate }) {
+      this.#element.addEventListener("click", ({ target }) => {
+        const button = target.closest("button");
+        const view = [...this.#views.values()].find(({ element }) => element.contains(button));
+        switch (button?.dataset.testid) {
+          case "example":
+            return onExample(button.querySelector("span").textContent);
+          case "regenerate":
+          case "retry":
+            return view && onRegenerate(view.turn);
+          case "copy-answer":
+            return copy(view.turn.text, button);
+          case "copy-code":
+            return copy(button.closest(".code-block").querySelector("pre").textContent, button);
+        }
+      });
+    }
+
+    /** `isLoading`: what is in the session is not known yet. */
+    show(turns, { isLoading = false } = {}) {
+      for (const [turn, view] of this.#views) {
+        if (turns.includes(turn)) continue;
+        view.element.remove();
+        this.#views.delete(turn);
+      }
+      this.#welcome.remove();
+      if (turns.length === 0 && !isLoading) this.#element.prepend(this.#welcome);
+      this.#element.classList.toggle("loading", isLoading && turns.length === 0);
+      turns.forEach((turn, index) => this.#place(turn, index));
+      this.#updateAll();
+    }
+
+    update(turn) {
+      const latest = [...this.#views.keys()].at(-1);
+      this.#views.get(turn)?.update({ isLatest: turn === latest, hasWorkers: this.#hasWorkers });
+    }
+
+    setWorkers(hasWorkers) {
+      if (hasWorkers === this.#hasWorkers) return;
+      this.#hasWorkers = hasWorkers;
+      this.#updateAll();
+    }
+
+    spoken(turn) {
+      return this.#views.get(turn)?.spoken ?? "";
+    }
+
+    toEnd() {
+      this.#scroll.toEnd();
+    }
+
+    #place(turn, index) {
+      if (!this.#views.has(turn)) this.#views.set(turn, new TurnView(turn));
+      const { element } = this.#views.get(turn);
+      const present = this.#element.children[index];
+      if (present !== element) this.#element.insertBefore(element, present ?? null);
+    }
+
+    #updateAll() {
+      for (const turn of this.#views.keys()) this.update(turn);
+    }
+  }
+
+  Hopstream.Thread = Thread;
+})();

@@ -1,0 +1,133 @@
+// A turn as the page knows it: one user message and its answer, made of what the store says and of live events.
+"use strict";
+
+(() => {
+  const FINISHED = ["done", "error"];
+
+  class Turn {
+    turn = null; // its number; null until the API has accepted it
+    text = "";
+    reasoning = "";
+    status = "queued"; // queued | streaming | done | error
+    isAccepted = false;
+    isStopping = false;
+    isElsewhere = false; // a direct turn of another tab, or of this one before it was reloaded
+    queuePosition = null;
+    restartReason = null;
+    finishReason = null;
+    error = null;
+    usage = null;
+    model = null;
+    streamUrl = null;
+    lastId = null; // of the last event seen, to go on after it
+    #seen = { attempt: 0, position: -1 };
+
+    constructor({ message, mode, replaces = null }) {
+      this.message = message;
+      this.mode = mode;
+      this.replaces = replaces;
+      this.createdAt = new Date().toISOString();
+      this.finishedAt = null;
+    }
+
+    static fromStored(stored) {
+      const turn = new Turn(stored);
+      turn.turn = stored.turn;
+      turn.isAccepted = true;
+      turn.model = stored.model;
+      turn.createdAt = stored.created_at;
+      turn.load(stored);
+      return turn;
+    }
+
+    get isFinished() {
+      return FINISHED.includes(this.status);
+    }
+
+    /** What the store says. It is asked only where no stream is followed, and a finished turn is told whole. */
+    load(stored) {
+      this.status = stored.status === "running" ? "streaming" : stored.status;
+      if (!this.isFinished) return;
+      this.text = stored.text;
+      this.reasoning = stored.reasoning;
+      this.usage = stored.usage;
+      this.error = stored.error;
+      this.finish(stored.finish_reason, stored.finished_at);
+    }
+
+    /** A live event. Returns false for one that was seen before. */
+    apply(event) {
+      if (event.id && !this.#advance(event.id)) return false;
+      if (event.chunk !== undefined) {
+        this.text += event.chunk;
+      } else if (event.reasoning !== undefined) {
+        this.reasoning += event.reasoning;
+      } else {
+        this.#applyType(event);
+      }
+      return true;
+    }
+
+    #applyType(event) {
+      switch (event.type) {
+        case "queued":
+          this.queuePosition = event.position;
+          break;
+        case "start":
+          this.turn = event.turn;
+          this.model = event.model;
+          this.#clear();
+          break;
+        case "restart":
+          this.restartReason = event.reason;
+          this.#clear();
+          break;
+        case "error":
+          this.fail(event);
+          break;
+        case "done":
+          this.usage = event.usage ?? null;
+          this.status = "done";
+          this.finish(event.finish_reason);
+          break;
+      }
+    }
+
+    fail({ code, message }) {
+      this.status = "error";
+      this.error = { code, message };
+      this.finish(null);
+    }
+
+    finish(reason, at = null) {
+      this.finishReason = reason;
+      this.finishedAt = at ?? new Date().toISOString();
+      this.isElsewhere = false;
+      this.isStopping = false;
+    }
+
+    /** Forget what was streamed and begin again. */
+    rewind() {
+      this.lastId = null;
+      this.#seen = { attempt: 0, position: -1 };
+    }
+
+    #clear() {
+      this.text = "";
+      this.reasoning = "";
+      this.status = "streaming";
+    }
+
+    /** Event ids are <turn>.<attempt>.<position>. The API never repeats itself; should it, nothing is doubled here. */
+    #advance(id) {
+      const [, attempt, position] = id.split(".").map(Number);
+      const { attempt: seenAttempt, position: seenPosition } = this.#seen;
+      if (attempt < seenAttempt || (attempt === seenAttempt && position <= seenPosition)) return false;
+      this.#seen = { attempt, position };
+      this.lastId = id;
+      return true;
+    }
+  }
+
+  Hopstream.Turn = Turn;
+})();
