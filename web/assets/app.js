@@ -161,6 +161,7 @@
         onRetry();
       };
       this.#problem.show(error, { onRetry, onDirect: error.code === "broker_down" ? onDirect : null });
+      this.thread.toEnd();
     }
 
     async #delete(id) {

@@ -57,7 +57,7 @@
       } catch (error) {
         failure = error;
       }
-      const isUncertain = failure === null || failure.code === "network";
+      const isUncertain = failure === null || failure.code === "network" || failure.status >= 500;
       turn.turn ??= isUncertain ? await this.#findAccepted(message, before) : null;
       if (turn.turn === null) return this.#reject(turn, failure ?? this.#lost());
       this.#accept(turn);

@@ -17,6 +17,12 @@
     return parent.querySelector(`[data-testid="${testId}"]`);
   }
 
+  /** An error's text as a sentence. */
+  function asSentence(text) {
+    const ended = /[.!?…]$/.test(text) ? text : `${text}.`;
+    return ended.charAt(0).toUpperCase() + ended.slice(1);
+  }
+
   /** Screen readers say it, once. */
   function announce(text) {
     const short = text.length > ANNOUNCED_CHARS ? `${text.slice(0, ANNOUNCED_CHARS)} … The rest is on the page.` : text;
@@ -65,5 +71,5 @@
     element.textContent = date.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
   }
 
-  Hopstream.dom = { byId, clone, part, announce, copy, stamp };
+  Hopstream.dom = { byId, clone, part, asSentence, announce, copy, stamp };
 })();

@@ -13,6 +13,7 @@
     ],
     ALLOWED_ATTR: ["align", "class", "href", "start", "title"],
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+    ADD_URI_SAFE_ATTR: ["align", "start"], // no addresses: the pattern is not for them
     ALLOW_ARIA_ATTR: false,
     ALLOW_DATA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
@@ -39,14 +40,13 @@
     return parser.lexer(text);
   }
 
-  /** The DOM of block tokens. Code is highlighted only where it is finished: while it grows its colours would flicker. */
+  /** The DOM of block tokens, as a fragment. Code is highlighted only where it is finished: while it grows its colours would flicker. */
   function render(tokens, { highlighted }) {
     const fragment = DOMPurify.sanitize(parser.parser(tokens), RULES);
+    for (const element of fragment.querySelectorAll("[class]:not(code)")) element.removeAttribute("class");
     for (const link of fragment.querySelectorAll("a")) guardLink(link);
+    for (const item of fragment.querySelectorAll("li")) item.classList.toggle("task", /^\s*[☑☐] /.test(item.textContent));
     for (const table of fragment.querySelectorAll("table")) wrap(table, "table-scroll", "Table");
-    for (const element of fragment.querySelectorAll("[class]")) {
-      if (element.localName !== "code") element.removeAttribute("class");
-    }
     for (const code of fragment.querySelectorAll("pre > code")) dressCode(code, highlighted);
     return fragment;
   }

@@ -3,7 +3,7 @@
 
 (() => {
   const { Answer } = Hopstream;
-  const { clone, part, stamp } = Hopstream.dom;
+  const { asSentence, clone, part, stamp } = Hopstream.dom;
   const RESTART_REASONS = {
     worker_lost: "a worker was lost",
     provider_drop: "the model’s service broke off",
@@ -73,7 +73,7 @@
       setNote(part(assistant, "outcome-note"), turn.status === "done" && OUTCOMES[turn.finishReason]);
       const failure = part(assistant, "answer-error");
       failure.hidden = turn.status !== "error";
-      failure.querySelector(".failure-text").textContent = turn.error?.message || "The answer failed.";
+      failure.querySelector(".failure-text").textContent = asSentence(turn.error?.message || "the answer failed");
     }
 
     #showFoot(isLatest) {

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { byId, clone, part } = Hopstream.dom;
+  const { asSentence, byId, clone, part } = Hopstream.dom;
 
   class ProblemCard {
     #element = null;
@@ -24,7 +24,6 @@
       direct.hidden = !onDirect;
       if (onDirect) direct.addEventListener("click", onDirect);
       byId("thread").append(card);
-      card.scrollIntoView({ block: "nearest" });
     }
 
     clear() {
@@ -35,8 +34,7 @@
   }
 
   function describeProblem(error, until) {
-    const sentence = /[.!?…]$/.test(error.message) ? error.message : `${error.message}.`;
-    const text = sentence.charAt(0).toUpperCase() + sentence.slice(1);
+    const text = asSentence(error.message);
     if (until === null) return text;
     const seconds = Math.ceil((until - Date.now()) / 1000);
     return seconds > 0 ? `${text} Try again in ${seconds} s.` : `${text} You can try again now.`;

@@ -30,16 +30,20 @@
       return scrollHeight - scrollTop - clientHeight;
     }
 
+    /** Only the reader scrolls up and away from the end: what grows moves nothing, what shrinks ends at the end. */
     #onScroll() {
       const top = this.#scroller.scrollTop;
-      if (this.#below <= NEAR_PX && top >= this.#lastTop) this.#sticks = true;
-      else if (top < this.#lastTop && this.#below > 1) this.#sticks = false;
+      if (top < this.#lastTop && this.#below > 1) this.#sticks = false;
+      else if (top >= this.#lastTop && this.#below <= NEAR_PX) this.#sticks = true;
       this.#lastTop = top;
       this.#showJump();
     }
 
     #onResize() {
-      if (this.#sticks) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+      if (this.#sticks) {
+        this.#scroller.scrollTop = this.#scroller.scrollHeight;
+        this.#lastTop = this.#scroller.scrollTop;
+      }
       this.#showJump();
     }
 

@@ -19,7 +19,7 @@
     all() {
       try {
         const list = JSON.parse(storage.read(this.#key) ?? "[]");
-        return list.filter((entry) => ID_PATTERN.test(entry?.id)).map(clean);
+        return list.filter((entry) => isSessionId(entry?.id)).map(clean);
       } catch {
         return []; // not ours
       }
@@ -44,6 +44,10 @@
     }
   }
 
+  function isSessionId(id) {
+    return typeof id === "string" && ID_PATTERN.test(id);
+  }
+
   function clean({ id, title, updatedAt }) {
     return { id, title: shorten(String(title ?? "")), updatedAt: Number(updatedAt) || 0 };
   }
@@ -62,7 +66,7 @@
   /** The session that the page's address names (`#<session_id>`), or null. */
   function sessionInAddress() {
     const id = location.hash.slice(1);
-    return ID_PATTERN.test(id) ? id : null;
+    return isSessionId(id) ? id : null;
   }
 
   Object.assign(Hopstream, { SessionList, newSessionId, sessionInAddress, shortenTitle: shorten });

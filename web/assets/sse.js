@@ -52,5 +52,4 @@
   }
 
   Hopstream.readEvents = readEvents;
-  Hopstream.EventParser = EventParser;
 })();
