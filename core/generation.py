@@ -97,7 +97,10 @@ class Run:
         self._answering = asyncio.create_task(self._attempts(), name=f"answer {self.turn.key}")
         if self._stop is not None:
             self._answering.cancel()
-        await asyncio.wait([self._answering])
+        try:
+            await asyncio.wait([self._answering])
+        finally:
+            self._answering.cancel()  # an abandoned run takes its upstream request with it
         if self._answering.cancelled():
             return self._stopped()
         error = self._answering.exception()
