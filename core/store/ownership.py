@@ -73,11 +73,11 @@ class Ownership:
         return Held.EXHAUSTED if seen.attempt >= MAX_ATTEMPTS and seen.orphaned else Held.BUSY
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str) -> int | None:
-        """Start the own turn afresh; None where the attempt is no longer ours or was the last one."""
+        """Start the own turn afresh after a drop; None where the attempt is no longer ours or was the last one."""
         update = (
             sa.update(turns)
             .where(_is_own(key, attempt, process_id), turns.c.attempt < MAX_ATTEMPTS)
-            .values(attempt=turns.c.attempt + 1)
+            .values(attempt=turns.c.attempt + 1, dropped=attempt)
             .returning(turns.c.attempt)
         )
         async with self._database.begin() as connection:

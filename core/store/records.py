@@ -22,6 +22,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     owner: str | None
     handed_over: int | None
+    dropped: int | None
     cancel_requested: bool
     model: str
     message: str
@@ -61,7 +62,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """Why the attempt just claimed is not the first."""
         if self.attempt <= 1:
             return None
-        return "handed_over" if self.handed_over == self.attempt - 1 else "worker_lost"
+        before = self.attempt - 1
+        if self.dropped == before:
+            return "provider_drop"
+        return "handed_over" if self.handed_over == before else "worker_lost"
 
     def end(self) -> End | None:
         """The terminal event of a finished turn."""

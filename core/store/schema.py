@@ -39,6 +39,7 @@ turns = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("owner", sa.String(128)),
     sa.Column("handed_over", sa.Integer),  # the last attempt that a stopping worker gave away
+    sa.Column("dropped", sa.Integer),  # the last attempt that the model's service broke off
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),

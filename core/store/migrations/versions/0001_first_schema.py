@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("owner", sa.String(128)),
         sa.Column("handed_over", sa.Integer),
+        sa.Column("dropped", sa.Integer),
         sa.Column("cancel_requested", sa.Boolean, nullable=False),
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
