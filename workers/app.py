@@ -12,8 +12,6 @@ from core.broker.topology import JOBS, JOBS_ARGUMENTS, PREFIX
 from core.logs import configure_logs
 from core.settings import get_settings
 
-HARD_LIMIT_MARGIN_SECONDS = 30
-"""After the soft limit a turn is ended in order; only one that cannot be is abandoned this much later."""
 BROKER_HEARTBEAT_SECONDS = 10
 
 settings = get_settings()
@@ -33,8 +31,6 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     task_ignore_result=True,
     task_track_started=True,
-    task_soft_time_limit=settings.max_turn_seconds,
-    task_time_limit=settings.max_turn_seconds + HARD_LIMIT_MARGIN_SECONDS,
     control_exchange=f"{PREFIX}celery",
     event_exchange=f"{PREFIX}celeryev",
     broker_heartbeat=BROKER_HEARTBEAT_SECONDS,

@@ -21,6 +21,8 @@ from workers.runtime import Runtime
 
 log = structlog.get_logger()
 
+HARD_LIMIT_MARGIN_SECONDS = 30
+"""After the soft limit a turn is ended in order; only one that cannot be is abandoned this much later."""
 HAND_OVER_SECONDS = 5.0
 """What a stopping worker needs to give its turns away."""
 
@@ -91,7 +93,8 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         timeout: float | None = None,
         **_: Any,
     ) -> thread.ApplyResult:
-        job = Job(next(self._numbers), self.runtime, soft_timeout, timeout, timeout_callback)
+        soft_limit, hard_limit = self._limits(soft_timeout, timeout)
+        job = Job(next(self._numbers), self.runtime, soft_limit, hard_limit, timeout_callback)
 
         def run() -> None:
             self._thread.job = job
@@ -105,6 +108,15 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         return thread.ApplyResult(future)
+
+    def _limits(self, soft: float | None, hard: float | None) -> tuple[float, float]:
+        """Those of `control time_limit`, else of the command line (`--soft-time-limit`), else of the settings.
+
+        They are no Celery settings, because those would go before the command line.
+        """
+        soft = soft or self.options.get("soft_timeout") or self.settings.max_turn_seconds
+        hard = hard or self.options.get("timeout") or soft + HARD_LIMIT_MARGIN_SECONDS
+        return soft, hard
 
     def _get_info(self) -> dict[str, Any]:
         return {**super()._get_info(), "jobs": len(self._jobs)}
