@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 from core.errors import InvalidEventId
 from core.store.records import Turn
 
-_ID = re.compile(r"([1-9]\d{0,8})\.(\d{1,9})\.(\d{1,9})\Z")
+_ID = re.compile(r"([1-9]\d{0,8})\.(\d{1,9})\.(\d{1,9})\Z", re.ASCII)
 
 
 class Cursor(NamedTuple):

@@ -5,10 +5,9 @@ import secrets
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
+from core.errors import TooLarge
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 
@@ -36,10 +35,6 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send_with_id)
 
 
-class BodyTooLarge(Exception):
-    pass
-
-
 class BodyLimitMiddleware:
     """413 for a body over `limit` bytes, whether it announces its length or not."""
 
@@ -52,34 +47,19 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdecimal() and int(announced) > self._limit:
-            await self._refuse(scope, receive, send)
-            return
         received = 0
-        started = False
 
         async def limited_receive() -> Message:
             nonlocal received
+            if announced.isdecimal() and int(announced) > self._limit:
+                raise self._error()
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise BodyTooLarge
+                raise self._error()
             return message
 
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
+        await self._app(scope, limited_receive, send)
 
-        try:
-            await self._app(scope, limited_receive, watched_send)
-        except BodyTooLarge:
-            if not started:
-                await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"the body is larger than {self._limit} bytes"
-        errors = [{"field": "body", "message": detail}]
-        response = problem(Request(scope), 413, "too_large", "The request is too large", detail, errors=errors)
-        response.headers["Connection"] = "close"
-        await response(scope, receive, send)
+    def _error(self) -> TooLarge:
+        return TooLarge(f"the body is larger than {self._limit} bytes", field="body")

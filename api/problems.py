@@ -15,6 +15,7 @@ from core.errors import HopstreamError
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+NOT_JSON = {"field": "body", "message": "is not valid JSON"}
 TITLES = {404: "Not found", 405: "Method not allowed"}
 
 
@@ -31,8 +32,8 @@ def install_handlers(app: FastAPI) -> None:
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI document."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"model": Problem, "content": content, "description": "Problem"} for status in statuses}
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"content": content, "description": "Problem"} for status in statuses}
 
 
 def problem(
@@ -68,13 +69,21 @@ async def _on_hopstream_error(request: Request, error: Exception) -> ProblemResp
 
 async def _on_invalid_request(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    errors = [_field_error(item) for item in error.errors()]
+    return _invalid(request, [_field_error(item) for item in error.errors()])
+
+
+def _invalid(request: Request, errors: list[dict[str, str]]) -> ProblemResponse:
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
     return problem(request, 422, "invalid_input", "The request is not valid", detail, errors=errors)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
+    cause = error.__cause__  # FastAPI makes a 400 of whatever happens while it reads a body
+    if isinstance(cause, HopstreamError):
+        return await _on_hopstream_error(request, cause)
+    if isinstance(cause, ValueError | RecursionError):
+        return _invalid(request, [NOT_JSON])
     title = TITLES.get(error.status_code, "The request cannot be answered")
     code = title.lower().replace(" ", "_")
     return problem(request, error.status_code, code, title, str(error.detail), headers=dict(error.headers or {}))
@@ -94,6 +103,6 @@ async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
 def _field_error(item: dict[str, Any]) -> dict[str, str]:
     """pydantic's error without the input, which may be a message's text."""
     if item["type"] == "json_invalid":
-        return {"field": "body", "message": "is not valid JSON"}
+        return NOT_JSON
     where = [str(part) for part in item["loc"] if part not in ("body", "query", "path", "header")]
     return {"field": ".".join(where) or "body", "message": item["msg"]}

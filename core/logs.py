@@ -11,7 +11,7 @@ from core.settings import Settings
 NOISY = {
     "aiormq": logging.ERROR,
     "aio_pika": logging.ERROR,
-    "httpx": logging.WARNING,
+    "httpx2": logging.WARNING,  # the openai SDK's
     "alembic": logging.WARNING,
 }
 """Libraries whose own reports of a lost connection double what we log ourselves."""
