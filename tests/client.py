@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
+import anyio
 import httpx
 
 TIMEOUT = httpx.Timeout(30)
+POLL_SECONDS = 0.03
 
 
 class SseEvent(NamedTuple):
@@ -26,6 +28,13 @@ class Client:
         return await self.http.post("/chat", json={"message": message, **fields})
 
     @asynccontextmanager
+    async def ask_streaming(self, message: str = "hello", *, accept: str, **fields: Any) -> AsyncIterator["Stream"]:
+        """POST /chat whose own response is the stream."""
+        body = {"message": message, **fields}
+        async with self.http.stream("POST", "/chat", json=body, headers={"Accept": accept}) as response:
+            yield Stream(response)
+
+    @asynccontextmanager
     async def stream(self, session_id: str, last_event_id: str | None = None, **query: Any) -> AsyncIterator["Stream"]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
         async with self.http.stream("GET", f"/stream/{session_id}", headers=headers, params=query) as response:
@@ -36,6 +45,29 @@ class Client:
         async with self.stream(session_id, last_event_id, **query) as stream:
             return [event async for event in stream.events()]
 
+    async def cancel(self, session_id: str) -> httpx.Response:
+        return await self.http.post(f"/chat/{session_id}/cancel")
+
+    async def show(self, session_id: str) -> dict[str, Any]:
+        """The session, which must exist."""
+        response = await self.http.get(f"/sessions/{session_id}")
+        response.raise_for_status()
+        session: dict[str, Any] = response.json()
+        return session
+
+    async def turn(self, session_id: str, number: int = 1) -> dict[str, Any]:
+        turn: dict[str, Any] = (await self.show(session_id))["turns"][number - 1]
+        return turn
+
+    async def until(self, session_id: str, *statuses: str, number: int = 1, seconds: float = 10) -> dict[str, Any]:
+        """The turn, as soon as its status is one of these."""
+        with anyio.fail_after(seconds):
+            while True:
+                turn = await self.turn(session_id, number)
+                if turn["status"] in statuses:
+                    return turn
+                await anyio.sleep(POLL_SECONDS)
+
     async def close(self) -> None:
         await self.http.aclose()
 
@@ -43,16 +75,54 @@ class Client:
 class Stream:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
+        self.seen: list[SseEvent] = []
+        self.last_id: str | None = None
+        self._lines = _lines(response)
 
     async def events(self) -> AsyncIterator[SseEvent]:
-        """Comments and `retry` are left out."""
+        """Comments and `retry` are left out. Called again, it goes on with the next event."""
+        while (event := await self._next()) is not None:
+            yield event
+
+    async def read_until(self, word: str) -> SseEvent:
+        """The next event of this type, or with this key (`chunk`). What came before is in `seen`."""
+        while (event := await self._next()) is not None:
+            if event.data.get("type") == word or word in event.data:
+                return event
+        raise AssertionError(f"the stream ended without {word!r}: {self.seen}")
+
+    async def read_chars(self, count: int) -> str:
+        """Read until the reader has at least so many characters on its screen."""
+        while len(text := text_of(self.seen)) < count:
+            await self.read_until("chunk")
+        return text
+
+    async def rest(self) -> list[SseEvent]:
+        """Everything that was and will be seen, to the end."""
+        while await self._next() is not None:
+            pass
+        return self.seen
+
+    async def _next(self) -> SseEvent | None:
         event_id: str | None = None
-        async for line in self.response.aiter_lines():
+        async for line in self._lines:
             if line.startswith("id: "):
                 event_id = line[4:]
             elif line.startswith("data: "):
-                yield SseEvent(event_id, json.loads(line[6:]))
-                event_id = None
+                event = SseEvent(event_id, json.loads(line[6:]))
+                self.seen.append(event)
+                self.last_id = event_id or self.last_id
+                return event
+        return None
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """Server-Sent Events end lines as bytes do; httpx's own lines also end at U+2028 and the like."""
+    rest = b""
+    async for data in response.aiter_bytes():
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode()
 
 
 def new_session() -> str:
@@ -67,6 +137,11 @@ def text_of(events: list[SseEvent]) -> str:
             text = ""
         text += event.data.get("chunk", "")
     return text
+
+
+def types_of(events: list[SseEvent]) -> list[str]:
+    """The types of the events that are no deltas, in order."""
+    return [event.data["type"] for event in events if "type" in event.data]
 
 
 def numbered(tokens: int) -> str:

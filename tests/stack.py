@@ -52,6 +52,10 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
     def alive(self) -> bool:
         return self._popen.poll() is None
 
@@ -137,12 +141,30 @@ class Stack:
         return api
 
     def start_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Process:
+        return self.start_workers(1, *arguments, concurrency=concurrency, **environment)[0]
+
+    def start_workers(self, count: int, *arguments: str, concurrency: int = 20, **environment: str) -> list[Process]:
+        """All at once, which takes hardly longer than one."""
         command = ["celery", "-A", "workers.app", "worker", "--concurrency", str(concurrency), *arguments]
-        worker = self._start(Process, "worker", command, **environment)
+        workers = [self._start(Process, "worker", command, **environment) for _ in range(count)]
         deadline = time.monotonic() + READY_SECONDS
-        while " ready." not in worker.output():
-            self._still_waiting("a worker", deadline, worker)
-        return worker
+        for worker in workers:
+            while " ready." not in worker.output():
+                self._still_waiting("a worker", deadline, worker)
+        return workers
+
+    def celery(self, *arguments: str) -> str:
+        """Celery's own command line, as an operator uses it. What it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "celery", "-A", "workers.app", *arguments],
+            cwd=self.home,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=READY_SECONDS,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def _start(self, kind: type[P], name: str, arguments: list[str], **environment: str) -> P:
         log = self.home / f"{name}-{len(self.processes)}.log"

@@ -1,0 +1,69 @@
+"""A turn that takes too long ends with a terminal error that keeps its partial; one that cannot end frees its slot."""
+
+from time import monotonic
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.client import Client, new_session, numbered, text_of
+from tests.integration.conftest import Arena, Shared, StartWorkers, eventually, mock_stats
+
+pytestmark = pytest.mark.anyio
+
+LONG = "mock?tokens=2000&rate=40"
+
+
+@pytest.mark.parametrize("by", ["soft time limit", "MAX_TURN_SECONDS"])
+async def test_a_turn_that_takes_too_long_keeps_its_partial(
+    viewer: Client, start_workers: StartWorkers, by: str
+) -> None:
+    if by == "MAX_TURN_SECONDS":
+        start_workers(1, MAX_TURN_SECONDS="1")
+    else:
+        start_workers(1, "--soft-time-limit", "1")
+    await _assert_time_limit(viewer, mode="queue")
+
+
+async def test_a_direct_turn_has_the_same_limit(shared: Shared) -> None:
+    api = shared.stack.start_api(MAX_TURN_SECONDS="1")
+    client = Client(api.url)
+    await _assert_time_limit(client, mode="direct")
+    await client.close()
+    api.stop()
+
+
+async def test_the_hard_limit_frees_the_slot(arena: Arena, viewer: Client, start_workers: StartWorkers) -> None:
+    """Abandoned, the turn is tried again until its attempts are used up; others run in between."""
+    before = mock_stats(arena.stack)["open_streams"]
+    stuck = new_session()
+    start_workers(1, "--time-limit", "1", concurrency=1)
+    await viewer.ask(session_id=stuck, model="mock?hang")
+    await viewer.until(stuck, "running")
+    await _assert_answers(viewer)
+    await eventually(lambda: mock_stats(arena.stack)["open_streams"] <= before, 2)
+    await viewer.cancel(stuck)
+    await viewer.until(stuck, "done", "error")
+
+
+async def _assert_time_limit(client: Client, mode: str) -> None:
+    session = new_session()
+    begin = monotonic()
+    fields: dict[str, Any] = {"session_id": session, "mode": mode, "model": LONG}
+    async with client.ask_streaming(accept="text/event-stream", **fields) as stream:
+        with anyio.fail_after(3):
+            events = await stream.rest()
+    assert monotonic() - begin >= 1
+    assert (events[-1].data["type"], events[-1].data["code"]) == ("error", "time_limit")
+    partial = text_of(events)
+    assert len(partial) > 100
+    assert numbered(2000).startswith(partial)
+    turn = await client.turn(session)
+    assert (turn["status"], turn["error"]["code"], turn["text"]) == ("error", "time_limit", partial)
+    await _assert_answers(client, mode=mode)
+
+
+async def _assert_answers(client: Client, **fields: Any) -> None:
+    session = new_session()
+    assert (await client.ask(session_id=session, model="mock?tokens=3", **fields)).is_success
+    assert (await client.until(session, "done"))["text"] == numbered(3)
