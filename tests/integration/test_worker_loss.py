@@ -169,6 +169,21 @@ async def test_a_worker_whose_broker_is_away_for_a_while(
     assert tries(arena.stack, session) == 1
 
 
+async def test_a_turn_cancelled_after_its_worker_died_still_ends_for_who_comes_back(
+    arena: Arena, viewer: Client, other_viewer: Client, start_workers: StartWorkers
+) -> None:
+    (worker,) = start_workers(1)
+    session = await _ask(viewer)
+    async with viewer.stream(session) as stream:
+        await stream.read_chars(16)
+        last_id = stream.last_id
+        worker.kill()
+    await eventually(lambda: alive_workers(arena) == 0)
+    assert (await viewer.cancel(session)).json()["status"] == "done"
+    events = await other_viewer.read(session, last_id)
+    assert [event.data["finish_reason"] for event in events] == ["cancelled"]
+
+
 async def _ask(
     client: Client, session: str | None = None, *, number: int = 1, tokens: int = TOKENS, rate: int = RATE
 ) -> str:
