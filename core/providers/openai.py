@@ -5,6 +5,8 @@ It uses the SDK's raw path (`cast_to=object`): its auth, timeouts and errors wit
 
 import json
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
+from time import time
 from typing import Any
 
 import openai
@@ -140,8 +142,13 @@ def _failure(message: str, started: bool, transient: bool = False) -> ProviderEr
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Seconds. A date instead of a number is rare, and then our own back-off serves."""
+    """Seconds from now, which the header gives as such or as a date (RFC 9110, 10.2.3)."""
+    value = error.response.headers.get("retry-after", "")
     try:
-        return max(0.0, float(error.response.headers["retry-after"]))
-    except (KeyError, ValueError):
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
         return None
