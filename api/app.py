@@ -19,6 +19,7 @@ from api.problems import install_handlers
 from api.routes import chat, health, sessions, stream
 from api.services import Services
 from api.version import VERSION
+from core.garbage import spare_what_is_loaded
 from core.logs import configure_logs
 from core.settings import Settings, get_settings
 
@@ -67,6 +68,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.start()
     if settings.provider == "demo":
         log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
+    spare_what_is_loaded()
     with _BeforeSignal(services.closing):
         yield
     await services.stop()
