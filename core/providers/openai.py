@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
 
+import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
@@ -120,11 +121,11 @@ def _clean(text: str) -> str:
 
 
 def _provider_error(error: openai.APIError, *, started: bool) -> ProviderError:
-    match error:
-        case openai.APITimeoutError():
+    match error:  # a refused connection comes as a timeout to connect, too
+        case openai.APITimeoutError() if not isinstance(error.__cause__, httpx2.ConnectTimeout):
             return _failure("the model's service did not answer in time", started, True)
         case openai.APIConnectionError():
-            return _failure("the model's service cannot be reached or broke off", started, True)
+            return _failure("the model's service cannot be reached or broke off; see OPENAI_BASE_URL", started, True)
         case openai.APIStatusError(status_code=401 | 403 as status):
             # The service's own text may quote the key.
             return ProviderError(f"the model's service refused the key ({status}); see OPENAI_API_KEY")
