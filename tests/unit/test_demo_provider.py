@@ -1,0 +1,70 @@
+"""The demo provider: deterministic, and scripted by the model's name."""
+
+import pytest
+
+from core.errors import ProviderDropped, ProviderError
+from core.providers.base import Finish, Message, Request
+from core.providers.demo import DemoProvider
+from core.tape import Tape
+
+pytestmark = pytest.mark.anyio
+
+PROVIDER = DemoProvider(pace=0)
+
+
+async def _answer(request: Request, tape: Tape) -> Finish:
+    """Its parts go to the tape, so that they are there even if it fails."""
+    async for item in PROVIDER.stream(request):
+        if isinstance(item, Finish):
+            return item
+        tape.append(item)
+    raise AssertionError("no finish")
+
+
+def _request(model: str = "demo", text: str = "Hi  there", **more: object) -> Request:
+    return Request(model, [Message("user", text)], **more)  # type: ignore[arg-type]
+
+
+async def test_the_same_question_gets_the_same_answer() -> None:
+    first, second = Tape(), Tape()
+    finish = await _answer(_request(), first)
+    assert await _answer(_request(), second) == finish
+    assert first == second
+    assert first.text().startswith("You wrote: “Hi there”")
+    assert finish.reason == "stop"
+    assert finish.usage is not None
+    assert (finish.usage.input_tokens, finish.usage.output_tokens > 50) == (2, True)
+
+
+async def test_it_stops_at_max_tokens() -> None:
+    whole, cut = Tape(), Tape()
+    await _answer(_request(), whole)
+    finish = await _answer(_request(options={"max_tokens": 3}), cut)
+    assert (finish.reason, finish.usage and finish.usage.output_tokens) == ("length", 3)
+    assert whole.text().startswith(cut.text())
+
+
+async def test_long_is_long() -> None:
+    tape = Tape()
+    await _answer(_request("demo:long"), tape)
+    assert len(tape) > 10_000
+
+
+async def test_error_fails_before_the_first_token() -> None:
+    tape = Tape()
+    with pytest.raises(ProviderError, match="asked to fail"):
+        await _answer(_request("demo:error"), tape)
+    assert len(tape) == 0
+
+
+async def test_drop_breaks_off_in_the_first_attempt_alone() -> None:
+    partial, whole = Tape(), Tape()
+    with pytest.raises(ProviderDropped):
+        await _answer(_request("demo:drop"), partial)
+    assert (await _answer(_request("demo:drop", attempt=2), whole)).reason == "stop"
+    assert 0 < len(partial) < len(whole)
+
+
+async def test_an_unknown_model_is_named() -> None:
+    with pytest.raises(ProviderError, match="gpt-4o"):
+        await _answer(_request("gpt-4o"), Tape())

@@ -1,0 +1,66 @@
+"""Logs: one line each, with an action and ids, as JSON or for people."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from core.logs import configure_logs
+from core.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_json_lines_carry_what_machines_ask_for() -> None:
+    output = io.StringIO()
+    configure_logs(Settings(log_format="json"), output)
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        structlog.get_logger().info("turn accepted", action="chat.ask", session_id="s", turn=1)
+        logging.getLogger("uvicorn.error").warning("from a library")
+    ours, library = map(json.loads, output.getvalue().splitlines())
+    assert ours.pop("timestamp").endswith("Z")
+    assert ours == {
+        "event": "turn accepted",
+        "level": "info",
+        "action": "chat.ask",
+        "session_id": "s",
+        "turn": 1,
+        "request_id": "r1",
+    }
+    assert (library["event"], library["level"], library["request_id"]) == ("from a library", "warning", "r1")
+
+
+def test_an_exception_is_one_json_line() -> None:
+    output = io.StringIO()
+    configure_logs(Settings(log_format="json"), output)
+    structlog.get_logger().error("broke", action="x", exc_info=ValueError("why"))
+    (line,) = output.getvalue().splitlines()
+    assert "ValueError: why" in json.loads(line)["exception"]
+
+
+def test_the_level_holds_for_us_and_for_libraries() -> None:
+    output = io.StringIO()
+    configure_logs(Settings(log_level="error"), output)
+    structlog.get_logger().warning("quiet", action="x")
+    logging.getLogger("any").warning("quiet")
+    structlog.get_logger().error("loud", action="x")
+    assert output.getvalue().count("\n") == 1
+    assert "loud" in output.getvalue()
+
+
+def test_a_library_that_repeats_what_we_say_is_silent() -> None:
+    output = io.StringIO()
+    configure_logs(Settings(log_level="debug"), output)
+    logging.getLogger("aiormq.connection").warning("connection lost")
+    logging.getLogger("httpx2").info("POST https://api.example/v1 200")
+    assert output.getvalue() == ""

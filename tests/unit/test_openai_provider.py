@@ -1,0 +1,132 @@
+"""The OpenAI provider against an OpenAI-compatible server over real HTTP."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx2
+import openai
+import pytest
+
+from bench.mock_upstream import MockUpstream
+from core.errors import ProviderDropped, ProviderError
+from core.events import Usage
+from core.providers.base import Finish, Message, Request
+from core.providers.openai import OpenAIProvider, _retry_after
+from core.tape import Tape, ToolCall
+from tests.client import numbered
+from tests.stack import free_port
+
+pytestmark = pytest.mark.anyio
+
+TIMEOUT = 0.5
+"""Seconds the service may be silent."""
+
+
+@pytest.fixture
+async def mock() -> AsyncIterator[MockUpstream]:
+    async with MockUpstream(tokens=10, rate=0, ttft=0) as mock:
+        yield mock
+
+
+@pytest.fixture
+async def provider(mock: MockUpstream) -> AsyncIterator[OpenAIProvider]:
+    provider = OpenAIProvider("secret-key", mock.base_url, TIMEOUT)
+    yield provider
+    await provider.close()
+
+
+async def _answer(provider: OpenAIProvider, model: str, tape: Tape, **options: object) -> Finish:
+    request = Request(model, [Message("user", "hi")], options)
+    async for item in provider.stream(request):
+        if isinstance(item, Finish):
+            return item
+        tape.append(item)
+    raise AssertionError("no finish")
+
+
+async def test_text_and_usage(provider: OpenAIProvider) -> None:
+    finish = await _answer(provider, "mock?tokens=20&unicode", tape := Tape())
+    assert finish == Finish("stop", Usage(finish.usage.input_tokens if finish.usage else 0, 20))
+    assert finish.usage is not None
+    assert finish.usage.input_tokens > 0
+    assert len(tape) > 20
+
+
+async def test_reasoning_comes_as_such(provider: OpenAIProvider) -> None:
+    await _answer(provider, "mock?tokens=3&reasoning=2", tape := Tape())
+    assert (tape.reasoning(), tape.text()) == ("r000000 r000001 ", numbered(3))
+
+
+async def test_tool_calls_come_whole(provider: OpenAIProvider) -> None:
+    tool = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
+    finish = await _answer(provider, "mock?tokens=1&tools=2", tape := Tape(), tools=[tool])
+    calls = [part for part in tape.slice() if isinstance(part, ToolCall)]
+    assert (len(calls), {call.name for call in calls}, finish.reason) == (2, {"now"}, "tool_calls")
+    assert all(call.id and call.arguments for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("status", "transient"),
+    [(400, False), (401, False), (404, False), (408, True), (429, True), (500, True), (503, True)],
+)
+async def test_an_http_error_says_whether_a_retry_may_help(
+    provider: OpenAIProvider, status: int, transient: bool
+) -> None:
+    with pytest.raises(ProviderError) as raised:
+        await _answer(provider, f"mock?status={status}&retry_after=7", Tape())
+    error = raised.value
+    assert type(error) is ProviderError
+    assert str(status) in error.message
+    assert (error.transient, error.retry_after) == (transient, None if status == 401 else 7)
+    assert "secret-key" not in error.message
+
+
+@pytest.mark.parametrize("trouble", ["drop_after=3", "stall_after=3", "garbage=json&garbage_after=3"])
+async def test_trouble_after_the_first_token_is_a_drop(provider: OpenAIProvider, trouble: str) -> None:
+    with pytest.raises(ProviderDropped):
+        await _answer(provider, f"mock?tokens=10&{trouble}", tape := Tape())
+    assert numbered(10).startswith(tape.text())
+    assert tape.text()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "transient"), [("hang", True), ("drop_after=0", True), ("garbage=html", False), ("garbage=json", False)]
+)
+async def test_trouble_before_the_first_token(provider: OpenAIProvider, trouble: str, transient: bool) -> None:
+    with pytest.raises(ProviderError) as raised:
+        await _answer(provider, f"mock?{trouble}", Tape())
+    assert type(raised.value) is ProviderError
+    assert raised.value.transient in {transient, True}
+
+
+async def test_a_server_that_is_not_there() -> None:
+    provider = OpenAIProvider("secret-key", f"http://127.0.0.1:{free_port()}/v1", TIMEOUT)
+    with pytest.raises(ProviderError, match="cannot be reached") as raised:
+        await _answer(provider, "m", Tape())
+    assert raised.value.transient
+    await provider.close()
+
+
+async def test_leaving_closes_the_request(provider: OpenAIProvider, mock: MockUpstream) -> None:
+    stream = provider.stream(Request("mock?tokens=100000&rate=50", [Message("user", "hi")]))
+    await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert await _answer(provider, "mock?tokens=1", Tape()) is not None
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("3", 3), ("1.5", 1.5), ("-1", 0), ("soon", None), ("", None)])
+def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
+    assert _retry_after(_refusal(value)) == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert _retry_after(_refusal(at)) == pytest.approx(90, abs=3)
+    assert _retry_after(_refusal("Wed, 21 Oct 2015 07:28:00 GMT")) == 0
+
+
+def _refusal(retry_after: str) -> openai.APIStatusError:
+    request = httpx2.Request("POST", "http://localhost")
+    response = httpx2.Response(429, headers={"retry-after": retry_after}, request=request)
+    return openai.RateLimitError("slow down", response=response, body=None)

@@ -1,0 +1,78 @@
+"""Settings: from the environment, from `.env` whatever its line ends, and all of them in `.env.example`."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from core.settings import Settings
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+def _example() -> dict[str, str]:
+    """Every `NAME=value` of the example; those without a default stand there as comments."""
+    return dict(re.findall(r"^#? ?([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
+
+
+def test_the_example_names_every_setting_in_order() -> None:
+    assert list(_example()) == [name.upper() for name in Settings.model_fields]
+
+
+def test_the_example_changes_nothing(settings: Settings) -> None:
+    assert Settings(_env_file=EXAMPLE) == settings
+
+
+def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    for name, value in _example().items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == settings
+
+
+def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"OPENAI_MODEL = from-file \r\nAPI_PORT=9000\r\n\r\n# comment\r\nUNKNOWN=1\r\nRABBIT_MQ=\r\n")
+    monkeypatch.setenv("API_PORT", " 9001\r")
+    settings = Settings(_env_file=file)
+    assert (settings.openai_model, settings.api_port) == ("from-file", 9001)
+    assert settings.rabbit_mq == "amqp://guest:guest@localhost/"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RABBIT_MQ", "http://localhost"),
+        ("RABBIT_MQ_PREFIX", "a/b"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("API_PORT", "0"),
+        ("API_PORT", "70000"),
+        ("WORKER_CONCURRENCY", "0"),
+        ("MAX_TURN_SECONDS", "7200"),
+        ("PROVIDER_DROP", "ignore"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_a_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    settings = Settings()
+    assert settings.provider == "openai"
+    assert "very-secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("key", ["", "  "])
+def test_without_a_key_the_demo_provider_answers(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    settings = Settings()
+    assert (settings.provider, settings.default_model) == ("demo", "demo")
+
+
+def test_origins_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example,")
+    assert Settings().cors_origins == ["https://a.example", "https://b.example"]
