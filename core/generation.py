@@ -155,25 +155,25 @@ class Run:
         )
         request = Request(self.turn.model, messages, self.turn.options, self.attempt)
         first, rest = await open_stream(self._provider, request, settings.provider_retries)
-        if isinstance(first, Finish):
-            return first
         try:
             return await self._record(first, rest)
         finally:
             await rest.aclose()  # type: ignore[attr-defined]  # providers are async generators
 
-    async def _record(self, first: Part, rest: AsyncIterator[Part | Finish]) -> Finish:
-        feed, limit = self.feed, self._settings.max_answer_chars
-        feed.append(cut(first, 0, min(len(first), limit)))
-        async for item in rest:
-            if isinstance(item, Finish):
-                return item
-            room = limit - len(feed.tape)
-            if len(item) >= room:
-                feed.append(cut(item, 0, room))
+    async def _record(self, first: Part | Finish, rest: AsyncIterator[Part | Finish]) -> Finish:
+        feed, item = self.feed, first
+        while not isinstance(item, Finish):
+            room = self._settings.max_answer_chars - len(feed.tape)
+            if len(item) > room:
+                if room:
+                    feed.append(cut(item, 0, room))
                 return Finish("length")
             feed.append(item)
-        raise ProviderDropped("the model's service ended the stream without finishing the answer")
+            following = await anext(rest, None)
+            if following is None:
+                raise ProviderDropped("the model's service ended the stream without finishing the answer")
+            item = following
+        return item
 
     async def _commit(self, end: End) -> bool:
         ownership = self._store.ownership
