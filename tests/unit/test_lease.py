@@ -1,0 +1,46 @@
+"""The lease: a process whose heartbeat is old is silent until it has renewed it."""
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from core.keeper import LEASE_SECONDS, Lease, new_process_id
+from core.store.processes import SILENT_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+
+def test_it_runs_out_before_others_take_over() -> None:
+    assert LEASE_SECONDS < SILENT_SECONDS
+
+
+def test_it_is_invalid_until_the_first_heartbeat() -> None:
+    lease = Lease()
+    assert not lease.valid
+    lease.renew(monotonic())
+    assert lease.valid
+
+
+def test_it_counts_from_before_the_heartbeat_was_sent() -> None:
+    """A heartbeat that took long is as old as its question."""
+    lease = Lease()
+    lease.renew(monotonic() - LEASE_SECONDS)
+    assert not lease.valid
+
+
+async def test_who_waits_goes_on_with_the_next_valid_heartbeat() -> None:
+    lease = Lease()
+    waiting = asyncio.create_task(lease.wait_valid())
+    lease.renew(monotonic() - LEASE_SECONDS)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    lease.renew(monotonic())
+    await asyncio.wait_for(waiting, 5)
+
+
+def test_process_ids_are_unique_and_fit_the_store() -> None:
+    ids = {new_process_id("worker") for _ in range(50)}
+    assert len(ids) == 50
+    assert all(len(one) <= 128 and one.startswith("worker-") for one in ids)
