@@ -25,8 +25,8 @@ class WireResponse(StreamingResponse):
         """An unfinished answer has no last chunk: the client's HTTP library reports it as cut off."""
         try:
             await super().stream_response(send)
-        except Unfinished as error:
-            log.warning("stream broken off", action="stream.unfinished", reason=error.message)
+        except Unfinished:
+            log.warning("stream broken off", action="stream.unfinished")
 
 
 async def respond(frames: AsyncIterator[bytes], wire: Wire, headers: dict[str, str] | None = None) -> WireResponse:

@@ -35,7 +35,7 @@ class TextWire:
 
     def end(self, cursor: Cursor, end: End) -> bytes:
         if isinstance(end, Failed):
-            raise Unfinished(f"the answer failed: {end.code}")
+            raise Unfinished(end.message)
         return b""
 
     def broken(self, error: Exception) -> bytes:

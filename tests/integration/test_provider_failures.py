@@ -155,7 +155,8 @@ async def test_plain_text_has_a_status_for_a_failure_before_the_first_token(clie
     for mode in ("queue", "direct"):
         body = {"message": "hello", "mode": mode, "model": "mock?status=401"}
         response = await client.http.post("/chat", json=body, headers={"Accept": "text/plain"})
-        assert_problem(response, 502, "provider_error")
+        problem = assert_problem(response, 502, "provider_error")
+        assert "OPENAI_API_KEY" in problem["detail"]
 
 
 async def test_the_test_route_tells_of_a_failing_service(impatient: Client) -> None:
