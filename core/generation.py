@@ -83,7 +83,7 @@ class Run:
         self._log.info("turn started", action="turn.start", attempt=self.attempt, reason=reason)
         end = await self._answer()
         if self._stop is Stop.HANDED_OVER and end is None:
-            await self._store.ownership.release(self.turn.key, self.attempt, self._process_id)
+            await self._store.ownership.hand_over(self.turn.key, self.attempt, self._process_id)
         if end is None:
             self._log.warning("turn given away", action="turn.leave", attempt=self.attempt, reason=str(self._stop))
             return

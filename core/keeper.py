@@ -96,18 +96,18 @@ class Keeper:
                     run.stop(Stop.LOST)
                 elif mine[key].cancel_requested:
                     run.stop(Stop.CANCELLED)
-            await self._release({own for own in mine.values() if own.key not in self.runs})
+            await self._abandon({own for own in mine.values() if own.key not in self.runs})
         if beat_due:
             self.lease.renew(now)
 
-    async def _release(self, unaccounted: set[Mine]) -> None:
+    async def _abandon(self, unaccounted: set[Mine]) -> None:
         """Turns that are ours but that nobody here runs, twice in a row: a claim is written before its run begins."""
         for own in unaccounted & self._unaccounted:
             log.error(
                 "turn without a run",
-                action="keeper.release",
+                action="keeper.abandon",
                 session_id=own.key.session_id,
                 turn=own.key.turn,
             )
-            await self._store.ownership.release(own.key, own.attempt, self._process_id)
+            await self._store.ownership.abandon(own.key, own.attempt, self._process_id)
         self._unaccounted = unaccounted

@@ -6,7 +6,7 @@ import structlog
 
 from core.broker.jobs import publish_job
 from core.broker.link import Link
-from core.broker.topology import declare_jobs
+from core.broker.topology import declare_jobs, log_name
 from core.errors import BrokerDown, StoreDown
 from core.keys import TurnKey
 from core.store.store import Store
@@ -16,6 +16,8 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
 OVERDUE_EVERY = 10
 """Lost jobs are rare, and looking for them asks the broker as well: every tenth sweep."""
+LEFT_LOGS_EVERY = 60
+"""At the start and once a minute: a log that is left behind harms nobody."""
 
 
 class Sweeper:
@@ -27,26 +29,28 @@ class Sweeper:
         """Until cancelled."""
         sweeps = 0
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            sweeps += 1
             try:
                 await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
-                if sweeps % OVERDUE_EVERY == 0:
+                if sweeps % OVERDUE_EVERY == OVERDUE_EVERY - 1:
                     await self._sweep_overdue()
-                    await self._end_lost_direct_turns()
+                if sweeps % LEFT_LOGS_EVERY == 0:
+                    await self._delete_left_logs()
             except (StoreDown, BrokerDown) as error:
                 log.debug("sweep put off", action="sweep.put_off", error=error.code)
             except Exception as error:
                 log.error("sweep failed", action="sweep.failed", exc_info=error)
+            await asyncio.sleep(SWEEP_SECONDS)
+            sweeps += 1
 
     async def _sweep_overdue(self) -> None:
         """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""
         if await self._link.call(declare_jobs) == 0:
             await self._requeue(await self._store.ownership.requeue_overdue(), "overdue")
 
-    async def _end_lost_direct_turns(self) -> None:
-        for turn in await self._store.ownership.lost_direct_turns():
-            await self._store.ownership.finish_lost_direct(turn)
+    async def _delete_left_logs(self) -> None:
+        """Deleting one that is not there is no error in RabbitMQ."""
+        for key in await self._store.ownership.left_logs():
+            await self._link.call(lambda channel, key=key: channel.queue_delete(log_name(key)))  # type: ignore[misc]
 
     async def _requeue(self, keys: list[TurnKey], why: str) -> None:
         for key in keys:

@@ -16,7 +16,7 @@ from core.keeper import Keeper
 from core.keys import TurnKey
 from core.providers.base import Provider
 from core.settings import Settings
-from core.store.ownership import Held
+from core.store.ownership import MAX_LOST_ATTEMPTS, Held
 from core.store.records import Turn
 from core.store.store import Store
 from workers.publisher import Publisher
@@ -117,6 +117,8 @@ class Turns:
                 await publisher.delete_log()
             elif run.stopped is Stop.HANDED_OVER:
                 await self._requeue(turn.key)
+            elif await self._is_deleted(turn.key):
+                await publisher.delete_log()
         finally:
             del self._keeper.runs[turn.key]
             if publishing is not None:
@@ -125,10 +127,17 @@ class Turns:
 
     async def _give_up(self, key: TurnKey) -> None:
         turn = await self._store.turns.get(key)
-        error = AttemptsExhausted(f"the turn was given up after {turn.attempt} attempts")
+        error = AttemptsExhausted(f"the turn was given up after {MAX_LOST_ATTEMPTS} lost attempts")
         if await self._store.ownership.finish_orphan(key, Failed(turn.attempt, 0, error.code, error.message)):
             log.error("turn given up", action="turn.exhausted", session_id=key.session_id, turn=key.turn)
         await self.announce_end(key)
+
+    async def _is_deleted(self, key: TurnKey) -> bool:
+        try:
+            await self._store.turns.get(key)
+        except NotFound:
+            return True
+        return False
 
     async def _requeue(self, key: TurnKey) -> None:
         """A hint only: where it fails, the sweep of another worker finds the turn without an owner."""

@@ -17,14 +17,19 @@ from core.store.records import Turn
 from core.store.schema import ACTIVE, db_now, is_turn, turns
 from core.tape import Tape
 
-MAX_ATTEMPTS = 3
-"""A job that killed three workers is taken for the killer."""
+MAX_LOST_ATTEMPTS = 3
+"""A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live
+through any number of deploys."""
 REQUEUE_SECONDS = 5.0
 """A turn without an owner is queued again at most this often."""
 OVERDUE_SECONDS = 10.0
 """A queued turn is looked at when its job should long have been taken."""
+LEFT_LOG_SECONDS = 600.0
+"""How far back logs are looked for that a dead worker left; what is older expires by itself (LOG_EXPIRES_MS)."""
 
 _orphaned = turns.c.owner.is_(None) | turns.c.owner.not_in(alive())
+_lost_attempts = turns.c.lost_attempts + sa.case((turns.c.owner.is_not(None), 1), else_=0)
+"""With the one whose owner fell silent."""
 
 
 class Held(Enum):
@@ -50,9 +55,10 @@ class Ownership:
         """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left."""
         update = (
             sa.update(turns)
-            .where(is_turn(key), turns.c.status.in_(ACTIVE), turns.c.attempt < MAX_ATTEMPTS, _orphaned)
+            .where(is_turn(key), turns.c.status.in_(ACTIVE), _lost_attempts < MAX_LOST_ATTEMPTS, _orphaned)
             .values(
                 attempt=turns.c.attempt + 1,
+                lost_attempts=_lost_attempts,
                 owner=process_id,
                 status="running",
                 queued_at=None,
@@ -60,7 +66,8 @@ class Ownership:
             )
             .returning(*turns.c)
         )
-        look = sa.select(turns.c.status, turns.c.attempt, _orphaned.label("orphaned")).where(is_turn(key))
+        spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & _orphaned
+        look = sa.select(turns.c.status, spent.label("spent")).where(is_turn(key))
         async with self._database.begin() as connection:
             row = (await connection.execute(update)).mappings().one_or_none()
             if row is not None:
@@ -70,14 +77,14 @@ class Ownership:
             return Held.GONE
         if seen.status not in ACTIVE:
             return Held.FINISHED
-        return Held.EXHAUSTED if seen.attempt >= MAX_ATTEMPTS and seen.orphaned else Held.BUSY
+        return Held.EXHAUSTED if seen.spent else Held.BUSY
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str) -> int | None:
         """Start the own turn afresh after a drop; None where the attempt is no longer ours or was the last one."""
         update = (
             sa.update(turns)
-            .where(_is_own(key, attempt, process_id), turns.c.attempt < MAX_ATTEMPTS)
-            .values(attempt=turns.c.attempt + 1, dropped=attempt)
+            .where(_is_own(key, attempt, process_id), turns.c.lost_attempts + 1 < MAX_LOST_ATTEMPTS)
+            .values(attempt=turns.c.attempt + 1, dropped=attempt, lost_attempts=turns.c.lost_attempts + 1)
             .returning(turns.c.attempt)
         )
         async with self._database.begin() as connection:
@@ -92,15 +99,13 @@ class Ownership:
         """End a turn that has no living owner. False where it has one again, or is finished."""
         return await self._end(is_turn(key) & turns.c.status.in_(ACTIVE) & _orphaned, Tape(), end)
 
-    async def release(self, key: TurnKey, attempt: int, process_id: str) -> bool:
-        """Hand the turn over: whoever claims it next need not wait."""
-        async with self._database.begin() as connection:
-            result = await connection.execute(
-                sa.update(turns)
-                .where(_is_own(key, attempt, process_id))
-                .values(owner=None, handed_over=attempt, queued_at=db_now())
-            )
-        return bool(result.rowcount)
+    async def hand_over(self, key: TurnKey, attempt: int, process_id: str) -> bool:
+        """Release the turn in order: whoever claims it next need not wait."""
+        return await self._release(key, attempt, process_id, handed_over=attempt)
+
+    async def abandon(self, key: TurnKey, attempt: int, process_id: str) -> bool:
+        """Release a turn whose attempt has failed us."""
+        return await self._release(key, attempt, process_id, lost_attempts=turns.c.lost_attempts + 1)
 
     async def mine(self, process_id: str) -> list[Mine]:
         """The turns that this process runs, by the store's word."""
@@ -132,6 +137,29 @@ class Ownership:
             query = query.where(turns.c.session_id == session_id)
         async with self._database.begin() as connection:
             return [Turn(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def cancelled_orphans(self) -> list[Turn]:
+        """Turns that were cancelled, and that nobody runs who could see that."""
+        query = sa.select(turns).where(turns.c.status.in_(ACTIVE), turns.c.cancel_requested, _orphaned)
+        async with self._database.begin() as connection:
+            return [Turn(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def left_logs(self) -> list[TurnKey]:
+        """Turns that ended lately and whose process is gone: it may have died before it deleted their logs."""
+        query = sa.select(turns.c.session_id, turns.c.turn).where(
+            turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, _orphaned
+        )
+        async with self._database.begin() as connection:
+            return [TurnKey(*row) for row in await connection.execute(query)]
+
+    async def _release(self, key: TurnKey, attempt: int, process_id: str, **values: object) -> bool:
+        async with self._database.begin() as connection:
+            result = await connection.execute(
+                sa.update(turns)
+                .where(_is_own(key, attempt, process_id))
+                .values(owner=None, queued_at=db_now(), **values)
+            )
+        return bool(result.rowcount)
 
     async def _requeue(self, condition: sa.ColumnElement[bool]) -> list[TurnKey]:
         """Look first: the usual answer is none, and a write would make every process wait for the others."""

@@ -21,6 +21,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     attempt: int
     owner: str | None
+    lost_attempts: int
     handed_over: int | None
     dropped: int | None
     cancel_requested: bool

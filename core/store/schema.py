@@ -38,6 +38,7 @@ turns = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("owner", sa.String(128)),
+    sa.Column("lost_attempts", sa.Integer, nullable=False),  # that ended by a silent owner or a dropped answer
     sa.Column("handed_over", sa.Integer),  # the last attempt that a stopping worker gave away
     sa.Column("dropped", sa.Integer),  # the last attempt that the model's service broke off
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
@@ -60,6 +61,7 @@ turns = sa.Table(
 # The database itself holds the rule that one turn of a session runs at a time.
 _active = turns.c.status.in_(ACTIVE)
 sa.Index("one_active_turn", turns.c.session_id, unique=True, sqlite_where=_active, postgresql_where=_active)
+sa.Index("turns_by_end", turns.c.finished_at)
 sa.Index("active_turns", turns.c.status, turns.c.created_at, sqlite_where=_active, postgresql_where=_active)
 
 processes = sa.Table(

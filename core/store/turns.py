@@ -96,6 +96,11 @@ class Turns:
         async with self._database.begin() as connection:
             return [TurnKey(*row) for row in await connection.execute(query)]
 
+    async def count_queued(self) -> int:
+        query = sa.select(sa.func.count()).where(turns.c.status == "queued")
+        async with self._database.begin() as connection:
+            return (await connection.execute(query)).scalar_one()
+
     async def position(self, turn: Turn) -> int:
         """Place in the queue of a turn that waits: 1 is next."""
         ahead = sa.select(sa.func.count()).where(turns.c.status == "queued", turns.c.created_at < turn.created_at)
@@ -169,6 +174,7 @@ def _insert_turn(new: NewTurn, number: int) -> Executable:
             mode=new.mode,
             status="running" if direct else "queued",
             attempt=1 if direct else 0,
+            lost_attempts=0,
             owner=new.owner,
             cancel_requested=False,
             model=new.model,

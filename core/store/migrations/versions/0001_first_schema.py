@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("owner", sa.String(128)),
+        sa.Column("lost_attempts", sa.Integer, nullable=False),
         sa.Column("handed_over", sa.Integer),
         sa.Column("dropped", sa.Integer),
         sa.Column("cancel_requested", sa.Boolean, nullable=False),
@@ -55,6 +56,7 @@ def upgrade() -> None:
     op.create_index(
         "one_active_turn", "turns", ["session_id"], unique=True, sqlite_where=ACTIVE, postgresql_where=ACTIVE
     )
+    op.create_index("turns_by_end", "turns", ["finished_at"])
     op.create_index("active_turns", "turns", ["status", "created_at"], sqlite_where=ACTIVE, postgresql_where=ACTIVE)
     op.create_table(
         "processes",
