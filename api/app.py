@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
+from api.limits import StreamLimitMiddleware
 from api.middleware import BodyLimitMiddleware, RequestIdMiddleware
 from api.problems import install_handlers
 from api.routes import chat, health, sessions, stream
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")
     app.add_api_route("/", _page, include_in_schema=False)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES)
+    app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

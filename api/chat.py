@@ -14,7 +14,7 @@ from api.viewer import Wire, view
 from core.broker.jobs import publish_job
 from core.broker.link import Link
 from core.broker.session_log import close_log
-from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
+from core.errors import BrokerDown, DirectTurn, InvalidEventId, QueueFull, TooLarge, TurnRunning
 from core.events import Done
 from core.feed import Feed
 from core.keys import TurnKey
@@ -39,11 +39,12 @@ class Chat:
     async def ask(self, request: ChatRequest) -> Turn:
         """Store the turn, and in queue mode queue its job.
 
-        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge.
+        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull.
         """
         self._check_length(request.message)
-        if request.mode == "queue":
-            self._link.channel()  # before anything is stored
+        if request.mode == "queue":  # before anything is stored
+            self._link.channel()
+            await self._check_queue()
         turn = await self._create(request)
         if turn.mode == "queue":
             try:
@@ -117,6 +118,12 @@ class Chat:
         limit = self._settings.max_message_chars
         if len(message) > limit:
             raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
+
+    async def _check_queue(self) -> None:
+        """Requests that come together may exceed the limit by as many as they are."""
+        limit, length = self._settings.max_queued_turns, await self._store.turns.count_queued()
+        if length >= limit:
+            raise QueueFull(length, limit)
 
     async def _create(self, request: ChatRequest) -> Turn:
         new = NewTurn(

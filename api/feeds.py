@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from aiormq.abc import AbstractChannel
 
+from api.echo import Echo
 from api.inbox import Inbox
 from core.broker.link import Link
 from core.broker.session_log import read_log
@@ -30,27 +31,37 @@ MAX_PENDING = 1000
 
 
 class Feeds:
-    def __init__(self, store: Store, broker_url: str) -> None:
+    def __init__(self, store: Store, broker_url: str, sender: Link) -> None:
+        """`sender`: the link that publishes, here to see that the inbox hears."""
         self._store = store
         self._inbox = Inbox(broker_url, self._refill_all)
+        self._echo = Echo(self._inbox, sender)
         # Logs are read on a connection of their own, so that an accident there cannot cost the inbox.
         self._logs = Link(broker_url, "hopstream logs", _nothing)
         self._filled: dict[TurnKey, FilledFeed] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
     @property
     def up(self) -> bool:
         return self._inbox.up and self._logs.up
 
+    @property
+    def dead(self) -> bool:
+        """The inbox hears nothing though it should, for long: only a new process helps."""
+        return self._echo.dead
+
     def start(self) -> None:
         self._inbox.start()
         self._logs.start()
-        self._looking = asyncio.create_task(self._look(), name="feeds look")
+        self._tasks = [
+            asyncio.create_task(self._look(), name="feeds look"),
+            asyncio.create_task(self._echo.run(), name="inbox echo"),
+        ]
 
     async def stop(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in self._tasks:
+            task.cancel()
         self.end_all()
         await asyncio.gather(*(filled.stop() for filled in list(self._filled.values())))
         await self._inbox.stop()

@@ -1,5 +1,6 @@
 """The inbox: the one RabbitMQ queue of this API process. A binding is a subscription to a turn's events."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -23,7 +24,9 @@ class Inbox:
         self._link = Link(url, "hopstream inbox", self._set_up)
         self._on_renewed = on_renewed
         self._subscribers: dict[str, OnEvent] = {}
-        self._queue = ""
+        self.queue = ""
+        self.heard = asyncio.Event()
+        """Set by what is sent to the queue itself rather than to a turn; see `api.echo`."""
 
     @property
     def up(self) -> bool:
@@ -35,34 +38,37 @@ class Inbox:
     async def stop(self) -> None:
         await self._link.stop()
 
-    async def wait_up(self) -> None:
-        await self._link.wait_up()
+    def replace(self) -> None:
+        """Make a new one."""
+        self._link.reset()
 
     async def subscribe(self, key: TurnKey, on_event: OnEvent) -> None:
         """Raises BrokerDown; the subscription is then made with the next connection."""
         self._subscribers[str(key)] = on_event
-        await self._link.call(lambda channel: channel.queue_bind(self._queue, SESSIONS, str(key)))
+        await self._link.call(lambda channel: channel.queue_bind(self.queue, SESSIONS, str(key)))
 
     async def unsubscribe(self, key: TurnKey) -> None:
         self._subscribers.pop(str(key), None)
         try:
-            await self._link.call(lambda channel: channel.queue_unbind(self._queue, SESSIONS, str(key)))
+            await self._link.call(lambda channel: channel.queue_unbind(self.queue, SESSIONS, str(key)))
         except BrokerDown:
             return  # the queue is gone, and its bindings with it
 
     async def _set_up(self, channel: AbstractChannel) -> None:
         await declare_sessions(channel)
         declared = await channel.queue_declare(exclusive=True)
-        self._queue = declared.queue or ""
+        self.queue = declared.queue or ""
         channel.on_consumer_cancel_callbacks.add(lambda _: self._link.reset())
-        await channel.basic_consume(self._queue, self._on_message, no_ack=True)
+        await channel.basic_consume(self.queue, self._on_message, no_ack=True)
         for routing_key in list(self._subscribers):
-            await channel.queue_bind(self._queue, SESSIONS, routing_key)
+            await channel.queue_bind(self.queue, SESSIONS, routing_key)
         self._on_renewed()
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         on_event = self._subscribers.get(message.routing_key or "")
         if on_event is None:
+            if message.routing_key == self.queue:
+                self.heard.set()
             return
         try:
             on_event(decode(message.body))

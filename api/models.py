@@ -185,7 +185,7 @@ class SessionView(BaseModel):
 
 
 class Health(BaseModel):
-    status: Literal["ok"] = "ok"
+    status: Literal["ok", "stuck"]
     version: str
     provider: str
     model: str

@@ -36,6 +36,22 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"content": content, "description": "Problem"} for status in statuses}
 
 
+def problem_of(request: Request, error: HopstreamError) -> ProblemResponse:
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return problem(
+        request,
+        error.status,
+        error.code,
+        error.title,
+        error.message,
+        errors=[{"field": error.field, "message": error.message}] if error.field else None,
+        headers=headers,
+        extensions=error.extensions,
+    )
+
+
 def problem(
     request: Request,
     status: int,
@@ -45,6 +61,7 @@ def problem(
     *,
     errors: list[dict[str, Any]] | None = None,
     headers: dict[str, str] | None = None,
+    extensions: dict[str, object] | None = None,
 ) -> ProblemResponse:
     body = Problem(
         type=f"urn:hopstream:problem:{code}",
@@ -55,16 +72,12 @@ def problem(
         request_id=request.scope.get("request_id", ""),
         errors=errors,
     )
-    return ProblemResponse(body.model_dump(exclude_none=True), status, headers)
+    return ProblemResponse({**body.model_dump(exclude_none=True), **(extensions or {})}, status, headers)
 
 
 async def _on_hopstream_error(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HopstreamError)  # noqa: S101 - registered for these alone
-    headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(math.ceil(error.retry_after))
-    errors = [{"field": error.field, "message": error.message}] if error.field else None
-    return problem(request, error.status, error.code, error.title, error.message, errors=errors, headers=headers)
+    return problem_of(request, error)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> ProblemResponse:

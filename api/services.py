@@ -9,6 +9,7 @@ from aiormq.abc import AbstractChannel
 from api.chat import Chat
 from api.direct import DirectRuns
 from api.feeds import Feeds
+from api.housekeeping import Housekeeping
 from core.broker.link import Link
 from core.broker.topology import declare_jobs, declare_sessions
 from core.errors import StoreDown
@@ -31,7 +32,7 @@ class Services:
         self.provider = create_provider(settings)
         self.store = Store(settings.database_url)
         self.link = Link(settings.rabbit_mq, "hopstream api", _declare)
-        self.feeds = Feeds(self.store, settings.rabbit_mq)
+        self.feeds = Feeds(self.store, settings.rabbit_mq, self.link)
         self.keeper = Keeper(self.store, process_id, "api")
         self.direct = DirectRuns(
             store=self.store,
@@ -41,7 +42,7 @@ class Services:
             process_id=process_id,
         )
         self.chat = Chat(store=self.store, link=self.link, feeds=self.feeds, direct=self.direct, settings=settings)
-        self._opening: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
 
     @property
     def broker_up(self) -> bool:
@@ -50,7 +51,7 @@ class Services:
     def start(self) -> None:
         self.link.start()
         self.feeds.start()
-        self._opening = asyncio.create_task(self._open_store(), name="open store")
+        self._running = asyncio.create_task(self._run(), name="services")
 
     def closing(self) -> None:
         """A signal to stop has come: end the streams, or the server would wait for them."""
@@ -60,25 +61,31 @@ class Services:
     async def stop(self) -> None:
         await self.direct.stop()
         await self.feeds.stop()
-        if self._opening is not None:
-            self._opening.cancel()
+        if self._running is not None:
+            self._running.cancel()
             with suppress(asyncio.CancelledError):
-                await self._opening
+                await self._running
         with suppress(StoreDown):
             await self.keeper.leave()
         await self.link.stop()
         await self.provider.close()
         await self.store.close()
 
+    async def _run(self) -> None:
+        await self._open_store()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.keeper.run(), name="keeper")
+            tasks.create_task(Housekeeping(self.store, self.link).run(), name="housekeeping")
+
     async def _open_store(self) -> None:
         while True:
             try:
                 await self.store.open()
-                break
             except StoreDown as error:
                 log.error("store not reached", action="api.store_down", error=str(error.__cause__))
                 await asyncio.sleep(STORE_RETRY_SECONDS)
-        await self.keeper.run()
+            else:
+                return
 
 
 async def _declare(channel: AbstractChannel) -> None:

@@ -1,5 +1,8 @@
 """Every error the product raises: a stable `code` for clients and the HTTP status it means."""
 
+QUEUE_RETRY_SECONDS = 10
+"""A full queue is minutes long; who is refused asks again soon, because those who gave up leave gaps."""
+
 
 class HopstreamError(Exception):
     """The root. A subclass sets `code` (stable, for clients), `status` and `title`; the message is for people."""
@@ -15,6 +18,8 @@ class HopstreamError(Exception):
         """The field of the request that is wrong."""
         self.retry_after = retry_after
         """Seconds after which a retry makes sense, for the `Retry-After` header."""
+        self.extensions: dict[str, object] = {}
+        """Further members of the problem (RFC 9457, 3.2)."""
 
 
 class InvalidInput(HopstreamError):
@@ -51,6 +56,24 @@ class DirectTurn(HopstreamError):
     code = "direct_turn"
     status = 409
     title = "A running direct turn can be read by its own client only"
+
+
+class QueueFull(HopstreamError):
+    """`queue_length` turns wait already."""
+
+    code = "queue_full"
+    status = 429
+    title = "Too many turns are waiting"
+
+    def __init__(self, queue_length: int, limit: int) -> None:
+        super().__init__(f"{queue_length} turns are waiting; the limit is {limit}", retry_after=QUEUE_RETRY_SECONDS)
+        self.extensions = {"queue_length": queue_length}
+
+
+class TooManyStreams(HopstreamError):
+    code = "too_many_streams"
+    status = 429
+    title = "Too many streams are open"
 
 
 class ReplaceConflict(HopstreamError):
@@ -92,6 +115,13 @@ class ProviderDropped(ProviderError):
 class AttemptsExhausted(HopstreamError):
     code = "attempts_exhausted"
     title = "The turn was given up after its last attempt"
+
+
+class JobDead(HopstreamError):
+    """The job queue threw the turn's job out."""
+
+    code = "job_dead"
+    title = "The turn's job could not be delivered"
 
 
 class TimeLimit(HopstreamError):

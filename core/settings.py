@@ -36,7 +36,9 @@ class Settings(BaseSettings):
         description="sqlite:///… or postgresql://…; PostgreSQL where there is more than one machine.",
     )
 
-    api_host: str = Field("127.0.0.1", description="Address the API listens on when run.sh starts it.")
+    api_host: str = Field(
+        "127.0.0.1", description="Address to listen on, of the API (by run.sh) and a worker's health port."
+    )
     api_port: int = Field(8007, ge=1, le=65535, description="Port of the API.")
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = Field(
         ["*"],
@@ -47,12 +49,30 @@ class Settings(BaseSettings):
         100, ge=1, le=1000, description="Answers one worker process streams at the same time."
     )
 
+    worker_health_port: int = Field(
+        0, ge=0, le=65535, description="Port of a worker's own /health and /ready, on API_HOST. 0: none."
+    )
+    worker_stuck_seconds: float = Field(
+        30,
+        gt=0,
+        description="A worker that has free slots and takes no job for so long, though jobs wait, replaces itself.",
+    )
+
     shutdown_grace: float = Field(
         30, ge=0, description="Seconds a stopping worker gives running answers before it hands them over."
     )
 
     max_message_chars: int = Field(
         32_000, ge=1, description="Longest message of a user, in characters (about 8,000 tokens)."
+    )
+    max_queued_turns: int = Field(
+        1000, ge=1, description="Turns that may wait for a worker; then POST /chat answers 429, rather than queue more."
+    )
+    max_streams_per_client: int = Field(
+        1000, ge=1, description="Streams one client address may hold open at one API process; a proxy counts as one."
+    )
+    max_streams: int = Field(
+        10_000, ge=1, description="Streams one API process holds open; its file descriptors have to suffice."
     )
     max_history_chars: int = Field(
         96_000,

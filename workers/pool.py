@@ -18,14 +18,14 @@ from core.garbage import spare_what_is_loaded
 from core.generation import Stop
 from core.settings import get_settings
 from workers.job import Job
+from workers.liveness import Slots
+from workers.replacement import HAND_OVER_SECONDS
 from workers.runtime import Runtime
 
 log = structlog.get_logger()
 
 HARD_LIMIT_MARGIN_SECONDS = 30
 """After the soft limit a turn is ended in order; only one that cannot be is abandoned this much later."""
-HAND_OVER_SECONDS = 5.0
-"""What a stopping worker needs to give its turns away."""
 
 
 class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
@@ -34,8 +34,9 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.settings = get_settings()
-        self.runtime = Runtime(self.settings)
+        self.runtime = Runtime(self.settings, self.slots)
         self._numbers = count(1)
+        self._accepted = 0
         self._jobs: dict[int, Job] = {}
         self._futures: set[Any] = set()
         self._thread = threading.local()
@@ -54,6 +55,10 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         job: Job = self._thread.job
         return job
 
+    def slots(self) -> Slots:
+        busy = len(self._jobs)
+        return Slots(busy, self.limit - busy, self._accepted)
+
     def on_start(self) -> None:
         TaskPool._running = self
         self.runtime.start()
@@ -61,6 +66,7 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
 
     def on_stop(self) -> None:
         """Finish what runs within the grace time, hand over the rest."""
+        self.runtime.retire()
         running = list(self._futures)
         log.info("worker stops", action="worker.stop", running=len(running))
         wait(running, timeout=self.settings.shutdown_grace)
@@ -105,6 +111,7 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
             finally:
                 del self._jobs[job.number]
 
+        self._accepted = job.number
         self._jobs[job.number] = job
         future = self.executor.submit(run)
         self._futures.add(future)

@@ -5,6 +5,7 @@ not queues.
 """
 
 import asyncio
+from time import monotonic
 
 import structlog
 from aiormq.abc import AbstractChannel
@@ -22,6 +23,8 @@ log = structlog.get_logger()
 CONFIRM_SECONDS = 10.0
 """A confirm that takes longer is not coming: a new connection is."""
 RETRY_SECONDS = 0.1
+SNAPSHOT_SECONDS = 5.0
+"""A slow answer gets its snapshots by time, so that a log somebody deleted is soon made anew."""
 
 
 class Publisher:
@@ -33,6 +36,7 @@ class Publisher:
         self._attempt = 0
         self._position = 0
         self._since_snapshot = 0
+        self._snapshot_at = monotonic()
 
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
@@ -98,28 +102,32 @@ class Publisher:
 
     async def _publish(self, channel: AbstractChannel, event: Event) -> None:
         self._since_snapshot += 1
-        if self._since_snapshot < SNAPSHOT_EVERY:
+        is_due = self._since_snapshot >= SNAPSHOT_EVERY or monotonic() - self._snapshot_at >= SNAPSHOT_SECONDS
+        if not is_due:
             await self._send(channel, event, SESSIONS, self._routing_key)
             return
         # The snapshot follows its batch at once; both confirms are awaited together.
         snapshot = self._snapshot()
-        self._since_snapshot = 0
         await asyncio.gather(
             self._send(channel, event, SESSIONS, self._routing_key),
-            self._send(channel, snapshot, "", log_name(self._feed.key)),
+            self._send(channel, snapshot, "", log_name(self._feed.key), mandatory=True),  # or the log is gone
         )
 
     def _snapshot(self) -> Snapshot:
         feed = self._feed
+        self._since_snapshot, self._snapshot_at = 0, monotonic()
         return Snapshot(feed.attempt, feed.model, feed.tape.slice(), feed.reason)
 
-    async def _send(self, channel: AbstractChannel, event: Event, exchange: str, routing_key: str) -> None:
+    async def _send(
+        self, channel: AbstractChannel, event: Event, exchange: str, routing_key: str, *, mandatory: bool = False
+    ) -> None:
         try:
             await channel.basic_publish(
                 encode(event),
                 exchange=exchange,
                 routing_key=routing_key,
                 properties=Basic.Properties(delivery_mode=1),
+                mandatory=mandatory,
                 timeout=CONFIRM_SECONDS,
             )
         except TimeoutError:

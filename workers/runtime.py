@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -18,6 +18,10 @@ from core.keeper import Keeper, new_process_id
 from core.providers.registry import create_provider
 from core.settings import Settings
 from core.store.store import Store
+from workers.dead_jobs import DeadJobs
+from workers.health import HealthServer
+from workers.liveness import Liveness, Slots
+from workers.replacement import replace_when_stuck
 from workers.sweeper import Sweeper
 from workers.turns import Turns
 
@@ -30,9 +34,10 @@ OPEN_RETRY_SECONDS = 2.0
 class Runtime:
     """`start()` and `stop()` from the main thread, `submit()` from any."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, slots: Callable[[], Slots]) -> None:
         self.turns: Turns
         self._settings = settings
+        self._slots = slots
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
         self._tasks: list[asyncio.Task[None]] = []
@@ -47,6 +52,10 @@ class Runtime:
     def call_soon(self, callback: Any, *args: Any) -> None:
         self._loop.call_soon_threadsafe(callback, *args)
 
+    def retire(self) -> None:
+        """The worker takes no more jobs, and that is as it should be."""
+        self.call_soon(self._liveness.retire)
+
     def stop(self) -> None:
         self.submit(self._close()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -58,8 +67,7 @@ class Runtime:
         self._store = await self._open_store()
         self._provider = create_provider(self._settings)
         self._keeper = Keeper(self._store, process_id, "worker")
-        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._declare)
-        self._link.start()
+        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up)
         self.turns = Turns(
             store=self._store,
             link=self._link,
@@ -68,9 +76,17 @@ class Runtime:
             settings=self._settings,
             process_id=process_id,
         )
+        self._dead_jobs = DeadJobs(self._store, self.turns.announce_end)
+        self._liveness = Liveness(self._link, self._slots, self._settings.worker_stuck_seconds)
+        self._health = HealthServer(self._liveness, self._link)
+        if self._settings.worker_health_port:
+            await self._health.start(self._settings.api_host, self._settings.worker_health_port)
+        self._link.start()
+        replacing = replace_when_stuck(self._liveness, self._keeper, self._settings.shutdown_grace)
         self._tasks = [
             asyncio.create_task(self._keeper.run(), name="keeper"),
             asyncio.create_task(Sweeper(self._store, self._link).run(), name="sweeper"),
+            asyncio.create_task(replacing, name="replacement"),
         ]
 
     async def _open_store(self) -> Store:
@@ -85,10 +101,10 @@ class Runtime:
             else:
                 return store
 
-    @staticmethod
-    async def _declare(channel: AbstractChannel) -> None:
+    async def _set_up(self, channel: AbstractChannel) -> None:
         await declare_sessions(channel)
         await declare_jobs(channel)
+        await self._dead_jobs.consume(channel)
 
     async def _close(self) -> None:
         for task in self._tasks:
@@ -96,6 +112,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(StoreDown):
             await self._keeper.leave()
+        await self._health.stop()
         await self._link.stop()
         await self._provider.close()
         await self._store.close()

@@ -4,7 +4,7 @@ import asyncio
 from time import perf_counter
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from api.dependencies import Use
@@ -24,11 +24,14 @@ TEST_PROMPT = "Reply with one short sentence, to show that you work."
 TEST_TOKENS = 50
 
 
-@router.get("/health")
-async def health(services: Use) -> Health:
-    """Liveness: 200 while the process serves. The rest of the answer says what it can reach."""
+@router.get("/health", responses={503: {"model": Health}})
+async def health(services: Use, response: Response) -> Health:
+    """Liveness: 200 while the process serves, 503 if it is stuck. The rest of the answer says what it can reach."""
     workers = await _count_workers(services)
+    stuck = services.feeds.dead
+    response.status_code = 503 if stuck else 200
     return Health(
+        status="stuck" if stuck else "ok",
         version=VERSION,
         provider=services.settings.provider,
         model=services.settings.default_model,

@@ -24,7 +24,7 @@ _EXAMPLE = (
     responses={
         200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": _EXAMPLE}}},
         204: {"description": "Everything was seen: `Last-Event-ID` is that of the terminal event"},
-        **responses(400, 404, 409, 422, 503),
+        **responses(400, 404, 409, 422, 429, 503),
     },
 )
 async def stream(

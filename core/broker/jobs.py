@@ -1,5 +1,6 @@
 """Jobs: a nudge to the workers to look at a turn. A Celery message, built without I/O and published with aio-pika."""
 
+import msgspec
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
 from celery import Celery
@@ -8,6 +9,7 @@ from pamqp.commands import Basic
 
 from core.broker.link import broker_down
 from core.broker.topology import JOBS
+from core.errors import HopstreamError
 from core.keys import TurnKey
 
 TASK_NAME = "hopstream.generate"
@@ -42,3 +44,16 @@ async def publish_job(channel: AbstractChannel, key: TurnKey) -> None:
         )
     except DeliveryError as error:
         raise broker_down() from error
+
+
+class BadJob(HopstreamError):
+    """A message in a job queue that is no job of ours."""
+
+
+def read_job(body: bytes) -> TurnKey:
+    """The turn of a job: the first of Celery's `[args, kwargs, embed]`. Raises BadJob."""
+    try:
+        key, *_ = msgspec.json.decode(body, type=tuple[tuple[str, int], object, object])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BadJob(str(error)) from error
+    return TurnKey(*key)

@@ -14,9 +14,11 @@ SESSIONS = f"{PREFIX}llm.sessions"
 
 CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 """A job stays unacknowledged for as long as its turn runs; RabbitMQ's default of 30 minutes is for shorter jobs."""
+DELIVERY_LIMIT = 20
+"""A backstop: long before, a turn is given up for its lost attempts."""
 JOBS_ARGUMENTS: dict[str, Any] = {
     "x-queue-type": "quorum",
-    "x-delivery-limit": 20,
+    "x-delivery-limit": DELIVERY_LIMIT,
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": DEAD_JOBS,
     "x-consumer-timeout": CONSUMER_TIMEOUT_MS,

@@ -145,11 +145,15 @@ async def eventually(check: Callable[[], object], seconds: float = 10) -> None:
             await anyio.sleep(POLL_SECONDS)
 
 
-def assert_problem(response: httpx.Response, status: int, code: str, *, field: str | None = None) -> dict[str, Any]:
+def assert_problem(
+    response: httpx.Response, status: int, code: str, *, field: str | None = None, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """RFC 9457, as all our errors are."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
+    for name, value in (more or {}).items():
+        assert body.pop(name) == value
     assert body.keys() - {"errors"} == {"type", "title", "status", "detail", "code", "request_id"}
     assert (body["status"], body["code"]) == (status, code)
     assert body["title"]

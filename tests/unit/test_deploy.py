@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +18,7 @@ import pytest
 import yaml
 
 from core.settings import Settings
+from workers.replacement import HAND_OVER_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -100,17 +100,22 @@ def test_a_roll_out_never_takes_a_pod_before_its_successor_is_ready(manifests: l
     assert pod_of(deployment)["topologySpreadConstraints"]
 
 
-def test_the_api_is_probed_over_http(manifests: list[Manifest]) -> None:
-    api = container_of(of_kind(manifests, "Deployment")["llm-stream-api"])
-    paths = {probe: api[probe]["httpGet"]["path"] for probe in api if probe.endswith("Probe")}
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_liveness_and_readiness_are_asked_over_http(manifests: list[Manifest], name: str) -> None:
+    container = container_of(of_kind(manifests, "Deployment")[name])
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    probes = {probe: container[probe]["httpGet"] for probe in container if probe.endswith("Probe")}
+    assert {asked["port"] for asked in probes.values()} == ports.keys()
+    paths = {probe: asked["path"] for probe, asked in probes.items()}
     assert paths == {"startupProbe": "/health", "livenessProbe": "/health", "readinessProbe": "/ready"}
 
 
-def test_a_worker_is_not_restarted_while_it_may_hold_an_answer(manifests: list[Manifest]) -> None:
+def test_a_worker_listens_where_it_is_probed(manifests: list[Manifest], compose: Manifest) -> None:
     worker = container_of(of_kind(manifests, "Deployment")["llm-stream-worker"])
-    liveness = worker["livenessProbe"]
-    assert liveness["exec"] == worker["readinessProbe"]["exec"]
-    assert liveness["periodSeconds"] * liveness["failureThreshold"] > LONGEST_TURN
+    (config,) = of_kind(manifests, "ConfigMap").values()
+    assert config["data"]["WORKER_HEALTH_PORT"] == str(worker["ports"][0]["containerPort"])
+    service = compose["services"]["worker"]
+    assert f":{service['environment']['WORKER_HEALTH_PORT']}/ready" in " ".join(service["healthcheck"]["test"])
 
 
 def test_grace_periods_fit_what_a_pod_has_to_finish(manifests: list[Manifest]) -> None:
@@ -119,6 +124,8 @@ def test_grace_periods_fit_what_a_pod_has_to_finish(manifests: list[Manifest]) -
         for name, deployment in of_kind(manifests, "Deployment").items()
     }
     assert grace["llm-stream-worker"] > LONGEST_TURN
+    (shutdown_grace,) = container_of(of_kind(manifests, "Deployment")["llm-stream-worker"])["env"]
+    assert LONGEST_TURN - 30 <= int(shutdown_grace["value"]) < grace["llm-stream-worker"] - HAND_OVER_SECONDS
 
     api = container_of(of_kind(manifests, "Deployment")["llm-stream-api"])
     leaving = int(api["lifecycle"]["preStop"]["exec"]["command"][-1])
@@ -312,18 +319,3 @@ def test_the_entrypoint_becomes_the_program(tmp_path: Path, words: list[str], co
     with subprocess.Popen([ENTRYPOINT, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
         printed, _ = process.communicate(timeout=10)
     assert printed.startswith(f"{process.pid} {command}")
-
-
-def test_a_worker_counts_as_connected_while_its_connection_stands() -> None:
-    def connected(url: str) -> bool:
-        environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "RABBIT_MQ": url}
-        check = subprocess.run([ENTRYPOINT, "worker-connected"], env=environment, timeout=10, check=False)
-        return check.returncode == 0
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        url = f"amqp://guest:p%40ss@127.0.0.1:{port}/%2F"
-        assert not connected(url)
-        with socket.create_connection(("127.0.0.1", port)):
-            assert connected(url)
-    assert not connected(url)

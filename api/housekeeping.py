@@ -1,0 +1,49 @@
+"""Housekeeping: ends, for dead processes, the turns that no worker is needed for."""
+
+import asyncio
+
+import structlog
+
+from core.broker.link import Link
+from core.broker.session_log import close_log
+from core.errors import BrokerDown, StoreDown
+from core.events import Done
+from core.store.store import Store
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 5.0
+"""From the start on. Somebody may be waiting for such a turn's end, and a look is two cheap queries."""
+
+
+class Housekeeping:
+    def __init__(self, store: Store, link: Link) -> None:
+        self._store = store
+        self._link = link
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self._end_lost_direct_turns()
+                await self._end_cancelled_orphans()
+            except StoreDown as error:
+                log.debug("put off", action="housekeeping.put_off", error=error.code)
+            except Exception as error:
+                log.error("housekeeping failed", action="housekeeping.failed", exc_info=error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _end_lost_direct_turns(self) -> None:
+        for turn in await self._store.ownership.lost_direct_turns():
+            await self._store.ownership.finish_lost_direct(turn)
+
+    async def _end_cancelled_orphans(self) -> None:
+        """A worker would claim such a turn only to end it; and perhaps there is none."""
+        for turn in await self._store.ownership.cancelled_orphans():
+            end = Done(turn.attempt, 0, "cancelled")
+            if await self._store.ownership.finish_orphan(turn.key, end):
+                log.info("cancelled turn ended", action="housekeeping.cancelled", session_id=turn.session_id)
+                try:
+                    await self._link.call(lambda channel, turn=turn, end=end: close_log(channel, turn.key, end))  # type: ignore[misc]
+                except BrokerDown:
+                    continue  # its viewers ask the store

@@ -1,0 +1,56 @@
+"""Jobs that the queue's delivery limit threw out: a turn that is really lost ends with an error, any other is left."""
+
+import aio_pika
+import pytest
+
+from core.broker.topology import DEAD_JOBS, DELIVERY_LIMIT, JOBS
+from tests.client import Client, new_session, numbered
+from tests.integration.conftest import Arena, StartWorkers, eventually
+from tests.stack import BROKER
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_job_that_is_never_finished_ends_its_turn(
+    arena: Arena, viewer: Client, start_workers: StartWorkers
+) -> None:
+    await viewer.ask(session_id=(session := new_session()), model="mock?tokens=5")
+    async with await aio_pika.connect(BROKER) as connection:
+        for _ in range(DELIVERY_LIMIT + 1):  # taken, and never acknowledged: so it goes with a job that kills
+            channel = await connection.channel()
+            await (await channel.get_queue(f"{arena.stack.prefix}{JOBS}", ensure=False)).get(timeout=5)
+            await channel.close()
+    async with viewer.stream(session) as stream:
+        await stream.read_until("queued")
+        start_workers(1)
+        events = await stream.rest()
+    assert events[-1].data["code"] == "job_dead"
+    turn = await viewer.turn(session)
+    assert (turn["status"], turn["error"]["code"], turn["text"]) == ("error", "job_dead", "")
+
+
+async def test_other_turns_are_left_alone(arena: Arena, viewer: Client, start_workers: StartWorkers) -> None:
+    """A finished one, one whose owner lives, one that is no more; and what is no job is logged."""
+    (worker,) = start_workers(1)
+    finished, running = new_session(), new_session()
+    await viewer.ask(session_id=finished, model="mock?tokens=5")
+    await viewer.until(finished, "done")
+    await viewer.ask(session_id=running, model="mock?tokens=100&rate=40")
+    await viewer.until(running, "running")
+    bodies = [
+        f'[["{finished}",1],{{}},null]',
+        f'[["{running}",1],{{}},null]',
+        f'[["{new_session()}",7],{{}},null]',
+        "nonsense",
+        '[["secret text"]]',
+    ]
+    async with await aio_pika.connect(BROKER) as connection:
+        channel = await connection.channel()
+        for body in bodies:
+            await channel.default_exchange.publish(
+                aio_pika.Message(body.encode()), routing_key=f"{arena.stack.prefix}{DEAD_JOBS}"
+            )
+    await eventually(lambda: worker.output().count("dead job") == len(bodies))
+    assert "secret text" not in worker.output()
+    assert (await viewer.until(running, "done"))["text"] == numbered(100)
+    assert (await viewer.turn(finished))["status"] == "done"

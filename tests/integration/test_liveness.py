@@ -1,0 +1,110 @@
+"""A worker whose consumer fell silent, and an inbox that hears no more, are found and replaced."""
+
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from api.echo import Echo
+from api.inbox import Inbox
+from core.broker.link import Link
+from core.broker.topology import JOBS
+from tests.client import Client, new_session, numbered, text_of
+from tests.integration.conftest import eventually, owner_of
+from tests.stack import BROKER, Api, Stack, free_port
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def api(stack: Stack) -> Api:
+    return stack.start_api()
+
+
+@pytest.fixture
+async def client(api: Api) -> Any:
+    client = Client(api.url)
+    yield client
+    await client.close()
+
+
+async def test_a_silent_consumer_is_found_and_replaced(stack: Stack, client: Client) -> None:
+    """Its running turn ends undisturbed first; then the same process takes jobs again."""
+    health = f"http://127.0.0.1:{(port := free_port())}/health"
+    worker = stack.start_worker(WORKER_HEALTH_PORT=str(port), WORKER_STUCK_SECONDS="2")
+    running, waiting = new_session(), new_session()
+    await client.ask(session_id=running, model="mock?tokens=300&rate=40")
+    await client.until(running, "running")
+    working = {"status": "ok", "broker": "up", "running": 1, "free": 19, "waiting": 0}
+    assert await _get(health) == (200, working)
+    await anyio.to_thread.run_sync(stack.celery, "control", "cancel_consumer", f"{stack.prefix}{JOBS}")
+    await client.ask(session_id=waiting, model="mock?tokens=5")
+    await eventually(lambda: httpx.get(health).status_code == 503)
+    status, stuck = await _get(health)
+    assert (status, stuck["status"], stuck["waiting"], stuck["running"]) == (503, "stuck", 1, 1)
+    assert owner_of(stack, running, [worker]) is worker
+
+    assert text_of(await client.read(running)) == numbered(300)
+    assert (await client.turn(running))["attempt"] == 1
+    turn = await client.until(waiting, "done", seconds=20)
+    assert (turn["attempt"], turn["text"]) == (1, numbered(5))
+    assert worker.alive
+    assert worker.output().count(" ready.") == 2
+    assert (await _get(health))[0] == 200
+
+
+async def test_a_worker_says_whether_it_reaches_the_broker(stack: Stack, proxy: Any) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}/ready"
+    stack.start_worker(WORKER_HEALTH_PORT=str(port), RABBIT_MQ=proxy.url)
+    await eventually(lambda: httpx.get(url).json() == {"status": "ready", "broker": "up"})
+    proxy.refuse()
+    await eventually(lambda: httpx.get(url).status_code == 503)
+    proxy.restore()
+    await eventually(lambda: httpx.get(url).status_code == 200)
+
+
+async def test_a_taken_health_port_keeps_no_worker_from_working(stack: Stack, client: Client, api: Api) -> None:
+    worker = stack.start_worker(WORKER_HEALTH_PORT=api.url.rpartition(":")[2])
+    await client.ask(session_id=(session := new_session()), model="mock?tokens=5")
+    await client.until(session, "done")
+    assert "no health port" in worker.output()
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_deaf_inbox_is_replaced() -> None:
+    """Its queue and its connection live, but its consumer is gone without a word."""
+    renewed = 0
+
+    def on_renewed() -> None:
+        nonlocal renewed
+        renewed += 1
+
+    async def set_up_nothing(_: Any) -> None: ...
+
+    inbox, sender = Inbox(BROKER, on_renewed), Link(BROKER, "test sender", set_up_nothing)
+    echo = Echo(inbox, sender, every_seconds=0.05, deaf_seconds=0.5)
+    inbox.start()
+    sender.start()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(echo.run)
+        with anyio.fail_after(10):
+            await inbox.heard.wait()
+            await inbox._link.call(_cancel_its_consumer)
+            await eventually(lambda: renewed == 2)
+            inbox.heard.clear()
+            await inbox.heard.wait()
+        tasks.cancel_scope.cancel()
+    await inbox.stop()
+    await sender.stop()
+
+
+async def _get(url: str) -> tuple[int, dict[str, Any]]:
+    async with httpx.AsyncClient() as http:
+        response = await http.get(url)
+    return response.status_code, response.json()
+
+
+async def _cancel_its_consumer(channel: Any) -> None:
+    (tag,) = channel.consumers
+    await channel.basic_cancel(tag)

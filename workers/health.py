@@ -1,0 +1,49 @@
+"""The worker's own small HTTP port, for probes: /health is liveness by progress, /ready the way to the broker."""
+
+import structlog
+from aiohttp import web
+
+from core.broker.link import Link
+from workers.liveness import Liveness
+
+log = structlog.get_logger()
+
+
+class HealthServer:
+    def __init__(self, liveness: Liveness, link: Link) -> None:
+        self._liveness = liveness
+        self._link = link
+        app = web.Application()
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self, host: str, port: int) -> None:
+        """A port that is taken is logged: the answers matter more than the probes."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            log.error("no health port; see WORKER_HEALTH_PORT", action="health.no_port", port=port, error=str(error))
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        stuck, slots = self._liveness.stuck, self._liveness.slots
+        state = {
+            "status": "stuck" if stuck else "ok",
+            "broker": self._broker,
+            "running": slots.busy,
+            "free": slots.free,
+            "waiting": self._liveness.waiting,
+        }
+        return web.json_response(state, status=503 if stuck else 200)
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        state = {"status": "ready" if self._link.up else "unavailable", "broker": self._broker}
+        return web.json_response(state, status=200 if self._link.up else 503)
+
+    @property
+    def _broker(self) -> str:
+        return "up" if self._link.up else "down"

@@ -1,0 +1,70 @@
+"""Liveness by progress: a worker that is there but takes no jobs is found, and replaces itself.
+
+A Celery consumer can fall silent while its process, its heartbeat and its connection live on. What shows it is that
+jobs wait, slots are free, and nothing was accepted for a while.
+"""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+import structlog
+
+from core.broker.link import Link
+from core.broker.topology import declare_jobs
+from core.errors import BrokerDown
+
+log = structlog.get_logger()
+
+LOOKS = 10
+"""In the time after which a worker counts as stuck."""
+
+
+class Slots(NamedTuple):
+    """Of the pool, at this moment."""
+
+    busy: int
+    free: int
+    accepted: int
+    """Jobs since the process started."""
+
+
+class Liveness:
+    def __init__(self, link: Link, slots: Callable[[], Slots], stuck_seconds: float) -> None:
+        self.waiting = 0
+        """Jobs that waited in the queue at the last look."""
+        self._link = link
+        self._slots = slots
+        self._stuck_seconds = stuck_seconds
+        self._accepted = 0
+        self._retired = False
+        self._moved_at = monotonic()
+
+    @property
+    def slots(self) -> Slots:
+        return self._slots()
+
+    @property
+    def stuck(self) -> bool:
+        return not self._retired and monotonic() - self._moved_at >= self._stuck_seconds
+
+    def retire(self) -> None:
+        """The worker stops in order: it is meant to take no more jobs."""
+        self._retired = True
+
+    async def until_stuck(self) -> None:
+        """Look now and then; return as soon as the worker is stuck."""
+        while not self.stuck:
+            await asyncio.sleep(self._stuck_seconds / LOOKS)
+            await self.look()
+
+    async def look(self) -> None:
+        try:
+            self.waiting = await self._link.call(declare_jobs)
+        except BrokerDown:
+            self.waiting = 0  # nobody gets a job then
+        slots = self.slots
+        if not self.waiting or not slots.free or slots.accepted != self._accepted:
+            self._accepted = slots.accepted
+            self._moved_at = monotonic()

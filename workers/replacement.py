@@ -1,0 +1,53 @@
+"""Replacement: a stuck worker becomes a new one, in place, whether or not anybody supervises it."""
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+import structlog
+
+from core.errors import StoreDown
+from core.generation import Stop
+from core.keeper import Keeper
+from workers.liveness import Liveness
+
+log = structlog.get_logger()
+
+HAND_OVER_SECONDS = 5.0
+"""What a worker needs to give its turns away."""
+LOOK_SECONDS = 0.2
+
+
+async def replace_when_stuck(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> NoReturn:
+    """Wait until this worker is stuck; let its turns end or hand them over, and start the same command afresh."""
+    while True:
+        await liveness.until_stuck()
+        log.critical("takes no jobs though jobs wait; replaced", action="worker.stuck", waiting=liveness.waiting)
+        if await _drain(liveness, keeper, grace_seconds):
+            break
+        log.warning("takes jobs again", action="worker.unstuck")
+    with suppress(StoreDown):
+        await keeper.leave()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
+
+
+async def _drain(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> bool:
+    """False as soon as jobs are taken again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(grace_seconds):
+            while keeper.runs and liveness.stuck:
+                await asyncio.sleep(LOOK_SECONDS)
+                await liveness.look()
+    if not liveness.stuck:
+        return False
+    for run in list(keeper.runs.values()):
+        run.stop(Stop.HANDED_OVER)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HAND_OVER_SECONDS):
+            while keeper.runs:  # noqa: ASYNC110 - a dictionary has no event to wait for
+                await asyncio.sleep(LOOK_SECONDS)
+    return True
