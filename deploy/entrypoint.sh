@@ -1,5 +1,5 @@
 #!/bin/sh
-# The image's words: `api`, `worker [celery options]`, `worker-connected` (the worker's health check), or any command.
+# The image's words: `api`, `worker [celery options]`, or any command.
 # Each is exec'd, so that it is the process that gets SIGTERM.
 set -eu
 
@@ -12,16 +12,6 @@ api)
     ;;
 worker)
     exec celery -A workers.app "$@"
-    ;;
-worker-connected)
-    # True while this network namespace has an established (01) TCP connection to the broker's port. `celery inspect
-    # ping` would cost a second of CPU for imports, and every worker would have to answer every other's ping.
-    port=$(python -c '
-import os, urllib.parse
-url = urllib.parse.urlsplit(os.environ.get("RABBIT_MQ", "").strip())
-print("%04X" % (url.port or {"amqps": 5671}.get(url.scheme, 5672)))
-')
-    exec grep -qs ":$port 01 " /proc/net/tcp /proc/net/tcp6
     ;;
 *)
     exec "$@"
