@@ -191,12 +191,21 @@ def _ending(end: End) -> dict[str, object]:
             usage = end.usage
             return {
                 "status": "done",
-                "finish_reason": end.finish_reason,
+                "finish_reason": _fit(end.finish_reason, turns.c.finish_reason),
                 "input_tokens": usage.input_tokens if usage else None,
                 "output_tokens": usage.output_tokens if usage else None,
             }
         case Failed():
-            return {"status": "error", "error_code": end.code, "error_message": end.message}
+            return {
+                "status": "error",
+                "error_code": end.code,
+                "error_message": _fit(end.message, turns.c.error_message),
+            }
+
+
+def _fit(text: str, column: sa.Column[str]) -> str:
+    """The model's service has the first word in these: PostgreSQL refuses NUL and what is longer than its column."""
+    return text.replace("\0", "\ufffd")[: getattr(column.type, "length", None)]
 
 
 def _is_own(key: TurnKey, attempt: int, process_id: str) -> sa.ColumnElement[bool]:

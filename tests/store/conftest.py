@@ -1,0 +1,95 @@
+"""One suite, two databases: every test that asks for `store` runs on SQLite and on PostgreSQL."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from core.keys import TurnKey
+from core.store.database import Database, async_url
+from core.store.records import NewTurn, Turn
+from core.store.schema import processes, turns
+from core.store.store import Store
+from tests.parts import require
+from tests.store.postgres import Postgres, find_binaries
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    binaries = find_binaries()
+    require(binaries, "PostgreSQL is not installed; its folder can be named by HOPSTREAM_TEST_POSTGRES_BIN")
+    assert binaries is not None
+    with Postgres(binaries) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    name = f"t{secrets.token_hex(6)}"
+    engine = create_async_engine(async_url(server.url("postgres")), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+    return server.url(name)
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    store = Store(url)
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def database(url: str, store: Store) -> AsyncIterator[Database]:
+    """The same database, for looking behind the store's back and for making time pass."""
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+class Maker:
+    """Makes turns in the states that tests begin with."""
+
+    def __init__(self, store: Store, database: Database) -> None:
+        self._store = store
+        self._database = database
+
+    async def queued(self, session_id: str = "s", **fields: Any) -> Turn:
+        given = {"mode": "queue", "model": "m", "message": "hi", "options": {}, **fields}
+        return await self._store.turns.create(NewTurn(session_id=session_id, **given))
+
+    async def process(self, process_id: str, kind: str = "worker") -> str:
+        """A process that is alive."""
+        await self._store.processes.beat(process_id, kind)
+        return process_id
+
+    async def running(self, owner: str, session_id: str = "s", **fields: Any) -> Turn:
+        claimed = await self._store.ownership.claim((await self.queued(session_id, **fields)).key, owner)
+        assert isinstance(claimed, Turn)
+        return claimed
+
+    async def age(self, seconds: float, *, process: str | None = None, key: TurnKey | None = None) -> None:
+        """Let time pass for a process's heartbeat or a turn's times."""
+        async with self._database.begin() as connection:
+            if process is not None:
+                aged = sa.update(processes).where(processes.c.process_id == process)
+                await connection.execute(aged.values(seen_at=processes.c.seen_at - seconds))
+            if key is not None:
+                aged = sa.update(turns).where(turns.c.session_id == key.session_id, turns.c.turn == key.turn)
+                times = {name: turns.c[name] - seconds for name in ("created_at", "queued_at", "finished_at")}
+                await connection.execute(aged.values(**times))
+
+
+@pytest.fixture
+def make(store: Store, database: Database) -> Maker:
+    return Maker(store, database)

@@ -1,0 +1,112 @@
+"""The database: plain URLs, a schema that every process brings up to date, and failures with a name."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from core.errors import StoreDown
+from core.store.database import Database
+from core.store.schema import db_now, metadata
+from core.store.store import Store
+from tests.stack import free_port
+from tests.store.conftest import Maker
+from tests.store.postgres import Postgres
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_many_may_bring_the_schema_up_to_date_at_once(url: str) -> None:
+    stores = [Store(url) for _ in range(8)]
+    await asyncio.gather(*(store.open() for store in stores))
+    await stores[0].open()  # again is nothing
+    assert await stores[1].sessions.recent(1) == []
+    await asyncio.gather(*(store.close() for store in stores))
+
+
+@pytest.mark.usefixtures("store")
+async def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
+    def compare(connection: sa.Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with database.begin() as connection:
+        assert await connection.run_sync(compare) == []
+
+
+@pytest.mark.usefixtures("store")
+async def test_the_clock_is_the_database_s(database: Database) -> None:
+    async with database.begin() as connection:
+        now = (await connection.execute(sa.select(db_now()))).scalar_one()
+        later = (await connection.execute(sa.select(db_now() - now))).scalar_one()
+    assert 1_700_000_000 < now < 5_000_000_000
+    assert 0 <= later < 10
+
+
+async def test_sqlite_makes_its_folder(tmp_path: Path, in_tmp_path: Path) -> None:
+    for url, file in (
+        ("sqlite:///new/deep/rel.db", in_tmp_path / "new/deep/rel.db"),
+        (f"sqlite:////{str(tmp_path).lstrip('/')}/abs/a.db", tmp_path / "abs/a.db"),
+    ):
+        store = Store(url)
+        await store.open()
+        await store.close()
+        assert file.is_file()
+
+
+async def test_a_locked_sqlite_is_waited_for(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/test.db")
+    await store.open()
+    with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        beating = asyncio.create_task(store.processes.beat("worker", "worker"))
+        assert await store.processes.count_alive("worker") == 0  # reading waits for nobody
+        assert not beating.done()
+        other.execute("COMMIT")
+    await beating
+    assert await store.processes.count_alive("worker") == 1
+    await store.close()
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+async def test_postgresql_by_its_usual_urls(postgres: Postgres, scheme: str) -> None:
+    store = Store(f"{postgres.url('postgres', scheme)}?sslmode=disable")
+    await store.open()
+    await store.close()
+
+
+async def test_a_postgresql_that_is_not_there_is_named(postgres: Postgres) -> None:
+    store = Store(postgres.url("postgres").replace(postgres.url("").rsplit(":", 1)[1].split("/")[0], str(free_port())))
+    with pytest.raises(StoreDown, match="DATABASE_URL"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_postgresql_that_restarts_is_found_again(postgres: Postgres) -> None:
+    store = Store(postgres.url("postgres"))
+    await store.open()
+    await store.processes.beat("worker", "worker")
+    postgres.stop()
+    try:
+        with pytest.raises(StoreDown):
+            await store.processes.beat("worker", "worker")
+    finally:
+        postgres.start()
+    await store.processes.beat("worker", "worker")
+    await store.close()
+
+
+@pytest.mark.usefixtures("make")
+async def test_a_missing_table_is_no_lost_database(store: Store, database: Database, make: Maker) -> None:
+    """A bug must not pass for an outage that passes by itself."""
+    await make.queued()
+    async with database.begin() as connection:
+        await connection.execute(sa.text("DROP TABLE processes"))
+    with pytest.raises((StoreDown, sa.exc.DBAPIError)) as raised:
+        await store.processes.count_alive("worker")
+    if not store._database.is_sqlite:  # SQLite's driver calls both an operational error
+        assert not isinstance(raised.value, StoreDown)

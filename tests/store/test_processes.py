@@ -1,0 +1,33 @@
+"""Heartbeats: who was seen lately, by the database's clock."""
+
+import pytest
+
+from core.store.processes import SILENT_SECONDS
+from core.store.store import Store
+from tests.store.conftest import Maker
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_living_are_counted_by_kind(store: Store, make: Maker) -> None:
+    for n in range(3):
+        await make.process(f"worker-{n}")
+    await make.process("api-1", "api")
+    assert (await store.processes.count_alive("worker"), await store.processes.count_alive("api")) == (3, 1)
+
+
+async def test_the_silent_are_not_and_come_back_with_a_beat(store: Store, make: Maker) -> None:
+    await make.process("worker")
+    await make.age(SILENT_SECONDS - 1, process="worker")
+    assert await store.processes.count_alive("worker") == 1
+    await make.age(1.5, process="worker")
+    assert await store.processes.count_alive("worker") == 0
+    await make.process("worker")
+    assert await store.processes.count_alive("worker") == 1
+
+
+async def test_who_leaves_is_gone_at_once(store: Store, make: Maker) -> None:
+    turn = await make.running(await make.process("leaver"))
+    await store.processes.leave("leaver")
+    assert await store.processes.count_alive("worker") == 0
+    assert await store.ownership.requeue_orphans() == [turn.key]
