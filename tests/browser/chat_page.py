@@ -9,7 +9,7 @@ class ChatPage:
 
     def open(self, url: str) -> "ChatPage":
         self.page.goto(url)
-        expect(self.get("message-input")).to_be_editable()
+        expect(self.page.locator("#composer")).not_to_have_attribute("aria-busy", "true")
         return self
 
     def get(self, testid: str) -> Locator:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import Site
@@ -127,3 +127,17 @@ def test_a_screen_reader_hears_an_answer_once(page: Page, site: Site) -> None:
     chat.wait_until("done")
     page.wait_for_function("window.heard.some(text => text.includes('t000001'))")
     assert len([text for text in page.evaluate("window.heard") if "t000001" in text]) == 1
+
+
+def test_what_is_typed_before_the_page_is_ready_stays(page: Page, site: Site) -> None:
+    held: list[Route] = []
+    page.route("**/health", lambda route: held.append(route))
+    page.goto(site.api.url)
+    field = page.get_by_test_id("message-input")
+    field.fill("Typed early")
+    expect(page.locator("#composer")).to_have_attribute("aria-busy", "true")
+    for route in held:
+        route.continue_()
+    page.unroute("**/health")
+    expect(page.locator("#composer")).not_to_have_attribute("aria-busy", "true")
+    expect(field).to_have_value("Typed early")

@@ -95,7 +95,7 @@ async def test_the_stream_says_when_to_come_again(client: Client) -> None:
 @pytest.mark.parametrize("mode", ["queue", "direct"])
 async def test_a_restart_breaks_plain_text_off(client: Client, mode: str) -> None:
     """A client must never take a spliced answer for a whole one."""
-    model = f"mock?tokens=20&rate=100&drop_after=10&drop_times=1&id={new_session()}"
+    model = f"mock?tokens=20&rate=20&drop_after=10&drop_times=1&id={new_session()}"
     session = new_session()
     pieces: list[str] = []
     async with client.ask_streaming(accept=TEXT, session_id=session, mode=mode, model=model) as stream:

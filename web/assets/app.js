@@ -40,10 +40,13 @@
     }
 
     start() {
+      const typedBefore = this.composer.text.trimEnd(); // while the API was being looked for
       setUpSettings(this.#api);
       this.status.setMode(this.composer.mode);
       this.status.check();
       this.#open(sessionInAddress());
+      this.composer.restore(typedBefore);
+      byId("composer").removeAttribute("aria-busy");
       addEventListener("hashchange", () => this.#open(sessionInAddress()));
       addEventListener("focus", () => this.#look());
       document.addEventListener("visibilitychange", () => document.hidden || this.#look());
