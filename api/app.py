@@ -5,19 +5,20 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from types import FrameType
 
 import structlog
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
 from starlette.middleware.cors import CORSMiddleware
-from starlette.staticfiles import StaticFiles
 
+from api.access import Access, AccessMiddleware
+from api.access_log import keep_tokens_out_of_access_log
 from api.limits import StreamLimitMiddleware
 from api.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from api.pages import add_pages
 from api.problems import install_handlers
 from api.routes import chat, health, sessions, stream
+from api.security_headers import SecurityHeadersMiddleware
 from api.services import Services
 from api.version import VERSION
 from core.garbage import spare_what_is_loaded
@@ -26,10 +27,12 @@ from core.settings import Settings, get_settings
 
 log = structlog.get_logger()
 
-WEB = Path(__file__).parent.parent / "web"
 BYTES_PER_CHARACTER = 12
 """A character takes up to 12 bytes in JSON, as two \\u escapes."""
 OTHER_FIELDS_BYTES = 65_536
+
+EXPOSED_HEADERS = ["X-Request-ID", "X-Session-ID", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"]
+"""To pages of other origins."""
 
 DESCRIPTION = (
     "LLM answers streamed through RabbitMQ: a reload, a deploy or a crash loses no token and shows none twice."
@@ -37,37 +40,48 @@ DESCRIPTION = (
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
+    """Raises SystemExit where the settings do not let it serve."""
     settings = settings or get_settings()
-    app = FastAPI(title="Hopstream", version=VERSION, description=DESCRIPTION, lifespan=_lifespan)
+    access = Access(settings)
+    app = FastAPI(
+        title="Hopstream",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.settings = settings
+    app.state.access = access
     install_handlers(app)
     for routes in (chat, stream, sessions, health):
         app.include_router(routes.router)
-    app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")
-    app.add_api_route("/", _page, include_in_schema=False)
+    add_pages(app, settings)
     app.add_middleware(BodyLimitMiddleware, limit=settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES)
     app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_methods=["*"],
-        allow_headers=["*"],
-        expose_headers=["X-Request-ID", "X-Session-ID", "Location", "Retry-After"],
-    )
+    app.add_middleware(AccessMiddleware, access=access)  # behind CORS: a preflight has no key
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+        )
+    app.add_middleware(SecurityHeadersMiddleware, settings=settings)
     app.add_middleware(RequestIdMiddleware)
     return app
-
-
-async def _page() -> FileResponse:
-    return FileResponse(WEB / "chat.html", headers={"Cache-Control": "no-cache"})
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     configure_logs(settings)
-    services = app.state.services = Services(settings)
+    keep_tokens_out_of_access_log()
+    services = app.state.services = Services(settings, app.state.access)
     services.start()
+    if app.state.access.is_open:
+        log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
     if settings.provider == "demo":
         log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
     spare_what_is_loaded()

@@ -1,10 +1,20 @@
-"""How routes get at the services of their process."""
+"""How routes get at the services of their process, and at what their caller may see of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 
+from api.caller import Caller
+from api.problems import responses
 from api.services import Services
+from core.errors import Unauthorized
+from core.store.reach import Reach
+
+_bearer = HTTPBearer(auto_error=False, description="An API key of API_KEYS; none is needed while the API is open.")
+
+PROTECTED: dict[str, Any] = {"dependencies": [Security(_bearer)], "responses": responses(401)}
+"""What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.access`."""
 
 
 def _services(request: Request) -> Services:
@@ -13,3 +23,29 @@ def _services(request: Request) -> Services:
 
 
 Use = Annotated[Services, Depends(_services)]
+
+
+def _is_known(request: Request) -> bool:
+    return request.state.reach is not None
+
+
+IsKnown = Annotated[bool, Depends(_is_known)]
+"""False for a stranger, who gets this far on open paths only."""
+
+
+def _caller(request: Request, services: Use) -> Caller:
+    reach: Reach | None = request.state.reach
+    if reach is None:
+        raise Unauthorized("this needs an API key")
+    return Caller(services, reach)
+
+
+Mine = Annotated[Caller, Depends(_caller)]
+
+
+async def _spend(caller: Mine) -> dict[str, str]:
+    return await caller.spend()
+
+
+Spent = Annotated[dict[str, str], Depends(_spend)]
+"""For routes that cost money: counted against the key's rate limit. The value is headers for the answer."""

@@ -66,7 +66,10 @@ class ChatAccepted(BaseModel):
     turn: int
     status: Literal["queued"] = "queued"
     position: int = Field(description="Place in the queue; 1 is next.")
-    stream_url: str = Field(examples=["/stream/demo-1?turn=1"])
+    stream_url: str = Field(
+        description="With keys, it has a token that opens this stream for a while, for EventSource can send no header.",
+        examples=["/stream/demo-1?turn=1"],
+    )
 
 
 class CancelAccepted(BaseModel):
@@ -186,12 +189,12 @@ class SessionView(BaseModel):
 
 class Health(BaseModel):
     status: Literal["ok", "stuck"]
-    version: str
-    provider: str
-    model: str
+    version: str | None = Field(None, description="With a key only, where there are keys; the next three too.")
+    provider: str | None = None
+    model: str | None = None
+    workers: int | None = Field(None, description="Workers alive by heartbeat.")
     broker: Literal["up", "down"]
     store: Literal["up", "down"]
-    workers: int = Field(description="Workers alive by heartbeat.")
 
 
 class Readiness(BaseModel):

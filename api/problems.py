@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from api.models import Problem
 from core.errors import HopstreamError
@@ -36,8 +37,8 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"content": content, "description": "Problem"} for status in statuses}
 
 
-def problem_of(request: Request, error: HopstreamError) -> ProblemResponse:
-    headers = {}
+def problem_of(request: HTTPConnection, error: HopstreamError) -> ProblemResponse:
+    headers = dict(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     return problem(
@@ -53,7 +54,7 @@ def problem_of(request: Request, error: HopstreamError) -> ProblemResponse:
 
 
 def problem(
-    request: Request,
+    request: HTTPConnection,
     status: int,
     code: str,
     title: str,
@@ -94,7 +95,7 @@ async def _on_http_exception(request: Request, error: Exception) -> ProblemRespo
     assert isinstance(error, HTTPException)  # noqa: S101
     cause = error.__cause__  # FastAPI makes a 400 of whatever happens while it reads a body
     if isinstance(cause, HopstreamError):
-        return await _on_hopstream_error(request, cause)
+        return problem_of(request, cause)
     if isinstance(cause, ValueError | RecursionError):
         return _invalid(request, [NOT_JSON])
     title = TITLES.get(error.status_code, "The request cannot be answered")

@@ -6,10 +6,11 @@ from contextlib import suppress
 import structlog
 from aiormq.abc import AbstractChannel
 
-from api.chat import Chat
+from api.access import Access
 from api.direct import DirectRuns
 from api.feeds import Feeds
 from api.housekeeping import Housekeeping
+from api.rate_limit import RateLimit
 from core.broker.link import Link
 from core.broker.topology import declare_jobs, declare_sessions
 from core.errors import StoreDown
@@ -26,9 +27,11 @@ STORE_RETRY_SECONDS = 2.0
 class Services:
     """`start()` never waits for broker or store: the API serves, says what is missing, and recovers by itself."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, access: Access) -> None:
         process_id = new_process_id("api")
         self.settings = settings
+        self.access = access
+        self.rate_limit = RateLimit(settings)
         self.provider = create_provider(settings)
         self.store = Store(settings.database_url)
         self.link = Link(settings.rabbit_mq, "hopstream api", _declare)
@@ -41,7 +44,6 @@ class Services:
             settings=settings,
             process_id=process_id,
         )
-        self.chat = Chat(store=self.store, link=self.link, feeds=self.feeds, direct=self.direct, settings=settings)
         self._running: asyncio.Task[None] | None = None
 
     @property

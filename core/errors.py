@@ -11,7 +11,14 @@ class HopstreamError(Exception):
     status = 500
     title = "Something went wrong on our side"
 
-    def __init__(self, message: str, *, field: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        retry_after: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
@@ -20,6 +27,8 @@ class HopstreamError(Exception):
         """Seconds after which a retry makes sense, for the `Retry-After` header."""
         self.extensions: dict[str, object] = {}
         """Further members of the problem (RFC 9457, 3.2)."""
+        self.headers = headers or {}
+        """Further headers of the response."""
 
 
 class InvalidInput(HopstreamError):
@@ -38,6 +47,21 @@ class TooLarge(HopstreamError):
     code = "too_large"
     status = 413
     title = "The request is too large"
+
+
+class Unauthorized(HopstreamError):
+    code = "unauthorized"
+    status = 401
+    title = "An API key is needed"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})
+
+
+class RateLimited(HopstreamError):
+    code = "rate_limited"
+    status = 429
+    title = "This API key asks too often"
 
 
 class NotFound(HopstreamError):

@@ -11,10 +11,12 @@ from core.settings import Settings
 NOISY = {
     "aiormq": logging.ERROR,
     "aio_pika": logging.ERROR,
+    "aiosqlite": logging.INFO,  # below that it writes down what it stores: people's messages
+    "openai": logging.INFO,  # the same, with what it sends
     "httpx2": logging.WARNING,  # the openai SDK's
     "alembic": logging.WARNING,
 }
-"""Libraries whose own reports of a lost connection double what we log ourselves."""
+"""Libraries whose own reports of a lost connection double what we log ourselves, or that tell too much."""
 
 
 def configure_logs(settings: Settings, stream: TextIO = sys.stderr) -> None:
@@ -27,7 +29,10 @@ def configure_logs(settings: Settings, stream: TextIO = sys.stderr) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # rich's shows local variables: keys and messages
+        )
     )
     errors = [structlog.processors.format_exc_info] if settings.log_format == "json" else []
     structlog.configure(

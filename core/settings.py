@@ -3,8 +3,12 @@
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+import limits
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.api_keys import parse_api_keys
 
 
 def _split_commas(value: object) -> object:
@@ -13,7 +17,12 @@ def _split_commas(value: object) -> object:
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", str_strip_whitespace=True, frozen=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a key or a password
     )
 
     openai_api_key: SecretStr | None = Field(
@@ -26,6 +35,10 @@ class Settings(BaseSettings):
     system_prompt: str | None = Field(None, description="Put before every conversation.")
 
     rabbit_mq: str = Field("amqp://guest:guest@localhost/", description="amqp:// or amqps:// URL of RabbitMQ.")
+    rabbit_mq_ca: FilePath | None = Field(
+        None,
+        description="PEM file of the authority that signed RabbitMQ's certificate, for amqps. Default: the system's.",
+    )
     rabbit_mq_prefix: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_.-]{0,40}$",
@@ -40,9 +53,35 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on, of the API (by run.sh) and a worker's health port."
     )
     api_port: int = Field(8007, ge=1, le=65535, description="Port of the API.")
-    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_split_commas)] = Field(
-        ["*"],
-        description="Origins that may call the API from a browser, with commas. * lets chat.html work as a file.",
+
+    env: Literal["development", "production"] = Field(
+        "development",
+        description="production: the API needs API_KEYS, CORS is closed unless CORS_ORIGINS opens it, HSTS is sent.",
+    )
+    api_keys: Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(parse_api_keys)] = Field(
+        {},
+        description="Who may use the API: name:key pairs with commas; a session belongs to the name that made it. "
+        "Names have letters, digits, _ and -, keys at least 16 characters. None: open to everybody.",
+    )
+    cors_origins: Annotated[list[str] | None, NoDecode, BeforeValidator(_split_commas)] = Field(
+        None,
+        description="Origins that may call the API from a browser, with commas. * lets chat.html work as a file. "
+        "Default: * in development, none in production.",
+    )
+    stream_token_seconds: int = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="How long the token in a stream_url opens its stream: longer than the longest turn (600 s) and "
+        "its wait in the queue, so that an EventSource can reconnect until the answer's end.",
+    )
+    rate_limit: str = Field(
+        "120/minute",
+        description="How often each API key may ask (POST /chat, GET /test): two a second, more than people type and "
+        "little enough that a script gone wild is noticed before the bill.",
+    )
+    rate_limit_storage: str = Field(
+        "memory://", description="memory:// counts in each API process, redis://host:6379/0 in all of them together."
     )
 
     worker_concurrency: int = Field(
@@ -116,6 +155,31 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:/// or postgresql://")
         return url
 
+    @field_validator("rate_limit")
+    @classmethod
+    def _one_rate_limit(cls, text: str) -> str:
+        try:
+            (limit,) = limits.parse_many(text)
+        except ValueError as error:
+            raise ValueError("must be one limit such as 120/minute or 1000 per 2 hours") from error
+        if limit.amount < 1 or limit.multiples < 1:
+            raise ValueError("must let at least one request through")
+        return text
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _known_storage(cls, url: str) -> str:
+        if url != "memory://" and not url.startswith(("redis://", "rediss://")):
+            raise ValueError("must be memory:// or start with redis:// or rediss://")
+        return url
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """For CORS."""
+        if self.cors_origins is not None:
+            return self.cors_origins
+        return [] if self.env == "production" else ["*"]
+
     @property
     def provider(self) -> Literal["openai", "demo"]:
         """The provider that answers: the demo one where no key is set."""
@@ -128,5 +192,13 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()
+    """The process's settings, read once. Raises SystemExit, with one line for each that is wrong: servers import us
+    by name, and would print a traceback around the one line that matters."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit("\n".join(map(_describe, error.errors()))) from None
+
+
+def _describe(item: ErrorDetails) -> str:
+    return f"{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"

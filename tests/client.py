@@ -21,8 +21,9 @@ class SseEvent(NamedTuple):
 class Client:
     """One API process. Also counts: `text()` of a stream is what a reader saw, restarts applied."""
 
-    def __init__(self, url: str) -> None:
-        self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
+    def __init__(self, url: str, key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers=headers)
 
     async def ask(self, message: str = "hello", **fields: Any) -> httpx.Response:
         return await self.http.post("/chat", json={"message": message, **fields})

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import Use
+from api.dependencies import PROTECTED, Mine, Spent
 from api.models import CancelAccepted, ChatAccepted, ChatRequest
 from api.problems import responses
 from api.streaming import choose_wire, respond
@@ -13,7 +13,7 @@ from api.wires.sse import SseWire
 from api.wires.text import TextWire
 from core.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["chat"])
+router = APIRouter(tags=["chat"], **PROTECTED)
 
 _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
 
@@ -24,30 +24,34 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
     response_model=ChatAccepted,
     responses={
         200: {"description": "The answer itself, token by token", "content": _STREAMS},
-        **responses(409, 413, 422, 429, 502, 503),
+        **responses(404, 409, 413, 422, 429, 502, 503),
     },
 )
-async def ask(request: ChatRequest, services: Use, accept: Annotated[str | None, Header()] = None) -> Response:
+async def ask(
+    request: ChatRequest, caller: Mine, spent: Spent, accept: Annotated[str | None, Header()] = None
+) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
-    chat = services.chat
+    chat = caller.chat
     turn = await chat.ask(request)
-    headers = {"X-Session-ID": turn.session_id}
+    headers = {"X-Session-ID": turn.session_id, **spent}
     if turn.mode == "direct":
         wire = choose_wire(accept, TextWire)
         return await respond(chat.answer_directly(turn, wire), wire, headers)
-    url = f"/stream/{turn.session_id}?turn={turn.turn}"
-    headers["Location"] = url
+    headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
     if accept and ("text/event-stream" in accept or "text/plain" in accept):
         wire = choose_wire(accept, SseWire)
         return await respond(chat.stream(turn, None, wire), wire, headers)
     accepted = ChatAccepted(
-        session_id=turn.session_id, turn=turn.turn, position=await chat.position(turn), stream_url=url
+        session_id=turn.session_id,
+        turn=turn.turn,
+        position=await chat.position(turn),
+        stream_url=caller.stream_url(turn),
     )
     return JSONResponse(accepted.model_dump(), 202, headers)
 
 
 @router.post("/chat/{session_id}/cancel", status_code=202, responses=responses(404, 422, 503))
-async def cancel(session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)], services: Use) -> CancelAccepted:
+async def cancel(session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)], caller: Mine) -> CancelAccepted:
     """Stop the session's turn, queued or running. Harmless where none runs."""
-    turn = await services.chat.cancel(session_id)
+    turn = await caller.chat.cancel(session_id)
     return CancelAccepted(session_id=session_id, turn=turn.turn, status=turn.status)

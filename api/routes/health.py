@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import Use
+from api.dependencies import PROTECTED, IsKnown, Spent, Use
 from api.models import Health, ProviderTest, Readiness
 from api.problems import responses
 from api.services import Services
@@ -24,21 +24,20 @@ TEST_PROMPT = "Reply with one short sentence, to show that you work."
 TEST_TOKENS = 50
 
 
-@router.get("/health", responses={503: {"model": Health}})
-async def health(services: Use, response: Response) -> Health:
-    """Liveness: 200 while the process serves, 503 if it is stuck. The rest of the answer says what it can reach."""
+@router.get("/health", response_model_exclude_none=True, responses={503: {"model": Health}})
+async def health(services: Use, is_known: IsKnown, response: Response) -> Health:
+    """Liveness: 200 while the process serves, 503 if it is stuck. The rest of the answer says what it can reach; to
+    whom has no key where one is needed, no more than `/ready` does."""
     workers = await _count_workers(services)
     stuck = services.feeds.dead
     response.status_code = 503 if stuck else 200
-    return Health(
-        status="stuck" if stuck else "ok",
-        version=VERSION,
-        provider=services.settings.provider,
-        model=services.settings.default_model,
-        broker=_word(services.broker_up),
-        store=_word(workers is not None),
-        workers=workers or 0,
-    )
+    told = Health(status="stuck" if stuck else "ok", broker=_word(services.broker_up), store=_word(workers is not None))
+    if is_known:
+        told.version = VERSION
+        told.provider = services.settings.provider
+        told.model = services.settings.default_model
+        told.workers = workers or 0
+    return told
 
 
 @router.get("/ready", responses={503: {"model": Readiness}})
@@ -52,8 +51,8 @@ async def ready(services: Use) -> JSONResponse:
     return JSONResponse(readiness.model_dump(), 200 if is_ready else 503)
 
 
-@router.get("/test", responses=responses(502))
-async def test(services: Use) -> ProviderTest:
+@router.get("/test", dependencies=PROTECTED["dependencies"], responses=responses(401, 429, 502))
+async def test(services: Use, spent: Spent, response: Response) -> ProviderTest:
     """Call the provider once."""
     model = services.settings.default_model
     request = Request(model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
@@ -66,6 +65,7 @@ async def test(services: Use) -> ProviderTest:
                     tape.append(item)
     except TimeoutError as error:
         raise ProviderError("the model's service did not answer in time") from error
+    response.headers.update(spent)
     return ProviderTest(model=model, latency_ms=round((perf_counter() - begin) * 1000, 1), reply=tape.text())
 
 

@@ -4,32 +4,32 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.dependencies import Use
+from api.dependencies import PROTECTED, Mine
 from api.models import SessionList, SessionSummary, SessionView
 from api.problems import responses
 from core.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["sessions"])
+router = APIRouter(tags=["sessions"], **PROTECTED)
 
 SessionIdPath = Annotated[str, Path(pattern=SESSION_ID_PATTERN)]
 
 
 @router.get("/sessions", responses=responses(422, 503))
-async def list_sessions(services: Use, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> SessionList:
+async def list_sessions(caller: Mine, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> SessionList:
     """Newest first."""
-    sessions = await services.store.sessions.recent(limit)
+    sessions = await caller.store.sessions.recent(limit)
     return SessionList(sessions=[SessionSummary.of(session) for session in sessions])
 
 
 @router.get("/sessions/{session_id}", responses=responses(404, 422, 503))
-async def show_session(session_id: SessionIdPath, services: Use) -> SessionView:
+async def show_session(session_id: SessionIdPath, caller: Mine) -> SessionView:
     """The conversation and its turns."""
-    session = await services.store.sessions.get(session_id)
-    return SessionView.of(session, await services.store.turns.of_session(session_id))
+    session = await caller.store.sessions.get(session_id)
+    return SessionView.of(session, await caller.store.turns.of_session(session_id))
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
-async def delete_session(session_id: SessionIdPath, services: Use) -> Response:
+async def delete_session(session_id: SessionIdPath, caller: Mine) -> Response:
     """Delete a session and its turns; one that still runs is stopped first."""
-    await services.chat.delete(session_id)
+    await caller.chat.delete(session_id)
     return Response(status_code=204)

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from api.dependencies import Use
+from api.dependencies import PROTECTED, Mine
 from api.problems import responses
 from api.streaming import choose_wire, respond
 from api.wires.sse import SseWire
 from core.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["chat"])
+router = APIRouter(tags=["chat"], **PROTECTED)
 
 _EXAMPLE = (
     'retry: 1000\n\nid: 1.1.0\ndata: {"type":"start","turn":1,"attempt":1,"model":"gpt-4o-mini"}\n\n'
@@ -29,14 +29,15 @@ _EXAMPLE = (
 )
 async def stream(
     session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)],
-    services: Use,
+    caller: Mine,
     turn: Annotated[int | None, Query(ge=1, le=1_000_000_000, description="Default: the latest.")] = None,
     last_event_id: Annotated[str | None, Query(description="Resume after this id, as by the header.")] = None,
+    token: Annotated[str | None, Query(description="A `stream_url`'s: stands for the API key, for a while.")] = None,
     last_event_id_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The events of a turn, from the start or after `Last-Event-ID`, whether it waits, runs or is finished."""
-    chat = services.chat
+    chat = caller.chat
     found, cursor = await chat.find(session_id, turn, last_event_id_header or last_event_id)
     if cursor is not None and cursor.is_end_of(found):
         return Response(status_code=204)

@@ -53,17 +53,21 @@ class Database:
         await self.engine.dispose()
 
     def _create_engine(self) -> AsyncEngine:
+        """Parameters are hidden from errors, which are logged: they are people's messages."""
         if not self.is_sqlite:
             return create_async_engine(
                 self.url,
                 pool_size=POOL_SIZE,
+                hide_parameters=True,
                 pool_pre_ping=True,
                 pool_timeout=CONNECT_SECONDS,
                 connect_args={"connect_timeout": CONNECT_SECONDS},
             )
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(self.url, pool_size=POOL_SIZE, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_async_engine(
+            self.url, pool_size=POOL_SIZE, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
+        )
         sa.event.listen(engine.sync_engine, "connect", _set_sqlite_pragmas)
         return engine
 

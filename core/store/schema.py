@@ -17,11 +17,13 @@ sessions = sa.Table(
     "sessions",
     metadata,
     sa.Column("session_id", sa.String(128), primary_key=True),
+    sa.Column("key_name", sa.String(32)),  # of the API key that made it; NULL: made while there were none
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("last_turn", sa.Integer, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Index("sessions_by_update", "updated_at"),
+    sa.Index("sessions_of_key", "key_name", "updated_at"),
 )
 
 turns = sa.Table(

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from core.errors import NotFound
 from core.store.database import Database
+from core.store.reach import EVERYTHING, Reach
 from core.store.records import Session
 from core.store.schema import sessions, turns
 
@@ -18,12 +19,17 @@ _SELECT = sa.select(
 
 
 class Sessions:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
+        self._reach = reach
 
     async def recent(self, limit: int) -> list[Session]:
         """Newest first."""
-        query = _SELECT.order_by(sessions.c.updated_at.desc(), sessions.c.session_id).limit(limit)
+        query = (
+            _SELECT.where(self._reach.has_session())
+            .order_by(sessions.c.updated_at.desc(), sessions.c.session_id)
+            .limit(limit)
+        )
         async with self._database.begin() as connection:
             rows = await connection.execute(query)
             return [Session(**row) for row in rows.mappings()]
@@ -31,7 +37,7 @@ class Sessions:
     async def get(self, session_id: str) -> Session:
         """Raises NotFound."""
         async with self._database.begin() as connection:
-            rows = await connection.execute(_SELECT.where(sessions.c.session_id == session_id))
+            rows = await connection.execute(_SELECT.where(self._is(session_id)))
             row = rows.mappings().one_or_none()
         if row is None:
             raise unknown_session(session_id)
@@ -40,9 +46,12 @@ class Sessions:
     async def delete(self, session_id: str) -> None:
         """Raises NotFound."""
         async with self._database.begin() as connection:
-            result = await connection.execute(sa.delete(sessions).where(sessions.c.session_id == session_id))
+            result = await connection.execute(sa.delete(sessions).where(self._is(session_id)))
         if not result.rowcount:
             raise unknown_session(session_id)
+
+    def _is(self, session_id: str) -> sa.ColumnElement[bool]:
+        return (sessions.c.session_id == session_id) & self._reach.has_session()
 
 
 def unknown_session(session_id: str) -> NotFound:

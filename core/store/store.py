@@ -1,9 +1,12 @@
 """The store: sessions, turns and the processes that are alive, in SQLite or PostgreSQL."""
 
+from copy import copy
+
 from core.store.database import Database
 from core.store.migrate import migrate
 from core.store.ownership import Ownership
 from core.store.processes import Processes
+from core.store.reach import Reach
 from core.store.sessions import Sessions
 from core.store.turns import Turns
 
@@ -17,6 +20,13 @@ class Store:
         self.turns = Turns(self._database)
         self.ownership = Ownership(self._database)
         self.processes = Processes(self._database)
+
+    def within(self, reach: Reach) -> "Store":
+        """The same store, in which a caller finds the sessions and turns within its reach alone."""
+        view = copy(self)
+        view.sessions = Sessions(self._database, reach)
+        view.turns = Turns(self._database, reach)
+        return view
 
     async def open(self) -> None:
         """Bring the schema up to date."""

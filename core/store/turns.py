@@ -11,6 +11,7 @@ from sqlalchemy.sql import Executable
 from core.errors import NotFound, ReplaceConflict, TurnRunning
 from core.keys import TurnKey
 from core.store.database import Database
+from core.store.reach import EVERYTHING, Reach
 from core.store.records import Exchange, NewTurn, Status, Turn
 from core.store.schema import db_now, is_turn, sessions, turns
 from core.store.sessions import unknown_session
@@ -23,11 +24,15 @@ HISTORY_TURNS = 200
 
 
 class Turns:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
+        self._reach = reach
 
     async def create(self, new: NewTurn) -> Turn:
-        """Insert the session's next turn, and the session if it is its first. Raises TurnRunning, ReplaceConflict."""
+        """Insert the session's next turn, and the session if it is its first.
+
+        Raises TurnRunning, ReplaceConflict, and NotFound where the session is out of reach.
+        """
         try:
             async with self._database.begin() as connection:
                 number = await self._next_number(connection, new)
@@ -45,7 +50,7 @@ class Turns:
     async def get(self, key: TurnKey) -> Turn:
         """Raises NotFound."""
         async with self._database.begin() as connection:
-            rows = await connection.execute(sa.select(turns).where(is_turn(key)))
+            rows = await connection.execute(sa.select(turns).where(is_turn(key), self._in_reach))
             row = rows.mappings().one_or_none()
         if row is None:
             raise NotFound(f"session {key.session_id!r} has no turn {key.turn}")
@@ -53,7 +58,12 @@ class Turns:
 
     async def latest(self, session_id: str) -> Turn:
         """Raises NotFound."""
-        query = sa.select(turns).where(turns.c.session_id == session_id).order_by(turns.c.turn.desc()).limit(1)
+        query = (
+            sa.select(turns)
+            .where(turns.c.session_id == session_id, self._in_reach)
+            .order_by(turns.c.turn.desc())
+            .limit(1)
+        )
         async with self._database.begin() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
@@ -62,7 +72,7 @@ class Turns:
 
     async def of_session(self, session_id: str) -> list[Turn]:
         """All turns of a session in order."""
-        query = sa.select(turns).where(turns.c.session_id == session_id).order_by(turns.c.turn)
+        query = sa.select(turns).where(turns.c.session_id == session_id, self._in_reach).order_by(turns.c.turn)
         async with self._database.begin() as connection:
             return [Turn(**row) for row in (await connection.execute(query)).mappings()]
 
@@ -118,7 +128,7 @@ class Turns:
     async def request_cancel(self, session_id: str) -> Turn:
         """Ask that the latest turn ends; one that is still queued ends here. Idempotent. Raises NotFound."""
         latest = sa.select(sa.func.max(turns.c.turn)).where(turns.c.session_id == session_id).scalar_subquery()
-        here = (turns.c.session_id == session_id) & (turns.c.turn == latest)
+        here = (turns.c.session_id == session_id) & (turns.c.turn == latest) & self._in_reach
         async with self._database.begin() as connection:
             await connection.execute(
                 sa.update(turns)
@@ -149,6 +159,7 @@ class Turns:
             insert(sessions)
             .values(
                 session_id=new.session_id,
+                key_name=self._reach.key_name,
                 title=" ".join(new.message.split())[:TITLE_CHARS],
                 last_turn=1,
                 created_at=db_now(),
@@ -157,11 +168,18 @@ class Turns:
             .on_conflict_do_update(
                 index_elements=["session_id"],
                 set_={"last_turn": sessions.c.last_turn + 1, "updated_at": db_now()},
+                where=self._reach.has_session(),
             )
             .returning(sessions.c.last_turn)
         )
-        number: int = (await connection.execute(upsert)).scalar_one()
+        number: int | None = (await connection.execute(upsert)).scalar_one_or_none()
+        if number is None:
+            raise unknown_session(new.session_id)
         return number
+
+    @property
+    def _in_reach(self) -> sa.ColumnElement[bool]:
+        return self._reach.has(turns.c.session_id)
 
 
 def _insert_turn(new: NewTurn, number: int) -> Executable:

@@ -1,0 +1,30 @@
+"""A caller: one request's view of the services, in which it finds its own sessions and nobody else's."""
+
+from api.chat import Chat
+from api.services import Services
+from core.store.reach import Reach
+from core.store.records import Turn
+
+
+class Caller:
+    def __init__(self, services: Services, reach: Reach) -> None:
+        self.store = services.store.within(reach)
+        self.chat = Chat(
+            store=self.store,
+            link=services.link,
+            feeds=services.feeds,
+            direct=services.direct,
+            settings=services.settings,
+        )
+        self._services = services
+        self._reach = reach
+
+    def stream_url(self, turn: Turn) -> str:
+        """Opens the stream for a while without the key."""
+        return self._services.access.stream_url(self._reach, turn.key)
+
+    async def spend(self) -> dict[str, str]:
+        """Count a request that costs money. Returns headers for its answer. Raises RateLimited."""
+        if self._reach.key_name is None:
+            return {}
+        return await self._services.rate_limit.spend(self._reach.key_name)

@@ -1,0 +1,35 @@
+"""The two pages, the chat and the API's documentation: files without a build step, and nothing from elsewhere."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from core.settings import Settings
+
+WEB = Path(__file__).parent.parent / "web"
+
+
+def content_security_policy(settings: Settings) -> str:
+    """No inline script or style. In production a page talks to its own API only; in development its settings may name
+    another one."""
+    connect = "'self'" if settings.env == "production" else "'self' http: https:"
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {connect}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def add_pages(app: FastAPI, settings: Settings) -> None:
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": content_security_policy(settings)}
+
+    async def chat() -> FileResponse:
+        return FileResponse(WEB / "chat.html", headers=headers)
+
+    async def docs() -> FileResponse:
+        return FileResponse(WEB / "docs.html", headers=headers)
+
+    app.add_api_route("/", chat, include_in_schema=False)
+    app.add_api_route("/docs", docs, include_in_schema=False)
+    app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")

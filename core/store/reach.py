@@ -1,0 +1,26 @@
+"""Reach: whose sessions a caller finds. Every query of `Sessions` and `Turns` for a caller has it in its WHERE."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from core.store.schema import sessions
+
+
+class Reach(NamedTuple):
+    key_name: str | None
+    """The name of the API key that sessions belong to; None: all sessions, and new ones belong to nobody."""
+
+    def has_session(self) -> sa.ColumnElement[bool]:
+        """For queries of `sessions`."""
+        return sa.true() if self.key_name is None else sessions.c.key_name == self.key_name
+
+    def has(self, session_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        """For queries of other tables, by their column with the session's id."""
+        if self.key_name is None:
+            return sa.true()
+        return sa.exists().where(sessions.c.session_id == session_id, self.has_session())
+
+
+EVERYTHING = Reach(None)
+"""Our own work, and everybody's while the API has no keys."""
