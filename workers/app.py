@@ -8,6 +8,7 @@ from celery.signals import celeryd_init, setup_logging
 from kombu.entity import Exchange, Queue
 
 from core.broker.jobs import TASK_NAME
+from core.broker.tls import celery_tls
 from core.broker.topology import JOBS, JOBS_ARGUMENTS, PREFIX
 from core.logs import configure_logs
 from core.settings import get_settings
@@ -33,6 +34,7 @@ app.conf.update(
     task_track_started=True,
     control_exchange=f"{PREFIX}celery",
     event_exchange=f"{PREFIX}celeryev",
+    broker_use_ssl=celery_tls(settings.rabbit_mq),
     broker_heartbeat=BROKER_HEARTBEAT_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

@@ -14,6 +14,7 @@ import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq.abc import AbstractChannel
 
+from core.broker.tls import tls_context, why_tls_failed
 from core.errors import BrokerDown
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Link:
         self.name = name
         self._url = url
         self._setup = setup
+        self._tls = tls_context()
         self._channel: AbstractChannel | None = None
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._up = asyncio.Event()
@@ -113,7 +115,8 @@ class Link:
                 pause = FIRST_PAUSE_SECONDS
                 log.warning("broker lost", action="link.lost", link=self.name)
             except AMQP_ERRORS as error:
-                log.warning("broker not reached", action="link.failed", link=self.name, error=type(error).__name__)
+                reason = why_tls_failed(error) or type(error).__name__
+                log.warning("broker not reached", action="link.failed", link=self.name, error=reason)
             except Exception as error:
                 log.error("link broke", action="link.broken", link=self.name, exc_info=error)
             await asyncio.sleep(pause)
@@ -123,7 +126,11 @@ class Link:
         """Connect, set up, and stay until the connection or its channel is lost."""
         self._lost.clear()
         connection = await aio_pika.connect(
-            self._url, timeout=CONNECT_SECONDS, heartbeat=HEARTBEAT_SECONDS, name=self.name
+            self._url,
+            timeout=CONNECT_SECONDS,
+            heartbeat=HEARTBEAT_SECONDS,
+            name=self.name,
+            ssl_context=self._tls,
         )
         try:
             connection.close_callbacks.add(lambda *_: self._lost.set())

@@ -1,0 +1,32 @@
+"""TLS to RabbitMQ. With amqps the broker's certificate is always verified, whatever the URL's own options say."""
+
+import ssl
+from typing import Any
+
+from core.settings import get_settings
+
+
+def tls_context() -> ssl.SSLContext:
+    """For aio-pika, which uses it with amqps:// alone. RABBIT_MQ_CA, or the system's authorities."""
+    return ssl.create_default_context(cafile=get_settings().rabbit_mq_ca)
+
+
+def celery_tls(url: str) -> dict[str, Any] | None:
+    """The same for Celery's `broker_use_ssl`; None where the URL asks for no TLS."""
+    if not url.startswith("amqps://"):
+        return None
+    ca = get_settings().rabbit_mq_ca
+    return {
+        "ca_certs": str(ca) if ca else None,
+        "cert_reqs": ssl.CERT_REQUIRED,
+        "server_hostname": None,  # kombu puts the URL's host there; without it the name would not be compared
+    }
+
+
+def why_tls_failed(error: BaseException | None) -> str | None:
+    """What was wrong with the broker's certificate, in OpenSSL's words; None where it was something else."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the broker's certificate was refused, see RABBIT_MQ_CA: {error.verify_message}"
+        error = error.__cause__ or error.__context__
+    return None
