@@ -4,6 +4,7 @@
 (() => {
   const { readEvents, storage } = Hopstream;
   const DEFAULT_BASE = "http://localhost:8007";
+  const CHEAPEST_PATH = "/sessions?limit=1"; // that needs a key
   const HEALTH_TIMEOUT_MS = 4_000;
   const REQUEST_TIMEOUT_MS = 30_000;
   const SILENCE_MS = 40_000; // the API pings every 15 s: a connection that is silent for longer is dead
@@ -17,8 +18,28 @@
   }
 
   class Api {
+    isLocked = false; // a key is needed, and the person gave none when asked
+    askForKey = async () => false; // set by the page; resolves to true once there is a key
+
     constructor(base) {
       this.base = base;
+      this.keyName = `key:${base}`; // another server must never get it
+    }
+
+    get key() {
+      return storage.read(this.keyName);
+    }
+
+    /** Raises ApiError: 401 where this key is not accepted. */
+    async tryKey(key) {
+      const response = await this.#send(CHEAPEST_PATH, { key, timeout: REQUEST_TIMEOUT_MS });
+      if (!response.ok) throw await readProblem(response);
+      this.isLocked = false;
+    }
+
+    /** Asks for the key right away where one is needed, rather than when a message is on its way. */
+    async knock() {
+      await this.#json(CHEAPEST_PATH);
     }
 
     health() {
@@ -30,7 +51,7 @@
     }
 
     async remove(id) {
-      await this.#fetch(`/sessions/${id}`, { method: "DELETE" });
+      await this.#fetch(`/sessions/${id}`, { method: "DELETE", timeout: REQUEST_TIMEOUT_MS });
     }
 
     async cancel(id) {
@@ -81,7 +102,7 @@
     }
 
     async #json(path, { timeout = REQUEST_TIMEOUT_MS, ...init } = {}) {
-      const response = await this.#fetch(path, { ...init, signal: AbortSignal.timeout(timeout) });
+      const response = await this.#fetch(path, { ...init, timeout });
       try {
         return await response.json();
       } catch {
@@ -90,14 +111,30 @@
     }
 
     async #fetch(path, init) {
-      let response;
+      while (true) {
+        const { key } = this;
+        const response = await this.#send(path, { ...init, key });
+        if (response.ok) return response;
+        const problem = await readProblem(response);
+        if (response.status !== 401) throw problem;
+        // Another request may have got a key meanwhile.
+        const hasKey = this.key !== key || (await this.askForKey(key ? "The key of this browser is not accepted (any more)." : ""));
+        this.isLocked = !hasKey;
+        if (!hasKey) throw problem;
+      }
+    }
+
+    async #send(path, { key, timeout, headers = {}, ...init }) {
       try {
-        response = await fetch(new URL(path, this.base), { cache: "no-store", ...init });
+        return await fetch(new URL(path, this.base), {
+          cache: "no-store",
+          ...(timeout ? { signal: AbortSignal.timeout(timeout) } : {}),
+          ...init,
+          headers: key ? { ...headers, Authorization: `Bearer ${key}` } : headers,
+        });
       } catch {
         throw this.#unreachable();
       }
-      if (!response.ok) throw await readProblem(response);
-      return response;
     }
 
     #unreachable() {

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Composer, Conversation, ProblemCard, SessionList, Sidebar, Status, Thread } = Hopstream;
+  const { Composer, Conversation, KeyDialog, ProblemCard, SessionList, Sidebar, Status, Thread } = Hopstream;
   const { drafts, findApi, newSessionId, sessionInAddress, setUpSettings, shortenTitle, tabs, storage } = Hopstream;
   const { announce, byId } = Hopstream.dom;
 
@@ -34,7 +34,7 @@
         onDelete: (id) => this.#delete(id),
       });
       this.status = new Status(api, {
-        onHealth: ({ workers }) => this.thread.setWorkers(workers > 0),
+        onHealth: ({ workers }) => this.thread.setWorkers(workers !== 0),
         onBack: () => this.#look(),
       });
     }
@@ -42,15 +42,18 @@
     start() {
       const typedBefore = this.composer.text.trimEnd(); // while the API was being looked for
       setUpSettings(this.#api);
+      const keyDialog = new KeyDialog(this.#api, () => this.#onKey());
+      this.#api.askForKey = (complaint) => keyDialog.ask(complaint);
       this.status.setMode(this.composer.mode);
       this.status.check();
       this.#open(sessionInAddress());
       this.composer.restore(typedBefore);
       byId("composer").removeAttribute("aria-busy");
+      if (!sessionInAddress()) this.#api.knock().catch(() => {}); // the lights tell
       addEventListener("hashchange", () => this.#open(sessionInAddress()));
       addEventListener("focus", () => this.#look());
       document.addEventListener("visibilitychange", () => document.hidden || this.#look());
-      document.addEventListener("keydown", (event) => this.#onKey(event));
+      document.addEventListener("keydown", (event) => this.#onKeyDown(event));
       byId("use-direct").addEventListener("click", () => this.#useDirect());
       storage.onChange(this.#sessions.storageKey, () => this.#showSessions());
       tabs.onTold((type, id) => this.#onTold(type, id));
@@ -109,7 +112,7 @@
 
     /** Another tab may have asked something. */
     #look() {
-      if (this.#conversation.isListed) this.#conversation.sync().catch(() => {}); // the API light tells
+      if (this.#conversation.isListed && !this.#api.isLocked) this.#conversation.sync().catch(() => {}); // the API light tells
     }
 
     #send(message) {
@@ -197,7 +200,12 @@
       this.#showSessions();
     }
 
-    #onKey(event) {
+    #onKey() {
+      this.status.check();
+      this.#look();
+    }
+
+    #onKeyDown(event) {
       if (event.key !== "Escape" || event.isComposing || document.querySelector("dialog[open]")) return;
       if (this.sidebar.isOpen) this.sidebar.close();
       else this.#conversation.stop();

@@ -55,10 +55,16 @@
     #show() {
       const health = this.#health;
       setLight("api", health ? "up" : "down");
-      setLight("queue", health?.broker !== "up" ? "down" : health.workers > 0 ? "up" : "no-worker");
+      setLight("queue", health?.broker === "up" ? nameWorkers(health.workers) : "down");
       byId("demo-banner").hidden = health?.provider !== "demo";
       byId("broker-banner").hidden = !this.isBrokerDown || this.#mode === "direct";
     }
+  }
+
+  /** The API tells nobody without a key how many workers run. */
+  function nameWorkers(count) {
+    if (count === undefined) return "connecting";
+    return count > 0 ? "up" : "no-worker";
   }
 
   function setLight(name, state) {
