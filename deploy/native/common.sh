@@ -97,5 +97,6 @@ without_password() { # URL
 }
 
 probe() { # see probe.py
-    "$VENV/bin/python" -W ignore deploy/native/probe.py "$@"
+    API_KEYS=$(setting API_KEYS) RABBIT_MQ_CA=$(setting RABBIT_MQ_CA) \
+        "$VENV/bin/python" -W ignore deploy/native/probe.py "$@"
 }

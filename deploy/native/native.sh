@@ -177,5 +177,5 @@ native_shell() {
 
 native_smoke() {
     setup
-    "$VENV/bin/python" deploy/native/smoke.py "$(local_host "$(api_host)")" "$(api_port)"
+    API_KEYS=$(setting API_KEYS) "$VENV/bin/python" deploy/native/smoke.py "$(local_host "$(api_host)")" "$(api_port)"
 }

@@ -5,6 +5,8 @@ probe.py listen HOST PORT           can a server listen there?
 probe.py free-port FIRST            prints the first free port of the loopback address from FIRST on
 probe.py health HOST PORT           prints what the API says of itself: status provider workers broker store model
 
+From the environment: RABBIT_MQ_CA verifies an amqps URL, and the first key of API_KEYS asks the API.
+
 Exit code 1 is a no; what was printed says why, as the end of a sentence.
 """
 
@@ -15,6 +17,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -51,7 +54,8 @@ async def _refusal(url: str) -> str | None:
 
     try:
         async with asyncio.timeout(ATTEMPT_SECONDS):
-            connection = await aio_pika.connect(url)
+            tls = ssl.create_default_context(cafile=os.environ.get("RABBIT_MQ_CA") or None)
+            connection = await aio_pika.connect(url, ssl_context=tls)
             await connection.close()
     except TimeoutError:
         return f"nothing answered within {ATTEMPT_SECONDS:g} s"
@@ -121,7 +125,8 @@ def free_port(first: str) -> str:
 def health(host: str, port: str) -> str:
     connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ATTEMPT_SECONDS)
     try:
-        connection.request("GET", "/health")
+        key = os.environ.get("API_KEYS", "").split(",")[0].partition(":")[2].strip()
+        connection.request("GET", "/health", headers={"Authorization": f"Bearer {key}"} if key else {})
         answer = json.loads(connection.getresponse().read())
         return " ".join(str(answer[key]) for key in ("status", "provider", "workers", "broker", "store", "model"))
     except (OSError, http.client.HTTPException) as error:

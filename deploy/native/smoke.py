@@ -1,10 +1,11 @@
 """Uses the running stack as a client would, with the standard library alone: smoke.py HOST PORT.
 
-One line for each check; the exit code is 1 if one failed.
+One line for each check; the exit code is 1 if one failed. Uses the first key of API_KEYS in the environment, if any.
 """
 
 import http.client
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,9 +20,12 @@ class Failed(Exception):
 
 
 class Stack:
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, api_keys: str = "") -> None:
         self.host = host
         self.port = port
+        self.headers = {"Content-Type": "application/json", "Connection": "close"}
+        if api_keys:
+            self.headers["Authorization"] = f"Bearer {first_key(api_keys)}"
         self.sessions: list[str] = []
         self.stream_url = ""
 
@@ -30,7 +34,7 @@ class Stack:
     ) -> http.client.HTTPResponse:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=SILENCE_SECONDS)
         content = json.dumps(body) if body is not None else None
-        connection.request(method, path, content, {"Content-Type": "application/json", "Connection": "close"})
+        connection.request(method, path, content, self.headers)
         response = connection.getresponse()
         if response.status != expected:
             answer = response.read(SHOWN_BYTES).decode(errors="replace")
@@ -95,6 +99,11 @@ class Stack:
         return f"the sessions of these checks, {len(self.sessions)}"
 
 
+def first_key(api_keys: str) -> str:
+    """Of `name:key` pairs with commas."""
+    return api_keys.split(",")[0].partition(":")[2].strip()
+
+
 def passes(name: str, check: Callable[[], str]) -> bool:
     try:
         verdict, found = "ok", check()
@@ -110,7 +119,7 @@ def passes(name: str, check: Callable[[], str]) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    stack = Stack(arguments[0].strip("[]"), int(arguments[1]))
+    stack = Stack(arguments[0].strip("[]"), int(arguments[1]), os.environ.get("API_KEYS", "").strip())
     passed = [
         passes("health", stack.check_health),
         passes("test", stack.check_test),

@@ -8,6 +8,7 @@ run_tests() { # [PYTEST ARGUMENT]...
     setup
     install_requirements requirements.txt requirements-dev.txt
     get_postgres
+    get_redis
     get_chromium
     get_kubectl
     get_shellcheck
@@ -78,6 +79,14 @@ postgres_programs() {
         fi
     done
     return 1
+}
+
+get_redis() {
+    if command -v redis-server >/dev/null; then return; fi
+    local package=redis-server
+    if [[ $(package_manager) != apt-get ]]; then package=redis; fi
+    install_packages tests "$package" && not_at_boot redis-server
+    command -v redis-server >/dev/null || missing Redis "tests of shared rate limits cannot run"
 }
 
 get_chromium() {

@@ -179,6 +179,19 @@ def test_secrets_are_made_for_dev_and_expected_in_prod(overlay: str, manifests: 
             assert not secrets
         else:
             assert secrets[secret["secretRef"]["name"]]["data"].keys() <= SETTINGS
+            assert "API_KEYS" in secrets[secret["secretRef"]["name"]]["data"]
+
+
+def test_prod_is_production_and_says_which_keys_its_secret_needs(overlay: str, manifests: list[Manifest]) -> None:
+    (config,) = of_kind(manifests, "ConfigMap").values()
+    if overlay == "dev":
+        assert "ENV" not in config["data"]
+        return
+    assert config["data"]["ENV"] == "production"
+    assert "CORS_ORIGINS" not in config["data"]  # the page comes from the API itself
+    recipe = (DEPLOY / "k8s/overlays/prod/kustomization.yaml").read_text()
+    named = set(re.findall(r"--from-literal=(\w+)", recipe))
+    assert named == {"RABBIT_MQ", "DATABASE_URL", "OPENAI_API_KEY", "API_KEYS"}
 
 
 def test_the_config_map_holds_known_settings_only(manifests: list[Manifest]) -> None:
@@ -233,6 +246,7 @@ def test_every_variable_of_compose_is_a_setting(compose: Manifest) -> None:
     interpolated = set(re.findall(r"(?<!\$)\$\{(\w+)", json.dumps(compose)))
     assert interpolated == {"API_HOST", "API_PORT"}
     passed = {line for line in (DEPLOY / "compose.env").read_text().splitlines() if not line.startswith("#")}
+    assert {"ENV", "API_KEYS"} <= passed
     pinned = compose["services"]["worker"]["environment"].keys()
     assert interpolated | passed | pinned <= SETTINGS
     assert not passed & pinned
