@@ -162,7 +162,7 @@ class Settings(BaseSettings):
             (limit,) = limits.parse_many(text)
         except ValueError as error:
             raise ValueError("must be one limit such as 120/minute or 1000 per 2 hours") from error
-        if limit.amount < 1 or limit.multiples < 1:
+        if limit.amount < 1:
             raise ValueError("must let at least one request through")
         return text
 

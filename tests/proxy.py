@@ -6,6 +6,7 @@ with Proxy(BROKER) as proxy:
 """
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -22,12 +23,14 @@ CALL_SECONDS = 10.0
 class Proxy:
     """Runs in a thread of its own, so that it serves whatever the test does. Every method takes effect at once."""
 
-    def __init__(self, target: str, *, refusing: bool = False) -> None:
-        """`target` is the URL that it stands in front of; `refusing`: it is down from the beginning."""
+    def __init__(self, target: str, *, refusing: bool = False, tls: ssl.SSLContext | None = None) -> None:
+        """`target` is the URL that it stands in front of; `refusing`: it is down from the beginning; `tls`: clients
+        speak TLS with it, which ends here."""
         parts = urlsplit(target)
         self._target = parts.hostname or "localhost", parts.port or AMQP_PORT
         self._parts = parts
         self._starts_refusing = refusing
+        self._tls = tls
         self._port = 0
         self._delay = 0.0
         self._server: asyncio.Server | None = None
@@ -55,7 +58,8 @@ class Proxy:
     def url(self) -> str:
         """The target's URL, but through here."""
         login, at, _ = self._parts.netloc.rpartition("@")
-        return self._parts._replace(netloc=f"{login}{at}127.0.0.1:{self._port}").geturl()
+        scheme = "amqps" if self._tls else self._parts.scheme
+        return self._parts._replace(scheme=scheme, netloc=f"{login}{at}127.0.0.1:{self._port}").geturl()
 
     @property
     def connections(self) -> int:
@@ -89,7 +93,7 @@ class Proxy:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._tls)
             self._port = self._server.sockets[0].getsockname()[1]
 
     async def _stop_listening(self) -> None:

@@ -132,9 +132,9 @@ class Stack:
         }
         return {**inherited, **ours, **self._environment, **changes}
 
-    def start_api(self, *, ready: bool = True, **environment: str) -> Api:
+    def start_api(self, *, ready: bool = True, access_log: bool = False, **environment: str) -> Api:
         port = free_port()
-        arguments = ["uvicorn", "api.app:app", "--port", str(port), "--no-access-log"]
+        arguments = ["uvicorn", "api.app:app", "--port", str(port), *([] if access_log else ["--no-access-log"])]
         api = self._start(Api, "api", arguments, **environment)
         api.url = f"http://127.0.0.1:{port}"
         self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")

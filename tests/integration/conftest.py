@@ -29,6 +29,18 @@ class Arena(NamedTuple):
     apis: list[Api]
 
 
+class Guarded(NamedTuple):
+    """Two API processes with keys, and a worker."""
+
+    stack: Stack
+    apis: list[Api]
+
+
+ALICE, BOB = "alice-3b1f0c77d5e2", "bob-91aa40be6d13f8"
+KEYS = f"alice:{ALICE},bob:{BOB}"
+GUARDED_TOKENS = 300
+"""In 3 s: long enough that a running turn still runs while every route is tried."""
+
 StartWorkers = Callable[..., list[Process]]
 
 
@@ -94,6 +106,37 @@ def start_workers(arena: Arena) -> Iterator[StartWorkers]:
     yield start
     for worker in started:
         worker.kill()
+
+
+@pytest.fixture(scope="session")
+def guarded(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    home = tmp_path_factory.mktemp("guarded")
+    with Stack(home, API_KEYS=KEYS, OPENAI_MODEL=f"mock?tokens={GUARDED_TOKENS}&rate=100") as stack:
+        apis = [stack.start_api(), stack.start_api()]
+        stack.start_worker()
+        yield Guarded(stack, apis)
+
+
+@pytest.fixture
+async def alice(guarded: Guarded) -> AsyncIterator[Client]:
+    client = Client(guarded.apis[0].url, ALICE)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def bob(guarded: Guarded) -> AsyncIterator[Client]:
+    """On the other API process."""
+    client = Client(guarded.apis[1].url, BOB)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def stranger(guarded: Guarded) -> AsyncIterator[Client]:
+    client = Client(guarded.apis[0].url)
+    yield client
+    await client.close()
 
 
 @pytest.fixture
