@@ -12,7 +12,6 @@ NOISY = {
     "aiormq": logging.ERROR,
     "aio_pika": logging.ERROR,
     "aiosqlite": logging.INFO,  # below that it writes down what it stores: people's messages
-    "openai": logging.INFO,  # the same, with what it sends
     "httpx2": logging.WARNING,  # the openai SDK's
     "alembic": logging.WARNING,
 }

@@ -145,13 +145,17 @@ class Stack:
 
     def start_workers(self, count: int, *arguments: str, concurrency: int = 20, **environment: str) -> list[Process]:
         """All at once, which takes hardly longer than one."""
-        command = ["celery", "-A", "workers.app", "worker", "--concurrency", str(concurrency), *arguments]
-        workers = [self._start(Process, "worker", command, **environment) for _ in range(count)]
+        workers = [self.launch_worker(*arguments, concurrency=concurrency, **environment) for _ in range(count)]
         deadline = time.monotonic() + READY_SECONDS
         for worker in workers:
             while " ready." not in worker.output():
                 self._still_waiting("a worker", deadline, worker)
         return workers
+
+    def launch_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Process:
+        """Without waiting for it."""
+        command = ["celery", "-A", "workers.app", "worker", "--concurrency", str(concurrency), *arguments]
+        return self._start(Process, "worker", command, **environment)
 
     def celery(self, *arguments: str) -> str:
         """Celery's own command line, as an operator uses it. What it printed."""

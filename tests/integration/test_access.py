@@ -4,6 +4,8 @@ The routes come from the OpenAPI document, so that a new one is tested as soon a
 """
 
 import json
+import subprocess
+import sys
 from typing import Any, NamedTuple
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 
 from tests.client import Client, new_session, numbered, text_of
 from tests.integration.conftest import ALICE, GUARDED_TOKENS, KEYS, Guarded, assert_problem
-from tests.stack import Stack
+from tests.stack import ROOT, Stack
 
 pytestmark = pytest.mark.anyio
 
@@ -166,6 +168,20 @@ async def test_what_was_made_while_open_is_nobodys(stack: Stack) -> None:
         assert (await keyed.http.get(f"/sessions/{during}")).status_code == 200
         listed = (await everybody.http.get("/sessions")).json()["sessions"]
         assert {entry["session_id"] for entry in listed} == {before, during}
+
+
+def test_the_smoke_test_and_the_probe_use_the_first_key(guarded: Guarded) -> None:
+    port = str(httpx.URL(guarded.apis[0].url).port)
+
+    def run(*arguments: str) -> str:
+        script, *details = arguments
+        command = [sys.executable, str(ROOT / "deploy/native" / script), *details, "127.0.0.1", port]
+        done = subprocess.run(command, env={"API_KEYS": KEYS}, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    assert "FAILED" not in run("smoke.py")
+    assert run("probe.py", "health").split()[:3] == ["ok", "openai", "1"]
 
 
 def test_production_needs_keys(stack: Stack) -> None:
