@@ -28,6 +28,8 @@ Hopstream: LLM answers streamed through RabbitMQ
   ./run.sh shell          a Python shell with the settings loaded
   ./run.sh smoke          check the running stack: health, test, chat, stream
   ./run.sh test [ARGS]    set up what the tests need and run all checks; with ARGS, pytest ARGS alone
+  ./run.sh chaos [MINUTES] [ARGS]
+                          break a system under load for so long (10), and count every token; --help tells ARGS
 
 With a running Docker engine, start uses deploy/compose.yaml, otherwise this machine itself.
 MODE=native or MODE=docker decides. Settings come from the environment, then from .env.
@@ -76,6 +78,7 @@ main() {
     case $command in
     setup) setup && say python ".venv is ready" ;;
     test) run_tests "$@" ;;
+    chaos) run_chaos "$@" ;;
     start | stop | status | worker | logs | shell | smoke) choose_mode && "${mode}_$command" "$@" ;;
     restart) choose_mode && restart ;;
     help | -h | --help) usage ;;

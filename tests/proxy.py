@@ -23,12 +23,11 @@ CALL_SECONDS = 10.0
 class Proxy:
     """Runs in a thread of its own, so that it serves whatever the test does. Every method takes effect at once."""
 
-    def __init__(self, target: str, *, refusing: bool = False, tls: ssl.SSLContext | None = None) -> None:
-        """`target` is the URL that it stands in front of; `refusing`: it is down from the beginning; `tls`: clients
-        speak TLS with it, which ends here."""
-        parts = urlsplit(target)
-        self._target = parts.hostname or "localhost", parts.port or AMQP_PORT
-        self._parts = parts
+    def __init__(self, *targets: str, refusing: bool = False, tls: ssl.SSLContext | None = None) -> None:
+        """`targets` are the URLs that it stands in front of, and each connection goes to the first that takes it;
+        `refusing`: it is down from the beginning; `tls`: clients speak TLS with it, which ends here."""
+        self._parts = urlsplit(targets[0])
+        self._targets = [(parts.hostname or "localhost", parts.port or AMQP_PORT) for parts in map(urlsplit, targets)]
         self._starts_refusing = refusing
         self._tls = tls
         self._port = 0
@@ -113,11 +112,11 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there_reader, there_writer = await asyncio.open_connection(*self._target)
-        except OSError:
+        there = await self._connect()
+        if there is None:
             writer.transport.abort()
             return
+        there_reader, there_writer = there
         pair = {writer, there_writer}
         self._writers |= pair
         pumps = [
@@ -133,6 +132,13 @@ class Proxy:
         await asyncio.gather(*pumps, return_exceptions=True)
         self._tasks.difference_update(pumps)
         self._writers -= pair
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        self._targets.append(self._targets.pop(0))  # with several nodes, each has its share
+        for host, port in self._targets:
+            with suppress(OSError):
+                return await asyncio.open_connection(host, port)
+        return None
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One direction. Bytes wait in a line, so that a delay is latency and not a lower speed."""

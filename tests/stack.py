@@ -93,8 +93,9 @@ class Api(Process):
 class Stack:
     """`with Stack(home) as stack:` starts the mock upstream; APIs and workers are started by the test."""
 
-    def __init__(self, home: Path, **environment: str) -> None:
+    def __init__(self, home: Path, broker: str = BROKER, **environment: str) -> None:
         self.home = home
+        self.broker = broker
         self.prefix = f"t{secrets.token_hex(4)}."
         self.mock_url = ""
         self.processes: list[Process] = []
@@ -114,7 +115,7 @@ class Stack:
             process.signal(signal.SIGTERM)
         for process in self.processes:
             process.stop()
-        run_elsewhere(forget(BROKER, self.prefix))
+        run_elsewhere(forget(self.broker, self.prefix))
 
     def environment(self, **changes: str) -> dict[str, str]:
         """None of the caller's settings get in."""
@@ -122,7 +123,7 @@ class Stack:
         ours = {
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
-            "RABBIT_MQ": BROKER,
+            "RABBIT_MQ": self.broker,
             "RABBIT_MQ_PREFIX": self.prefix,
             "DATABASE_URL": f"sqlite:///{self.home}/test.db",
             "OPENAI_API_KEY": "test-key",
@@ -132,8 +133,10 @@ class Stack:
         }
         return {**inherited, **ours, **self._environment, **changes}
 
-    def start_api(self, *, ready: bool = True, access_log: bool = False, **environment: str) -> Api:
-        port = free_port()
+    def start_api(
+        self, *, ready: bool = True, access_log: bool = False, port: int | None = None, **environment: str
+    ) -> Api:
+        port = port or free_port()
         arguments = ["uvicorn", "api.app:app", "--port", str(port), *([] if access_log else ["--no-access-log"])]
         api = self._start(Api, "api", arguments, **environment)
         api.url = f"http://127.0.0.1:{port}"

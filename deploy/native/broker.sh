@@ -36,23 +36,22 @@ use_broker() { # URL NOTE
 }
 
 get_rabbitmq() {
-    if rabbitmq_program >/dev/null; then return; fi
+    if rabbitmq_program rabbitmq-server >/dev/null; then return; fi
     local package=rabbitmq-server
     if [[ $(package_manager) == brew ]]; then package=rabbitmq; fi
     install_packages broker "$package" || return 1
     not_at_boot rabbitmq-server
-    rabbitmq_program >/dev/null || { why_not="the package $package has no RabbitMQ where we look for it" && return 1; }
+    rabbitmq_program rabbitmq-server >/dev/null || { why_not="the package $package has no RabbitMQ where we look for it" && return 1; }
 }
 
-# RabbitMQ's own script. Debian's /usr/sbin/rabbitmq-server becomes the user rabbitmq first, who may not even enter
-# the directory that the repository is in.
-rabbitmq_program() {
-    local program
-    for program in /usr/lib/rabbitmq/bin/rabbitmq-server /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server \
-        /usr/lib64/rabbitmq/bin/rabbitmq-server /opt/rabbitmq/sbin/rabbitmq-server \
-        {/opt/homebrew,/usr/local,/home/linuxbrew/.linuxbrew}/opt/rabbitmq/sbin/rabbitmq-server; do
-        if [[ -x $program ]]; then
-            printf '%s' "$program"
+# One of RabbitMQ's own scripts. Debian's in /usr/sbin become the user rabbitmq first, who may not even enter the
+# directory that the repository is in.
+rabbitmq_program() { # NAME
+    local folder
+    for folder in /usr/lib/rabbitmq/bin /usr/lib/rabbitmq/lib/*/sbin /usr/lib64/rabbitmq/bin /opt/rabbitmq/sbin \
+        {/opt/homebrew,/usr/local,/home/linuxbrew/.linuxbrew}/opt/rabbitmq/sbin; do
+        if [[ -x $folder/$1 ]]; then
+            printf '%s' "$folder/$1"
             return
         fi
     done
@@ -98,7 +97,11 @@ start_own_broker() {
     )
     # Started here rather than by Erlang, which would leave it behind without telling its pid.
     spawn epmd env "${places[@]}" epmd -port "$epmd_port" -address 127.0.0.1
-    spawn broker env "${places[@]}" "$(rabbitmq_program)"
+    spawn broker env "${places[@]}" "$(rabbitmq_program rabbitmq-server)"
+
+    # For operators and tests: RabbitMQ's own would look for a node of another name.
+    printf '#!/usr/bin/env bash\nexec env %s "$@"\n' "$(printf '%q ' "${places[@]}" "$(rabbitmq_program rabbitmqctl)")" >"$home/rabbitmqctl"
+    chmod +x "$home/rabbitmqctl"
 
     local url=amqp://guest:guest@localhost:$port/
     printf '%s\n' "$url" >"$RUN/broker.url"

@@ -24,6 +24,23 @@ run_tests() { # [PYTEST ARGUMENT]...
     check "pytest" "$VENV/bin/python" -m pytest "$@"
 }
 
+# Load and faults, and the books of every token: a table. Without --node a fresh RabbitMQ is broken.
+run_chaos() { # [MINUTES] [OPTION]...
+    local minutes=10
+    if [[ ${1:-} =~ ^[0-9.]+$ ]]; then
+        minutes=$1
+        shift
+    fi
+    setup
+    install_requirements requirements.txt requirements-dev.txt
+    if [[ " $* " != *" --node "* ]]; then
+        trap stop_test_broker EXIT
+        { get_rabbitmq && start_test_broker; } || die "RabbitMQ is not here, and $why_not."
+        set -- --node "$RABBIT_MQ" "$HOPSTREAM_TEST_RABBITMQCTL" "$@"
+    fi
+    "$VENV/bin/python" -m tests.faults.chaos --minutes "$minutes" "$@"
+}
+
 check() { # NAME COMMAND...
     printf '\n'
     say check "$1"
@@ -38,10 +55,7 @@ missing() { # PART WHAT FOLLOWS
 # of .env nor that of a running stack first: tests must not eat the jobs of either.
 choose_test_broker() {
     if [[ -z ${RABBIT_MQ:-} ]] && get_rabbitmq; then
-        test_data=$(mktemp -d "${TMPDIR:-/tmp}/hopstream-test.XXXXXX")
-        use_data "$test_data"
-        make_data
-        start_own_broker || missing RabbitMQ "tests with RabbitMQ cannot run"
+        start_test_broker || missing RabbitMQ "tests with RabbitMQ cannot run"
     elif [[ -n ${RABBIT_MQ:-} ]] || probe amqp "$DEFAULT_BROKER" >/dev/null; then
         choose_broker
     else
@@ -49,6 +63,15 @@ choose_test_broker() {
         return
     fi
     if [[ -n ${broker_note:-} ]]; then say broker "$broker_note"; fi
+}
+
+# One that may be broken.
+start_test_broker() {
+    test_data=$(mktemp -d "${TMPDIR:-/tmp}/hopstream-test.XXXXXX")
+    use_data "$test_data"
+    make_data
+    start_own_broker || return 1
+    export HOPSTREAM_TEST_RABBITMQCTL=$test_data/rabbitmq/rabbitmqctl
 }
 
 stop_test_broker() {

@@ -1,0 +1,219 @@
+"""Chaos: load, faults at random, and the books. The report is a table on the terminal, and JSON.
+
+    ./run.sh chaos 10
+    python -m tests.faults.chaos --minutes 10 --node amqp://localhost/ rabbitmqctl
+
+Exit status 1 if a promise was broken.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import secrets
+import sys
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from tests.faults.books import Books, summary
+from tests.faults.broker import Broker, Node
+from tests.faults.faults import FAULTS, Fault, NodeKilled, Struck
+from tests.faults.load import RATE, TOKENS, Load
+from tests.faults.system import Level, System
+
+QUIET_SECONDS = (4.0, 8.0)
+"""Between two faults, so that each one's recovery can be told from the next one's."""
+WARM_UP_SECONDS = 15.0
+SETTLE_SECONDS = 150.0
+"""Logs that dead workers left are swept once a minute."""
+MEMORY_GROWTH_MB = 60
+"""What a process may have grown by: Python gives little memory back."""
+RECOVERY_SECONDS = 5.0
+PROMPT = ("worker", "API")
+"""Faults of these must be over within that time."""
+
+
+class Chaos:
+    def __init__(self, system: System, seed: int) -> None:
+        self.books = Books()
+        self.struck: list[Struck] = []
+        self._system = system
+        self._random = random.Random(seed)
+        self._seed = seed
+
+    async def load(self, people: int, seconds: float, faults: tuple[type[Fault], ...]) -> None:
+        """Let people ask for so long, while faults strike; then wait until every turn has ended."""
+        urls = [api.url for api in self._system.apis]
+        load = Load(urls, self.books, self._on_move, self._seed)
+        running = asyncio.create_task(load.run(people))
+        striking = asyncio.create_task(self._strike(faults, seconds))
+        await asyncio.wait([running, striking], return_when=asyncio.FIRST_COMPLETED)
+        load.finish()
+        await striking
+        await running
+
+    async def _strike(self, faults: tuple[type[Fault], ...], seconds: float) -> None:
+        """In a new random order each round, so that every kind has its turn."""
+        end = monotonic() + seconds
+        queue: list[type[Fault]] = []
+        while monotonic() < end:
+            await asyncio.sleep(min(self._random.uniform(*QUIET_SECONDS), max(end - monotonic(), 0)))
+            if not faults or monotonic() >= end:
+                continue
+            queue = queue or self._random.sample(faults, len(faults))
+            await self.strike(queue.pop()())
+
+    async def strike(self, fault: Fault) -> None:
+        struck = Struck(fault)
+        self.struck.append(struck)
+        print(f"{fault.name} ...", file=sys.stderr, flush=True)
+        await fault.strike(self._system)
+        struck.healed_at = monotonic()
+
+    def _on_move(self, moved_at: float, now: float) -> None:
+        for struck in reversed(self.struck):
+            recovery = struck.recovery(moved_at, now)
+            if recovery is not None:
+                self.books.recovery[struck.fault.name].append(recovery)
+                return
+
+
+async def run(options: argparse.Namespace, system: System) -> dict[str, Any]:
+    await asyncio.to_thread(system.start, options.apis, options.workers, options.people)
+    warm_up = Chaos(system, options.seed)
+    await warm_up.load(options.people, WARM_UP_SECONDS, ())
+    before = await settle(system, None)
+    chaos = Chaos(system, options.seed)
+    began = monotonic()
+    faults = (*FAULTS, NodeKilled) if any(node.start for node in system.broker.nodes) else FAULTS
+    await chaos.load(options.people, options.minutes * 60, faults)
+    seconds = monotonic() - began
+    after = await settle(system, before)
+    books = chaos.books
+    return {
+        "seed": options.seed,
+        "seconds": round(seconds),
+        "people": options.people,
+        "tokens_per_second": RATE,
+        "tokens_per_turn": TOKENS,
+        "faults": dict(Counter(struck.fault.name for struck in chaos.struck)),
+        "books": books.as_json(),
+        "before": before._asdict(),
+        "after": after._asdict(),
+        "violations": warm_up.books.violations
+        + books.violations
+        + slow(books)
+        + leaks(before, after)
+        + system.exit_codes(),
+    }
+
+
+async def settle(system: System, wanted: Level | None) -> Level:
+    """The level once all has calmed down: no session log is left, and if `wanted` is given, that level is reached."""
+    deadline = monotonic() + SETTLE_SECONDS
+    while True:
+        level = await system.level()
+        is_calm = level.session_logs == 0 and (wanted is None or not leaks(wanted, level))
+        if is_calm or monotonic() > deadline:
+            return level
+        await asyncio.sleep(2)
+
+
+def leaks(before: Level, after: Level) -> list[str]:
+    found = [
+        f"{getattr(after, name)} {name.replace('_', ' ')} left, {getattr(before, name)} before"
+        for name in ("queues", "session_logs", "connections", "threads")
+        if getattr(after, name) > getattr(before, name)
+    ]
+    if after.memory_mb > before.memory_mb + MEMORY_GROWTH_MB:
+        found.append(f"a process of {after.memory_mb} MB, {before.memory_mb} before")
+    return found
+
+
+def slow(books: Books) -> list[str]:
+    found = []
+    for name, times in books.recovery.items():
+        p99 = summary(times)["p99"]
+        if name.startswith(PROMPT) and p99 > RECOVERY_SECONDS:
+            found.append(f"{name}: recovery p99 {p99} s")
+    return found
+
+
+def table(report: dict[str, Any]) -> str:
+    books = report["books"]
+    failed = ", ".join(f"{count} {code}" for code, count in books["failed"].items()) or "0"
+    lines = [
+        f"{report['people']} streams at {report['tokens_per_second']:g} tok/s for {report['seconds']} s, "
+        f"seed {report['seed']}",
+        "",
+        "| turns | |",
+        "| --- | ---: |",
+        f"| accepted | {books['accepted']} |",
+        f"| completed | {books['completed']} |",
+        f"| cancelled | {books['cancelled']} |",
+        f"| failed | {failed} |",
+        f"| hung | {books['hung']} |",
+        f"| tokens read | {books['tokens']} |",
+        f"| lost | {books['lost']} |",
+        f"| doubled | {books['doubled']} |",
+        f"| out of order | {books['out_of_order']} |",
+        f"| refused (asked again later) | {sum(books['refused'].values())} |",
+        f"| reconnects | {books['reconnects']} |",
+        "",
+        "| fault | times | streams it silenced | recovery p50, s | p99, s | max, s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, times in sorted(report["faults"].items()):
+        found = books["recovery_seconds"].get(name)
+        figures = f"{found['streams']} | {found['p50']} | {found['p99']} | {found['max']}" if found else "0 | - | - | -"
+        lines.append(f"| {name} | {times} | {figures} |")
+    lines += ["", "| level | before | after |", "| --- | ---: | ---: |"]
+    lines += [f"| {name} | {before} | {report['after'][name]} |" for name, before in report["before"].items()]
+    verdict = [f"broken: {violation}" for violation in report["violations"]] or ["every promise kept"]
+    return "\n".join([*lines, "", *verdict])
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    home = Path(tempfile.mkdtemp(prefix="hopstream-chaos-"))
+    nodes = [Node(*node) for node in options.node]
+    with Broker(nodes) as broker, System(home, broker, database=options.database, seed=options.seed) as system:
+        report = asyncio.run(run(options, system))
+    print(table(report))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    if report["violations"]:
+        print(f"logs of all processes: {home}", file=sys.stderr)
+    return 1 if report["violations"] else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "tests.faults.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--people", type=int, default=110, help="streams at the same time (%(default)s)")
+    parser.add_argument("--apis", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
+    parser.add_argument(
+        "--node",
+        action="append",
+        nargs="+",
+        required=True,
+        metavar=("URL", "COMMAND"),
+        help="a RabbitMQ node that may be broken, the command that is its rabbitmqctl, and, if it may be killed, one "
+        "that starts it again; once for each node of a cluster",
+    )
+    parser.add_argument("--database", metavar="URL", help="PostgreSQL, instead of a SQLite file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
+    return parser
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main())

@@ -1,0 +1,111 @@
+"""The system under test: API processes, workers, a mock upstream, proxies, and a broker; each can be broken."""
+
+import asyncio
+import random
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import psutil
+
+from tests.faults.broker import Broker
+from tests.proxy import Proxy
+from tests.stack import Api, Process, Stack
+
+GRACE_SECONDS = "3"
+"""Shorter than an answer takes, so that a stopping worker has something to hand over."""
+
+
+class Level(NamedTuple):
+    """What the system holds while nobody asks anything."""
+
+    queues: int
+    session_logs: int
+    connections: int
+    threads: int
+    """Of the process that has most."""
+    memory_mb: int
+    """Of the process that has most."""
+
+
+class System:
+    def __init__(self, home: Path, broker: Broker, *, database: str | None, seed: int) -> None:
+        self.broker = broker
+        self.random = random.Random(seed)
+        self.apis: list[Api] = []
+        self.workers: list[Process] = []
+        self.proxy = Proxy(*broker.urls)
+        """Every process reaches the broker through it: some node of it that lives."""
+        environment = {"SHUTDOWN_GRACE": GRACE_SECONDS, "LOG_FORMAT": "json"}
+        if database:
+            environment["DATABASE_URL"] = database
+        self._stack = Stack(home, broker=broker.urls[0], **environment)
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._closing.enter_context(self.proxy)
+        self._closing.enter_context(self._stack)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.__exit__(kind, error, trace)
+
+    @property
+    def logs(self) -> Path:
+        return self._stack.home
+
+    def start(self, apis: int, workers: int, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self.apis = [self._stack.start_api(RABBIT_MQ=self.proxy.url) for _ in range(apis)]
+        self.workers = self._start_workers(workers)
+
+    async def replace_worker(self, worker: Process) -> None:
+        """A supervisor's work."""
+        self.workers.remove(worker)
+        self.workers += await asyncio.to_thread(self._start_workers, 1)
+
+    async def restart_api(self, api: Api) -> None:
+        """On the same port, as behind the same address."""
+        port = int(api.url.rpartition(":")[2])
+        started = await asyncio.to_thread(self._stack.start_api, port=port, ready=False, RABBIT_MQ=self.proxy.url)
+        self.apis[self.apis.index(api)] = started
+
+    async def ctl(self, *arguments: str) -> None:
+        await asyncio.to_thread(self.broker.ctl, *arguments)
+
+    async def queues(self) -> list[str]:
+        rows = await asyncio.to_thread(self.broker.rows, "list_queues", "-p", self.broker.vhost, "name")
+        return [name for (name,) in rows]
+
+    async def session_logs(self) -> list[str]:
+        return [name for name in await self.queues() if name.startswith(f"{self._stack.prefix}session.")]
+
+    async def inboxes(self) -> list[str]:
+        """Their own connections alone may use them, but an operator may delete them."""
+        return [name for name in await self.queues() if name.startswith("amq.gen-")]
+
+    async def level(self) -> Level:
+        queues = await self.queues()
+        connections = await asyncio.to_thread(self.broker.rows, "list_connections", "vhost")
+        processes = [psutil.Process(process.pid) for process in (*self.apis, *self.workers)]
+        return Level(
+            queues=len(queues),
+            session_logs=len(await self.session_logs()),
+            connections=len([vhost for (vhost,) in connections if vhost == self.broker.vhost]),
+            threads=max(process.num_threads() for process in processes),
+            memory_mb=max(process.memory_info().rss for process in processes) // 2**20,
+        )
+
+    def exit_codes(self) -> list[str]:
+        """Processes that ended and that nobody killed."""
+        return [
+            f"{process.name} ended with {process.exit_code}"
+            for process in (*self.apis, *self.workers)
+            if not process.alive
+        ]
+
+    def _start_workers(self, count: int) -> list[Process]:
+        return self._stack.start_workers(count, concurrency=self._concurrency, RABBIT_MQ=self.proxy.url)
