@@ -25,8 +25,10 @@ def celery_tls(url: str) -> dict[str, Any] | None:
 
 def why_tls_failed(error: BaseException | None) -> str | None:
     """What was wrong with the broker's certificate, in OpenSSL's words; None where it was something else."""
-    while error is not None:
+    seen: set[int] = set()  # an exception that was raised again elsewhere may be among its own causes
+    while error is not None and id(error) not in seen:
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"the broker's certificate was refused, see RABBIT_MQ_CA: {error.verify_message}"
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return None
