@@ -50,8 +50,8 @@ class Chat:
             try:
                 await self._link.call(lambda channel: publish_job(channel, turn.key))
             except BrokerDown:
-                await self._store.turns.discard(turn.key)
-                raise
+                if await self._store.turns.discard(turn.key):
+                    raise
         log.info("turn accepted", action="chat.ask", session_id=turn.session_id, turn=turn.turn, mode=turn.mode)
         return turn
 

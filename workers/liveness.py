@@ -61,7 +61,7 @@ class Liveness:
 
     async def look(self) -> None:
         try:
-            self.waiting = await self._link.call(declare_jobs)
+            self.waiting = (await self._link.call(declare_jobs)).waiting
         except BrokerDown:
             self.waiting = 0  # nobody gets a job then
         slots = self.slots

@@ -23,8 +23,7 @@ from workers.publisher import Publisher
 
 log = structlog.get_logger()
 
-CLAIM_SECONDS = 0.5
-"""How often a turn is asked for while its owner lives: a takeover is due within 5 s."""
+STORE_RETRY_SECONDS = 0.5
 
 OnStop = Callable[[Callable[[Stop], None]], None]
 """Tells the job's owner how to stop it."""
@@ -49,7 +48,11 @@ class Turns:
         self._process_id = process_id
 
     async def handle(self, key: TurnKey, on_stop: OnStop) -> Stop | None:
-        """Returns why the turn was stopped from outside, None where it took its course."""
+        """Returns why the turn was stopped from outside, None where it took its course.
+
+        A turn whose owner lives is left to it: this is one job too many, as a redelivered one is. Should the owner
+        fall silent later, a sweep queues the turn again; to wait for that here would keep a slot from other turns.
+        """
         claiming = asyncio.current_task()
 
         def stop_claiming(_: Stop) -> None:
@@ -85,12 +88,9 @@ class Turns:
     async def _claim(self, key: TurnKey) -> Turn | Held:
         while True:
             try:
-                claimed = await self._store.ownership.claim(key, self._process_id)
+                return await self._store.ownership.claim(key, self._process_id)
             except StoreDown:
-                claimed = Held.BUSY
-            if claimed is not Held.BUSY:
-                return claimed
-            await asyncio.sleep(CLAIM_SECONDS)
+                await asyncio.sleep(STORE_RETRY_SECONDS)
 
     async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
         feed = Feed(turn.key)

@@ -13,7 +13,7 @@ from core.errors import HopstreamError
 from core.keys import TurnKey
 
 TASK_NAME = "hopstream.generate"
-PUBLISH_SECONDS = 5.0
+PUBLISH_SECONDS = 3.0
 """A broker that holds a job back this long (a memory or disk alarm) is as good as down for the client who waits."""
 
 # Only the format of its messages is used; the workers' app is `workers.app`.

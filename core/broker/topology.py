@@ -1,6 +1,6 @@
 """Names and arguments of everything we declare in RabbitMQ. Whoever needs a thing declares it, always the same way."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiormq.abc import AbstractChannel
 
@@ -43,11 +43,18 @@ def log_name(key: TurnKey) -> str:
     return f"{PREFIX}session.{key}"
 
 
-async def declare_jobs(channel: AbstractChannel) -> int:
-    """Declare both job queues. Returns how many jobs wait."""
+class JobQueue(NamedTuple):
+    waiting: int
+    """Jobs that no worker has yet."""
+    consumers: int
+    """Workers that are connected, frozen ones among them."""
+
+
+async def declare_jobs(channel: AbstractChannel) -> JobQueue:
+    """Declare both job queues."""
     await channel.queue_declare(DEAD_JOBS, durable=True, arguments=DEAD_JOBS_ARGUMENTS)
     declared = await channel.queue_declare(JOBS, durable=True, arguments=JOBS_ARGUMENTS)
-    return declared.message_count or 0
+    return JobQueue(declared.message_count or 0, declared.consumer_count or 0)
 
 
 async def declare_sessions(channel: AbstractChannel) -> None:

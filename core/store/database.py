@@ -1,5 +1,6 @@
 """The database connection: plain URLs in, an async engine out, and every driver's failure as StoreDown."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ class Database:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._create_engine()
+        self.running: set[asyncio.Task[Any]] = set()
+        """What is being done; see `carried_through`."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -49,7 +52,14 @@ class Database:
                 raise
             raise StoreDown("the database closed the connection", retry_after=2) from error
 
+    def forget(self, done: asyncio.Task[Any]) -> None:
+        self.running.discard(done)
+        if not done.cancelled():
+            done.exception()  # whoever asked may be gone; asyncio need not complain that nobody looked
+
     async def close(self) -> None:
+        if self.running:
+            await asyncio.wait(self.running, timeout=CONNECT_SECONDS)
         await self.engine.dispose()
 
     def _create_engine(self) -> AsyncEngine:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core.events import Done, End, Failed
 from core.keys import TurnKey
+from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.processes import alive
 from core.store.records import Turn
@@ -22,8 +23,9 @@ MAX_LOST_ATTEMPTS = 3
 through any number of deploys."""
 REQUEUE_SECONDS = 5.0
 """A turn without an owner is queued again at most this often."""
-OVERDUE_SECONDS = 10.0
-"""A queued turn is looked at when its job should long have been taken."""
+OVERDUE_SECONDS = 4.0
+"""A queued turn is looked at when its job, which no longer waits, should long have been claimed: later than an API that
+cannot queue the job takes the turn back."""
 LEFT_LOG_SECONDS = 600.0
 """How far back logs are looked for that a dead worker left; what is older expires by itself (LOG_EXPIRES_MS)."""
 
@@ -47,6 +49,7 @@ class Mine(msgspec.Struct, frozen=True):
     cancel_requested: bool
 
 
+@carried_through
 class Ownership:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -121,9 +124,13 @@ class Ownership:
         due = turns.c.queued_at.is_(None) | (turns.c.queued_at < db_now() - REQUEUE_SECONDS)
         return await self._requeue((turns.c.status == "running") & _orphaned & due)
 
+    async def has_overdue(self) -> bool:
+        async with self._database.begin() as connection:
+            return (await connection.execute(sa.select(turns.c.turn).where(_overdue()).limit(1))).first() is not None
+
     async def requeue_overdue(self) -> list[TurnKey]:
-        """Turns that wait for long though no job waits with them: their job was lost."""
-        return await self._requeue((turns.c.status == "queued") & (turns.c.queued_at < db_now() - OVERDUE_SECONDS))
+        """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
+        return await self._requeue(_overdue())
 
     async def finish_lost_direct(self, turn: Turn) -> bool:
         """End a direct turn whose API process is gone."""
@@ -183,6 +190,10 @@ class Ownership:
                 sa.update(turns).where(condition).values(tape=tape.encode(), finished_at=db_now(), **_ending(end))
             )
         return bool(result.rowcount)
+
+
+def _overdue() -> sa.ColumnElement[bool]:
+    return (turns.c.status == "queued") & (turns.c.queued_at < db_now() - OVERDUE_SECONDS)
 
 
 def _ending(end: End) -> dict[str, object]:

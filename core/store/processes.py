@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.schema import db_now, processes
 
@@ -17,6 +18,7 @@ def alive() -> sa.Select[tuple[str]]:
     return sa.select(processes.c.process_id).where(processes.c.seen_at > db_now() - SILENT_SECONDS)
 
 
+@carried_through
 class Processes:
     def __init__(self, database: Database) -> None:
         self._database = database

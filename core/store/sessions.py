@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from core.errors import NotFound
+from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Session
@@ -18,6 +19,7 @@ _SELECT = sa.select(
 ).join(turns, (turns.c.session_id == sessions.c.session_id) & (turns.c.turn == sessions.c.last_turn))
 
 
+@carried_through
 class Sessions:
     def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database

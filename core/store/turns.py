@@ -10,6 +10,7 @@ from sqlalchemy.sql import Executable
 
 from core.errors import NotFound, ReplaceConflict, TurnRunning
 from core.keys import TurnKey
+from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Exchange, NewTurn, Status, Turn
@@ -23,6 +24,7 @@ HISTORY_TURNS = 200
 """No prompt looks further back, whatever its character budget."""
 
 
+@carried_through
 class Turns:
     def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
@@ -140,17 +142,21 @@ class Turns:
             )
         return await self.latest(session_id)
 
-    async def discard(self, key: TurnKey) -> None:
-        """Take back a turn whose job could not be queued, as if it had never been asked for."""
+    async def discard(self, key: TurnKey) -> bool:
+        """Take back a turn whose job could not be queued, as if it had never been asked for.
+
+        False where a worker has it all the same: the job did get through, or a sweep has found the turn.
+        """
         async with self._database.begin() as connection:
             deleted = await connection.execute(sa.delete(turns).where(is_turn(key), turns.c.status == "queued"))
             if not deleted.rowcount:
-                return
+                return False
             here = sessions.c.session_id == key.session_id
             if key.turn == 1:
                 await connection.execute(sa.delete(sessions).where(here))
             else:
                 await connection.execute(sa.update(sessions).where(here).values(last_turn=key.turn - 1))
+            return True
 
     async def _next_number(self, connection: AsyncConnection, new: NewTurn) -> int:
         """A write comes first, so that two requests of one session wait for one another in either database."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from core.events import Done, Failed
-from core.store.ownership import MAX_LOST_ATTEMPTS, REQUEUE_SECONDS, Held
+from core.store.ownership import MAX_LOST_ATTEMPTS, OVERDUE_SECONDS, REQUEUE_SECONDS, Held
 from core.store.processes import SILENT_SECONDS
 from core.store.records import Turn
 from core.store.store import Store
@@ -143,8 +143,10 @@ async def test_an_orphan_is_queued_again_by_one_of_many(store: Store, make: Make
 
 async def test_an_overdue_turn_is_queued_again_by_one_of_many(store: Store, make: Maker) -> None:
     turn = await make.queued()
+    assert not await store.ownership.has_overdue()
     assert await store.ownership.requeue_overdue() == []
-    await make.age(11, key=turn.key)
+    await make.age(OVERDUE_SECONDS + 1, key=turn.key)
+    assert await store.ownership.has_overdue()
     found = await asyncio.gather(*(store.ownership.requeue_overdue() for _ in range(10)))
     assert [key for keys in found for key in keys] == [turn.key]
 
