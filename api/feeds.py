@@ -11,7 +11,6 @@ from api.echo import Echo
 from api.inbox import Inbox
 from core.broker.link import Link
 from core.broker.session_log import read_log
-from core.broker.topology import log_name
 from core.errors import BrokerDown, Closing, HopstreamError, NotFound, StoreDown
 from core.events import Event
 from core.feed import Feed
@@ -71,13 +70,14 @@ class Feeds:
         """The process shuts down: end every stream, so that its client resumes elsewhere."""
         self._closing = True
         for filled in self._filled.values():
-            filled.feed.fail(Closing("the server restarts; reconnect", retry_after=1))
+            _closed(filled.feed)
 
     @asynccontextmanager
     async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
         """The feed of a turn of queue mode, shared by all its viewers."""
         if self._closing:
-            raise Closing("the server restarts; reconnect", retry_after=1)
+            yield _closed(Feed(key))
+            return
         filled = self._filled.get(key)
         if filled is None:
             filled = self._filled[key] = FilledFeed(
@@ -214,8 +214,6 @@ class FilledFeed:
         if turn.finished:
             fill_from_store(self.feed, turn)
             self._has_hole = False
-            with suppress(BrokerDown):  # reading declared a log that its worker had deleted
-                await self._logs.call(lambda channel: channel.queue_delete(log_name(turn.key)))
         elif turn.status == "queued":
             self.feed.set_queue_position(await self._store.turns.position(turn))
 
@@ -240,6 +238,11 @@ def fill_from_store(feed: Feed, turn: Turn) -> None:
     end = turn.end()
     if end is not None:
         feed.finish(end)
+
+
+def _closed(feed: Feed) -> Feed:
+    feed.fail(Closing("the server restarts; reconnect", retry_after=1))
+    return feed
 
 
 async def _nothing(_: AbstractChannel) -> None:

@@ -4,8 +4,9 @@ import asyncio
 
 import aio_pika
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelNotFoundEntity
 
-from core.broker.topology import LOG_ARGUMENTS, SESSIONS, declare_log, log_name
+from core.broker.topology import SESSIONS, log_name
 from core.events import End, Event, decode, encode
 from core.keys import TurnKey
 
@@ -14,7 +15,7 @@ TURN_SECONDS = 0.02
 
 
 async def read_log(connection: aio_pika.abc.AbstractConnection, key: TurnKey) -> list[Event]:
-    """All events in the log at this moment. An absent log is declared, and empty.
+    """All events in the log at this moment. A log that is not there is empty: only the worker makes one.
 
     Consumes without acknowledging on a channel of its own; closing that puts everything back in order. With a single
     active consumer, readers that come together wait for one another.
@@ -22,9 +23,9 @@ async def read_log(connection: aio_pika.abc.AbstractConnection, key: TurnKey) ->
     opened = connection.channel(publisher_confirms=False)
     await opened.initialize()
     try:
-        channel = await opened.get_underlay_channel()
-        await declare_log(channel, key)
-        return await _read_all(channel, log_name(key))
+        return await _read_all(await opened.get_underlay_channel(), log_name(key))
+    except ChannelNotFoundEntity:
+        return []
     finally:
         await opened.close()
 
@@ -39,13 +40,13 @@ async def _read_all(channel: AbstractChannel, queue: str) -> list[Event]:
     channel.on_consumer_cancel_callbacks.add(lambda _: deleted.set())
     await channel.basic_consume(queue, on_message)
     while not deleted.is_set():
-        declared = await channel.queue_declare(queue, durable=True, arguments=LOG_ARGUMENTS)
+        declared = await channel.queue_declare(queue, passive=True)
         is_active = bool(events) or declared.consumer_count == 1
         if is_active and not declared.message_count:
             break
         await asyncio.sleep(TURN_SECONDS)
     # When the queue counted 0 it had handed everything to our channel: one more answer there comes after all of it.
-    await channel.queue_declare(queue, durable=True, arguments=LOG_ARGUMENTS)
+    await channel.queue_declare(queue, passive=True)
     return events
 
 
