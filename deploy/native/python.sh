@@ -29,6 +29,7 @@ Install one, or name it: PYTHON=/path/to/python3 ./run.sh setup"
 Install it (Debian, Ubuntu: apt install python$version-venv), then try again."
     fi
     say python "making $VENV with Python $version"
+    if [[ -L $VENV ]]; then rm "$VENV"; fi # --clear would empty what it points to
     "$python" -m venv --clear "$VENV" >"$LOGS/venv.log" 2>&1 || {
         last_lines "$LOGS/venv.log"
         die "Python $version could not make $VENV."

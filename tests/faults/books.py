@@ -13,6 +13,7 @@ ALLOWED_FAILURES = frozenset({"attempts_exhausted"})
 class Books:
     def __init__(self) -> None:
         self.accepted = 0
+        self.running = 0
         self.completed = 0
         self.cancelled = 0
         self.failed: Counter[str] = Counter()

@@ -15,21 +15,26 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from bench.stats import median
 from tests.faults.books import Books, summary
 from tests.faults.broker import Broker, Node
-from tests.faults.faults import FAULTS, Fault, NodeKilled, Struck
+from tests.faults.faults import FAULTS, Fault, Struck
 from tests.faults.load import RATE, TOKENS, Load
 from tests.faults.system import Level, System
 
 QUIET_SECONDS = (4.0, 8.0)
 """Between two faults, so that each one's recovery can be told from the next one's."""
 WARM_UP_SECONDS = 15.0
+COUNT_SECONDS = 0.5
 SETTLE_SECONDS = 150.0
 """Logs that dead workers left are swept once a minute."""
+SPARE_THREADS = 20
+"""A process has a thread for each connection to SQLite, of which it opens up to so many as it needs them."""
 MEMORY_GROWTH_MB = 60
 """What a process may have grown by: Python gives little memory back."""
 RECOVERY_SECONDS = 5.0
@@ -41,17 +46,22 @@ class Chaos:
     def __init__(self, system: System, seed: int) -> None:
         self.books = Books()
         self.struck: list[Struck] = []
+        self.slow: list[str] = []
+        """Streams to look for in the logs."""
+        self.running: list[int] = []
+        """How many turns were accepted and had not ended, now and then."""
         self._system = system
         self._random = random.Random(seed)
         self._seed = seed
 
     async def load(self, people: int, seconds: float, faults: tuple[type[Fault], ...]) -> None:
         """Let people ask for so long, while faults strike; then wait until every turn has ended."""
-        urls = [api.url for api in self._system.apis]
-        load = Load(urls, self.books, self._on_move, self._seed)
+        load = Load(self._system.apis, self.books, self._on_move, self._seed)
         running = asyncio.create_task(load.run(people))
         striking = asyncio.create_task(self._strike(faults, seconds))
+        counting = asyncio.create_task(self._count_running())
         await asyncio.wait([running, striking], return_when=asyncio.FIRST_COMPLETED)
+        counting.cancel()
         load.finish()
         await striking
         await running
@@ -74,22 +84,32 @@ class Chaos:
         await fault.strike(self._system)
         struck.healed_at = monotonic()
 
-    def _on_move(self, moved_at: float, now: float) -> None:
+    async def _count_running(self) -> None:
+        """From the moment when everybody has begun."""
+        await asyncio.sleep(TOKENS / RATE)
+        while True:
+            self.running.append(self.books.running)
+            await asyncio.sleep(COUNT_SECONDS)
+
+    def _on_move(self, session: str, moved_at: float, now: float) -> None:
         for struck in reversed(self.struck):
             recovery = struck.recovery(moved_at, now)
             if recovery is not None:
                 self.books.recovery[struck.fault.name].append(recovery)
+                if recovery > RECOVERY_SECONDS:
+                    self.slow.append(f"{struck.fault.name}: {session}, {recovery:.1f} s until {datetime.now(UTC):%T}")
                 return
 
 
 async def run(options: argparse.Namespace, system: System) -> dict[str, Any]:
-    await asyncio.to_thread(system.start, options.apis, options.workers, options.people)
+    await system.start(options.apis, 1, options.people)
     warm_up = Chaos(system, options.seed)
-    await warm_up.load(options.people, WARM_UP_SECONDS, ())
+    await warm_up.load(options.people, WARM_UP_SECONDS, ())  # one worker has them all: no process grows beyond that
+    await system.add_workers(options.workers - 1)
     before = await settle(system, None)
     chaos = Chaos(system, options.seed)
     began = monotonic()
-    faults = (*FAULTS, NodeKilled) if any(node.start for node in system.broker.nodes) else FAULTS
+    faults = tuple(fault for fault in FAULTS if fault.possible(system) and options.only in fault.name)
     await chaos.load(options.people, options.minutes * 60, faults)
     seconds = monotonic() - began
     after = await settle(system, before)
@@ -100,15 +120,17 @@ async def run(options: argparse.Namespace, system: System) -> dict[str, Any]:
         "people": options.people,
         "tokens_per_second": RATE,
         "tokens_per_turn": TOKENS,
+        "running": {"least": min(chaos.running), "median": median(chaos.running)},
         "faults": dict(Counter(struck.fault.name for struck in chaos.struck)),
         "books": books.as_json(),
+        "slow": chaos.slow,
         "before": before._asdict(),
         "after": after._asdict(),
         "violations": warm_up.books.violations
         + books.violations
         + slow(books)
         + leaks(before, after)
-        + system.exit_codes(),
+        + system.misbehaved(),
     }
 
 
@@ -126,8 +148,8 @@ async def settle(system: System, wanted: Level | None) -> Level:
 def leaks(before: Level, after: Level) -> list[str]:
     found = [
         f"{getattr(after, name)} {name.replace('_', ' ')} left, {getattr(before, name)} before"
-        for name in ("queues", "session_logs", "connections", "threads")
-        if getattr(after, name) > getattr(before, name)
+        for name, spare in (("queues", 0), ("session_logs", 0), ("connections", 0), ("threads", SPARE_THREADS))
+        if getattr(after, name) > getattr(before, name) + spare
     ]
     if after.memory_mb > before.memory_mb + MEMORY_GROWTH_MB:
         found.append(f"a process of {after.memory_mb} MB, {before.memory_mb} before")
@@ -147,7 +169,8 @@ def table(report: dict[str, Any]) -> str:
     books = report["books"]
     failed = ", ".join(f"{count} {code}" for code, count in books["failed"].items()) or "0"
     lines = [
-        f"{report['people']} streams at {report['tokens_per_second']:g} tok/s for {report['seconds']} s, "
+        f"{report['people']} people, {report['tokens_per_second']:g} tok/s each, for {report['seconds']} s; "
+        f"turns running: at least {report['running']['least']}, median {report['running']['median']}; "
         f"seed {report['seed']}",
         "",
         "| turns | |",
@@ -196,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
         "tests.faults.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--people", type=int, default=110, help="streams at the same time (%(default)s)")
+    parser.add_argument("--people", type=int, default=140, help="who ask at the same time (%(default)s)")
     parser.add_argument("--apis", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
@@ -208,6 +231,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("URL", "COMMAND"),
         help="a RabbitMQ node that may be broken, the command that is its rabbitmqctl, and, if it may be killed, one "
         "that starts it again; once for each node of a cluster",
+    )
+    parser.add_argument(
+        "--only", default="", metavar="WORDS", help="strike only with faults that have these in their name"
     )
     parser.add_argument("--database", metavar="URL", help="PostgreSQL, instead of a SQLite file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")

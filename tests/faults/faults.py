@@ -20,6 +20,10 @@ class Fault:
     name = ""
     heals = False
 
+    @staticmethod
+    def possible(system: System) -> bool:
+        return True
+
     async def strike(self, system: System) -> None:
         raise NotImplementedError
 
@@ -53,8 +57,7 @@ class WorkerStopped(Fault):
     async def strike(self, system: System) -> None:
         worker = system.random.choice(system.workers)
         await system.replace_worker(worker)
-        worker.signal(signal.SIGTERM)
-        await asyncio.to_thread(worker.wait)
+        await system.stop(worker)
 
 
 class ApiKilled(Fault):
@@ -71,25 +74,22 @@ class ApiStopped(Fault):
 
     async def strike(self, system: System) -> None:
         api = system.random.choice(system.apis)
-        api.signal(signal.SIGTERM)
-        await asyncio.to_thread(api.wait)
+        await system.stop(api)
         await system.restart_api(api)
 
 
 class RollingRestart(Fault):
-    """A deployment."""
+    """A deployment, as Kubernetes does it: each new process is ready before an old one goes."""
 
     name = "rolling restart of everything"
 
     async def strike(self, system: System) -> None:
         for worker in list(system.workers):
             await system.replace_worker(worker)
-            worker.signal(signal.SIGTERM)
-            await asyncio.to_thread(worker.wait)
+            await system.stop(worker)
         for api in list(system.apis):
-            api.signal(signal.SIGTERM)
-            await asyncio.to_thread(api.wait)
-            await system.restart_api(api)
+            await system.replace_api(api)
+            await system.stop(api)
 
 
 class ConnectionsClosed(Fault):
@@ -113,6 +113,10 @@ class NodeKilled(Fault):
     """Of a cluster, where the others serve meanwhile."""
 
     name = "broker node kill -9"
+
+    @staticmethod
+    def possible(system: System) -> bool:
+        return any(node.start for node in system.broker.nodes)
 
     async def strike(self, system: System) -> None:
         node = system.random.choice([node for node in system.broker.nodes if node.start])
@@ -193,6 +197,7 @@ FAULTS: tuple[type[Fault], ...] = (
     RollingRestart,
     ConnectionsClosed,
     BrokerRestarted,
+    NodeKilled,
     MemoryAlarm,
     DiskAlarm,
     LogsDeleted,

@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -13,13 +14,14 @@ import aiohttp
 
 from bench.tokens import Ledger, awkward, token
 from tests.faults.books import Books
+from tests.stack import Api
 
-TOKENS = 100
-RATE = 10.0
-TURN_SECONDS = 90.0
-"""An answer takes ten. One that has not come to its end by then, whatever was broken meanwhile, hangs."""
+TOKENS = 150
+RATE = 5.0
+TURN_SECONDS = 180.0
+"""An answer takes thirty, and starts again where a worker is lost. One that has not come to its end by then, whatever was broken meanwhile, hangs."""
 SILENCE_SECONDS = 1.0
-"""A stream that says nothing for so long, at a token every 100 ms, has been hit."""
+"""A stream that says nothing for so long, at a token every 200 ms, has been hit."""
 RECONNECT_SECONDS = 0.5
 READ_SECONDS = 20.0
 """Longer than the 15 s between pings."""
@@ -32,14 +34,14 @@ class Event(NamedTuple):
     data: dict[str, Any]
 
 
-OnMove = Callable[[float, float], None]
-"""Told of a stream that moves again: when it last moved, and now, on the monotonic clock."""
+OnMove = Callable[[str, float, float], None]
+"""Told of a stream that moves again: its session, when it last moved, and now, on the monotonic clock."""
 
 
 class Load:
     """So many people at a time; each asks, watches to the end, and asks again."""
 
-    def __init__(self, apis: list[str], books: Books, on_move: OnMove, seed: int) -> None:
+    def __init__(self, apis: list[Api], books: Books, on_move: OnMove, seed: int) -> None:
         self._apis = apis
         self._books = books
         self._on_move = on_move
@@ -68,11 +70,13 @@ class Load:
                 await asyncio.sleep(self._random.uniform(0.5, 1.5))
                 continue
             self._books.accepted += 1
+            self._books.running += 1
             try:
                 async with asyncio.timeout(TURN_SECONDS):
                     await self._watch(session)
             except TimeoutError:
                 self._books.hung += 1
+            self._books.running -= 1
 
     async def _ask(self, session: str) -> bool:
         """Whether the turn was accepted. Where no answer came, the session tells."""
@@ -123,7 +127,7 @@ class Load:
     async def _view(self, session: str, *, delay: float = 0, restless: bool = False) -> dict[str, Any]:
         """Read a turn to its end as an EventSource does, on any process. Returns its terminal event."""
         await asyncio.sleep(delay)
-        viewer = Viewer(self._books, self._on_move)
+        viewer = Viewer(self._books, partial(self._on_move, session))
         while viewer.end is None:
             headers = {"Last-Event-ID": viewer.last_id} if viewer.last_id else {}
             leave_after = self._random.uniform(0.5, 3) if restless and self._random.random() < 0.5 else None
@@ -160,13 +164,13 @@ class Load:
         return model
 
     def _api(self) -> str:
-        return self._random.choice(self._apis)
+        return self._random.choice(self._apis).url
 
 
 class Viewer:
     """What one reader has on its screen, and its books."""
 
-    def __init__(self, books: Books, on_move: OnMove) -> None:
+    def __init__(self, books: Books, on_move: Callable[[float, float], None]) -> None:
         self.last_id: str | None = None
         self.end: dict[str, Any] | None = None
         self._books = books
@@ -214,6 +218,6 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:
     async for raw in response.content.iter_any():
         *blocks, rest = (rest + raw).split(b"\n\n")
         for block in blocks:
-            fields = dict(line.split(": ", 1) for line in block.decode().splitlines() if not line.startswith(":"))
+            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
             if "data" in fields:
                 yield Event(fields.get("id"), json.loads(fields["data"]))

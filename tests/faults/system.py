@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import signal
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import TimeoutExpired
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -11,7 +13,7 @@ import psutil
 
 from tests.faults.broker import Broker
 from tests.proxy import Proxy
-from tests.stack import Api, Process, Stack
+from tests.stack import STOP_SECONDS, Api, Process, Stack
 
 GRACE_SECONDS = "3"
 """Shorter than an answer takes, so that a stopping worker has something to hand over."""
@@ -33,7 +35,9 @@ class System:
     def __init__(self, home: Path, broker: Broker, *, database: str | None, seed: int) -> None:
         self.broker = broker
         self.random = random.Random(seed)
+        self.misbehaviour: list[str] = []
         self.apis: list[Api] = []
+        """Those that new requests go to."""
         self.workers: list[Process] = []
         self.proxy = Proxy(*broker.urls)
         """Every process reaches the broker through it: some node of it that lives."""
@@ -57,18 +61,43 @@ class System:
     def logs(self) -> Path:
         return self._stack.home
 
-    def start(self, apis: int, workers: int, concurrency: int) -> None:
+    async def start(self, apis: int, workers: int, concurrency: int) -> None:
         self._concurrency = concurrency
-        self.apis = [self._stack.start_api(RABBIT_MQ=self.proxy.url) for _ in range(apis)]
-        self.workers = self._start_workers(workers)
+        for _ in range(apis):
+            await self.add_api()
+        await self.add_workers(workers)
+
+    async def add_api(self) -> None:
+        self.apis.append(await asyncio.to_thread(self._stack.start_api, RABBIT_MQ=self.proxy.url))
+
+    async def add_workers(self, count: int) -> None:
+        self.workers += await asyncio.to_thread(
+            self._stack.start_workers, count, concurrency=self._concurrency, RABBIT_MQ=self.proxy.url
+        )
+
+    async def stop(self, process: Process) -> None:
+        """In order; one that does not stop is killed, as a supervisor would, and told of."""
+        process.signal(signal.SIGTERM)
+        try:
+            code = await asyncio.to_thread(process.wait)
+        except TimeoutExpired:
+            process.kill()
+            self.misbehaviour.append(f"{process.log.stem} did not stop within {STOP_SECONDS:g} s of SIGTERM")
+        else:
+            if code not in (0, -signal.SIGTERM):
+                self.misbehaviour.append(f"{process.log.stem} stopped with exit status {code}")
 
     async def replace_worker(self, worker: Process) -> None:
         """A supervisor's work."""
         self.workers.remove(worker)
-        self.workers += await asyncio.to_thread(self._start_workers, 1)
+        await self.add_workers(1)
+
+    async def replace_api(self, api: Api) -> None:
+        await self.add_api()
+        self.apis.remove(api)
 
     async def restart_api(self, api: Api) -> None:
-        """On the same port, as behind the same address."""
+        """On the same port."""
         port = int(api.url.rpartition(":")[2])
         started = await asyncio.to_thread(self._stack.start_api, port=port, ready=False, RABBIT_MQ=self.proxy.url)
         self.apis[self.apis.index(api)] = started
@@ -99,13 +128,7 @@ class System:
             memory_mb=max(process.memory_info().rss for process in processes) // 2**20,
         )
 
-    def exit_codes(self) -> list[str]:
-        """Processes that ended and that nobody killed."""
-        return [
-            f"{process.name} ended with {process.exit_code}"
-            for process in (*self.apis, *self.workers)
-            if not process.alive
-        ]
-
-    def _start_workers(self, count: int) -> list[Process]:
-        return self._stack.start_workers(count, concurrency=self._concurrency, RABBIT_MQ=self.proxy.url)
+    def misbehaved(self) -> list[str]:
+        """Processes that did not stop when they should, or ended though nobody asked them to."""
+        ended = [process for process in (*self.apis, *self.workers) if not process.alive]
+        return self.misbehaviour + [f"{process.log.stem} ended with {process.exit_code}" for process in ended]
