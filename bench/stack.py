@@ -45,6 +45,10 @@ class Stack:
         self._resources = ExitStack()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
+    @property
+    def pids(self) -> dict[str, int]:
+        return {name: process.pid for name, process in self._processes.items()}
+
     async def __aenter__(self) -> Self:
         await _check(self._broker)
         self._home = Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="hopstream-bench-")))

@@ -19,7 +19,8 @@ from tests.stack import Api
 TOKENS = 150
 RATE = 5.0
 TURN_SECONDS = 180.0
-"""An answer takes thirty, and starts again where a worker is lost. One that has not come to its end by then, whatever was broken meanwhile, hangs."""
+"""An answer takes thirty, and starts again where a worker is lost. One that has not ended by then, whatever was broken
+meanwhile, hangs."""
 SILENCE_SECONDS = 1.0
 """A stream that says nothing for so long, at a token every 200 ms, has been hit."""
 RECONNECT_SECONDS = 0.5
