@@ -103,8 +103,8 @@ def _broker() -> dict[str, int]:
         return {}
     with suppress(psutil.AccessDenied):
         for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listens and connection.laddr[1] == (broker.port or AMQP_PORT) and connection.pid:
+            port = getattr(connection.laddr, "port", None)
+            if connection.status == psutil.CONN_LISTEN and port == (broker.port or AMQP_PORT) and connection.pid:
                 return {"rabbitmq": connection.pid}
     return {}
 
