@@ -7,6 +7,8 @@ import hypothesis
 import pytest
 
 from core.settings import Settings, get_settings
+from tests.parts import require
+from tests.postgres import Postgres, find_binaries
 
 # The same examples every time, and no deadline: a slow machine is no bug.
 hypothesis.settings.register_profile("hopstream", derandomize=True, deadline=None)
@@ -28,6 +30,15 @@ def _no_settings() -> Iterator[None]:
         get_settings.cache_clear()
         yield
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    binaries = find_binaries()
+    require(binaries, "PostgreSQL is not installed; its folder can be named by HOPSTREAM_TEST_POSTGRES_BIN")
+    assert binaries is not None
+    with Postgres(binaries) as server:
+        yield server
 
 
 @pytest.fixture

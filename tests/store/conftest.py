@@ -1,30 +1,18 @@
 """One suite, two databases: every test that asks for `store` runs on SQLite and on PostgreSQL."""
 
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.keys import TurnKey
-from core.store.database import Database, async_url
+from core.store.database import Database
 from core.store.records import NewTurn, Turn
 from core.store.schema import processes, turns
 from core.store.store import Store
-from tests.parts import require
-from tests.store.postgres import Postgres, find_binaries
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    binaries = find_binaries()
-    require(binaries, "PostgreSQL is not installed; its folder can be named by HOPSTREAM_TEST_POSTGRES_BIN")
-    assert binaries is not None
-    with Postgres(binaries) as server:
-        yield server
+from tests.postgres import Postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -33,12 +21,7 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/test.db"
     server: Postgres = request.getfixturevalue("postgres")
-    name = f"t{secrets.token_hex(6)}"
-    engine = create_async_engine(async_url(server.url("postgres")), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    return server.url(name)
+    return server.new_database()
 
 
 @pytest.fixture

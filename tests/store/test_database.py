@@ -14,9 +14,9 @@ from core.errors import StoreDown
 from core.store.database import Database
 from core.store.schema import db_now, metadata
 from core.store.store import Store
+from tests.postgres import Postgres
 from tests.stack import free_port
 from tests.store.conftest import Maker
-from tests.store.postgres import Postgres
 
 pytestmark = pytest.mark.anyio
 

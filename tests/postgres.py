@@ -5,12 +5,16 @@ PostgreSQL refuses to run as root; there it runs as the user `postgres` that its
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import psycopg
+from psycopg import sql
 
 from tests.stack import free_port
 
@@ -58,6 +62,13 @@ class Postgres:
 
     def stop(self, *, check: bool = True) -> None:
         self._run("pg_ctl", "-D", "data", "-w", "-m", "fast", "stop", check=check)
+
+    def new_database(self) -> str:
+        """The URL of an empty one."""
+        name = f"t{secrets.token_hex(6)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self.url(name)
 
     def url(self, database: str, scheme: str = "postgresql") -> str:
         return f"{scheme}://test@127.0.0.1:{self._port}/{database}"
