@@ -33,6 +33,7 @@ run_chaos() { # [MINUTES] [OPTION]...
     fi
     setup
     install_requirements requirements.txt requirements-dev.txt
+    get_postgres
     if [[ " $* " != *" --node "* ]]; then
         trap stop_test_broker EXIT
         { get_rabbitmq && start_test_broker; } || die "RabbitMQ is not here, and $why_not."

@@ -11,10 +11,12 @@ import asyncio
 import json
 import random
 import secrets
+import shutil
 import sys
 import tempfile
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Coroutine
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -24,12 +26,16 @@ from bench.stats import median
 from tests.faults.books import Books, summary
 from tests.faults.broker import Broker, Node
 from tests.faults.faults import FAULTS, Fault, Struck
-from tests.faults.load import RATE, TOKENS, Load
+from tests.faults.load import Answer, Load
 from tests.faults.system import Level, System
+from tests.postgres import Postgres, find_binaries
 
+ANSWER = Answer(tokens=150, rate=5.0)
+GRACE_SECONDS = 3
 QUIET_SECONDS = (4.0, 8.0)
 """Between two faults, so that each one's recovery can be told from the next one's."""
-WARM_UP_SECONDS = 15.0
+WARM_UP_SECONDS = ANSWER.seconds + 5
+"""Everybody has an answer running by then."""
 COUNT_SECONDS = 0.5
 SETTLE_SECONDS = 150.0
 """Logs that dead workers left are swept once a minute."""
@@ -43,7 +49,7 @@ PROMPT = ("worker", "API")
 
 
 class Chaos:
-    def __init__(self, system: System, seed: int) -> None:
+    def __init__(self, system: System, seed: int, answer: Answer = ANSWER) -> None:
         self.books = Books()
         self.struck: list[Struck] = []
         self.slow: list[str] = []
@@ -53,12 +59,13 @@ class Chaos:
         self._system = system
         self._random = random.Random(seed)
         self._seed = seed
+        self._answer = answer
 
-    async def load(self, people: int, seconds: float, faults: tuple[type[Fault], ...]) -> None:
-        """Let people ask for so long, while faults strike; then wait until every turn has ended."""
-        load = Load(self._system.apis, self.books, self._on_move, self._seed)
+    async def load(self, people: int, breaking: Coroutine[Any, Any, None]) -> None:
+        """Let people ask until `breaking` is over; then wait until every turn has ended."""
+        load = Load(self._system.apis, self._answer, self.books, self._on_move, self._seed)
         running = asyncio.create_task(load.run(people))
-        striking = asyncio.create_task(self._strike(faults, seconds))
+        striking = asyncio.create_task(breaking)
         counting = asyncio.create_task(self._count_running())
         await asyncio.wait([running, striking], return_when=asyncio.FIRST_COMPLETED)
         counting.cancel()
@@ -66,7 +73,7 @@ class Chaos:
         await striking
         await running
 
-    async def _strike(self, faults: tuple[type[Fault], ...], seconds: float) -> None:
+    async def strike_at_random(self, faults: tuple[type[Fault], ...], seconds: float) -> None:
         """In a new random order each round, so that every kind has its turn."""
         end = monotonic() + seconds
         queue: list[type[Fault]] = []
@@ -86,7 +93,7 @@ class Chaos:
 
     async def _count_running(self) -> None:
         """From the moment when everybody has begun."""
-        await asyncio.sleep(TOKENS / RATE)
+        await asyncio.sleep(self._answer.seconds)
         while True:
             self.running.append(self.books.running)
             await asyncio.sleep(COUNT_SECONDS)
@@ -104,13 +111,14 @@ class Chaos:
 async def run(options: argparse.Namespace, system: System) -> dict[str, Any]:
     await system.start(options.apis, 1, options.people)
     warm_up = Chaos(system, options.seed)
-    await warm_up.load(options.people, WARM_UP_SECONDS, ())  # one worker has them all: no process grows beyond that
+    # All on one worker: later on, none has more.
+    await warm_up.load(options.people, asyncio.sleep(WARM_UP_SECONDS))
     await system.add_workers(options.workers - 1)
     before = await settle(system, None)
     chaos = Chaos(system, options.seed)
     began = monotonic()
     faults = tuple(fault for fault in FAULTS if fault.possible(system) and options.only in fault.name)
-    await chaos.load(options.people, options.minutes * 60, faults)
+    await chaos.load(options.people, chaos.strike_at_random(faults, options.minutes * 60))
     seconds = monotonic() - began
     after = await settle(system, before)
     books = chaos.books
@@ -118,8 +126,8 @@ async def run(options: argparse.Namespace, system: System) -> dict[str, Any]:
         "seed": options.seed,
         "seconds": round(seconds),
         "people": options.people,
-        "tokens_per_second": RATE,
-        "tokens_per_turn": TOKENS,
+        "tokens_per_second": ANSWER.rate,
+        "tokens_per_turn": ANSWER.tokens,
         "running": {"least": min(chaos.running), "median": median(chaos.running)},
         "faults": dict(Counter(struck.fault.name for struck in chaos.struck)),
         "books": books.as_json(),
@@ -204,14 +212,26 @@ def main() -> int:
     options = _parser().parse_args()
     home = Path(tempfile.mkdtemp(prefix="hopstream-chaos-"))
     nodes = [Node(*node) for node in options.node]
-    with Broker(nodes) as broker, System(home, broker, database=options.database, seed=options.seed) as system:
+    with ExitStack() as closing:
+        broker = closing.enter_context(Broker(nodes))
+        database = options.database or closing.enter_context(Postgres(postgres_binaries())).new_database()
+        system = closing.enter_context(System(home, broker, database=database, grace=GRACE_SECONDS, seed=options.seed))
         report = asyncio.run(run(options, system))
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
     if report["violations"]:
         print(f"logs of all processes: {home}", file=sys.stderr)
-    return 1 if report["violations"] else 0
+        return 1
+    shutil.rmtree(home)
+    return 0
+
+
+def postgres_binaries() -> Path:
+    """PostgreSQL, because these are the processes of several machines: in SQLite, one frozen in mid-write stops all."""
+    if binaries := find_binaries():
+        return binaries
+    sys.exit("PostgreSQL is not installed: install it, or name a database with --database postgresql://...")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -219,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
         "tests.faults.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--people", type=int, default=140, help="who ask at the same time (%(default)s)")
+    parser.add_argument("--people", type=int, default=160, help="who ask at the same time (%(default)s)")
     parser.add_argument("--apis", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
@@ -235,7 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", default="", metavar="WORDS", help="strike only with faults that have these in their name"
     )
-    parser.add_argument("--database", metavar="URL", help="PostgreSQL, instead of a SQLite file")
+    parser.add_argument("--database", metavar="URL", help="an empty one, instead of a PostgreSQL of our own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
     return parser
 

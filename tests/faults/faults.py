@@ -218,10 +218,10 @@ class Struck:
 
     def recovery(self, moved_at: float, now: float) -> float | None:
         """Seconds that a stream needed which fell silent at `moved_at` and moves again `now`; None: not its doing."""
-        since = self.healed_at if self.fault.heals else self.began_at
-        if now < self.began_at or since is None or now < since:
+        if now < self.began_at:
             return None
-        return now - max(since, moved_at)
+        since = (self.healed_at or now) if self.fault.heals else self.began_at
+        return max(now - max(since, moved_at), 0)
 
 
 async def _delete_queue(system: System, name: str) -> None:

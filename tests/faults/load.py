@@ -4,30 +4,47 @@ import asyncio
 import json
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 
 from bench.tokens import Ledger, awkward, token
 from tests.faults.books import Books
-from tests.stack import Api
 
-TOKENS = 150
-RATE = 5.0
 TURN_SECONDS = 180.0
 """An answer takes thirty, and starts again where a worker is lost. One that has not ended by then, whatever was broken
 meanwhile, hangs."""
 SILENCE_SECONDS = 1.0
-"""A stream that says nothing for so long, at a token every 200 ms, has been hit."""
+"""A stream that says nothing for so long, at a token every 200 ms at most, has been hit."""
 RECONNECT_SECONDS = 0.5
 READ_SECONDS = 20.0
 """Longer than the 15 s between pings."""
 REFUSALS = (429, 502, 503)
 ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError, asyncio.IncompleteReadError)
+
+
+class Answer(NamedTuple):
+    """What every turn's model says: tokens that can be counted, at a steady pace."""
+
+    tokens: int
+    rate: float
+    """Tokens a second."""
+
+    @property
+    def seconds(self) -> float:
+        return self.tokens / self.rate
+
+    @property
+    def text(self) -> str:
+        return "".join(token("numbered", index) + awkward(index) for index in range(self.tokens))
+
+
+class Server(Protocol):
+    url: str
 
 
 class Event(NamedTuple):
@@ -42,8 +59,9 @@ OnMove = Callable[[str, float, float], None]
 class Load:
     """So many people at a time; each asks, watches to the end, and asks again."""
 
-    def __init__(self, apis: list[Api], books: Books, on_move: OnMove, seed: int) -> None:
+    def __init__(self, apis: Sequence[Server], answer: Answer, books: Books, on_move: OnMove, seed: int) -> None:
         self._apis = apis
+        self._answer = answer
         self._books = books
         self._on_move = on_move
         self._random = random.Random(seed)
@@ -58,7 +76,7 @@ class Load:
         http = aiohttp.ClientSession(timeout=timeout, connector=connector)
         async with http as self._http, asyncio.TaskGroup() as group:
             for number in range(people):
-                group.create_task(self._person(number / people * TOKENS / RATE))
+                group.create_task(self._person(number / people * self._answer.seconds))
 
     def finish(self) -> None:
         self._goes_on = False
@@ -109,9 +127,9 @@ class Load:
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._view(session, restless=self._random.random() < 0.15))
             if self._random.random() < 0.2:
-                others.append(group.create_task(self._view(session, delay=self._random.uniform(0, 8))))
+                others.append(group.create_task(self._view(session, delay=self._some_time())))
             if self._random.random() < 0.05:
-                group.create_task(self._cancel(session, self._random.uniform(1, 8)))
+                group.create_task(self._cancel(session, self._some_time()))
         end = watching.result()
         if any(other.result() != end for other in others):
             self._books.surprises["two viewers saw different ends"] += 1
@@ -128,7 +146,7 @@ class Load:
     async def _view(self, session: str, *, delay: float = 0, restless: bool = False) -> dict[str, Any]:
         """Read a turn to its end as an EventSource does, on any process. Returns its terminal event."""
         await asyncio.sleep(delay)
-        viewer = Viewer(self._books, partial(self._on_move, session))
+        viewer = Viewer(self._answer, self._books, partial(self._on_move, session))
         while viewer.end is None:
             headers = {"Last-Event-ID": viewer.last_id} if viewer.last_id else {}
             leave_after = self._random.uniform(0.5, 3) if restless and self._random.random() < 0.5 else None
@@ -157,11 +175,15 @@ class Load:
                         self._books.surprises[f"cancel {response.status}"] += 1
             await asyncio.sleep(RECONNECT_SECONDS)
 
+    def _some_time(self) -> float:
+        """Seconds, within an answer."""
+        return self._random.uniform(0, self._answer.seconds)
+
     def _model(self, session: str) -> str:
         """Sometimes one that breaks its connection in mid-answer, once."""
-        model = f"mock?tokens={TOKENS}&rate={RATE}&unicode"
+        model = f"mock?tokens={self._answer.tokens}&rate={self._answer.rate}&unicode"
         if self._random.random() < 0.03:
-            model += f"&id={session}&drop_times=1&drop_after={self._random.randrange(TOKENS)}"
+            model += f"&id={session}&drop_times=1&drop_after={self._random.randrange(self._answer.tokens)}"
         return model
 
     def _api(self) -> str:
@@ -171,9 +193,10 @@ class Load:
 class Viewer:
     """What one reader has on its screen, and its books."""
 
-    def __init__(self, books: Books, on_move: Callable[[float, float], None]) -> None:
+    def __init__(self, answer: Answer, books: Books, on_move: Callable[[float, float], None]) -> None:
         self.last_id: str | None = None
         self.end: dict[str, Any] | None = None
+        self._answer = answer
         self._books = books
         self._on_move = on_move
         self._moved_at: float | None = None
@@ -205,13 +228,10 @@ class Viewer:
         """The end was seen. What came must be the whole answer, or its beginning if it was cut short."""
         assert self.end is not None
         is_whole = self.end.get("finish_reason") == "stop"
-        self._books.book(self._ledger, TOKENS if is_whole else self._ledger.received)
-        text = "".join(self._text)
-        if not ANSWER.startswith(text) or (is_whole and text != ANSWER):
+        self._books.book(self._ledger, self._answer.tokens if is_whole else self._ledger.received)
+        whole, text = self._answer.text, "".join(self._text)
+        if not whole.startswith(text) or (is_whole and text != whole):
             self._books.surprises["a text that is not the model's"] += 1
-
-
-ANSWER = "".join(token("numbered", index) + awkward(index) for index in range(TOKENS))
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Event]:

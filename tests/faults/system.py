@@ -15,9 +15,6 @@ from tests.faults.broker import Broker
 from tests.proxy import Proxy
 from tests.stack import STOP_SECONDS, Api, Process, Stack
 
-GRACE_SECONDS = "3"
-"""Shorter than an answer takes, so that a stopping worker has something to hand over."""
-
 
 class Level(NamedTuple):
     """What the system holds while nobody asks anything."""
@@ -32,7 +29,9 @@ class Level(NamedTuple):
 
 
 class System:
-    def __init__(self, home: Path, broker: Broker, *, database: str | None, seed: int) -> None:
+    def __init__(self, home: Path, broker: Broker, *, database: str, grace: int, seed: int) -> None:
+        """`grace`: the seconds that a stopping worker has for its turns. Shorter than an answer takes, so that there is
+        something to hand over."""
         self.broker = broker
         self.random = random.Random(seed)
         self.misbehaviour: list[str] = []
@@ -41,10 +40,9 @@ class System:
         self.workers: list[Process] = []
         self.proxy = Proxy(*broker.urls)
         """Every process reaches the broker through it: some node of it that lives."""
-        environment = {"SHUTDOWN_GRACE": GRACE_SECONDS, "LOG_FORMAT": "json"}
-        if database:
-            environment["DATABASE_URL"] = database
-        self._stack = Stack(home, broker=broker.urls[0], **environment)
+        self._stack = Stack(
+            home, broker=broker.urls[0], DATABASE_URL=database, SHUTDOWN_GRACE=str(grace), LOG_FORMAT="json"
+        )
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
