@@ -30,6 +30,8 @@ log = structlog.get_logger()
 BYTES_PER_CHARACTER = 12
 """A character takes up to 12 bytes in JSON, as two \\u escapes."""
 OTHER_FIELDS_BYTES = 65_536
+BODY_SECONDS = 30.0
+"""For a request's body; whoever needs longer has stopped sending."""
 
 EXPOSED_HEADERS = ["X-Request-ID", "X-Session-ID", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"]
 """To pages of other origins."""
@@ -57,7 +59,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (chat, stream, sessions, health):
         app.include_router(routes.router)
     add_pages(app, settings)
-    app.add_middleware(BodyLimitMiddleware, limit=settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES)
+    body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
+    app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
     app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)
     app.add_middleware(AccessMiddleware, access=access)  # behind CORS: a preflight has no key
     if settings.allowed_origins:

@@ -1,5 +1,6 @@
 """ASGI middleware. Plain ASGI: Starlette's BaseHTTPMiddleware would stand between a stream and its client."""
 
+import asyncio
 import re
 import secrets
 
@@ -7,7 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import TooLarge
+from core.errors import TooLarge, TooSlow
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 
@@ -36,11 +37,13 @@ class RequestIdMiddleware:
 
 
 class BodyLimitMiddleware:
-    """413 for a body over `limit` bytes, whether it announces its length or not."""
+    """413 for a body over `limit` bytes, whether it announces its length or not; 408 for one that takes longer than
+    `seconds`."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
         self._app = app
         self._limit = limit
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -48,12 +51,19 @@ class BodyLimitMiddleware:
             return
         announced = Headers(scope=scope).get("content-length", "0")
         received = 0
+        is_whole = False
+        deadline = asyncio.get_running_loop().time() + self._seconds
 
         async def limited_receive() -> Message:
-            nonlocal received
+            nonlocal received, is_whole
             if announced.isdecimal() and int(announced) > self._limit:
                 raise self._error()
-            message = await receive()
+            try:
+                async with asyncio.timeout_at(None if is_whole else deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow(f"the body took longer than {self._seconds:g} s", field="body") from None
+            is_whole = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > self._limit:
                 raise self._error()

@@ -27,13 +27,13 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    temperature: float | None = Field(None, ge=0, le=2, strict=True)
+    top_p: float | None = Field(None, ge=0, le=1, strict=True)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000, strict=True)
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    seed: int | None = None
+    presence_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
+    seed: int | None = Field(None, strict=True)
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
 
 
@@ -57,7 +57,7 @@ class ChatRequest(BaseModel):
     model: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
     options: Options = Options()
     replaces: int | None = Field(
-        None, ge=1, description="The session's latest, finished turn, whose answer this one replaces."
+        None, ge=1, strict=True, description="The session's latest, finished turn, whose answer this one replaces."
     )
 
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
 
 from api.models import Problem
 from core.errors import HopstreamError
@@ -17,6 +18,7 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 NOT_JSON = {"field": "body", "message": "is not valid JSON"}
+METHODS = ("GET", "HEAD", "POST", "DELETE")
 TITLES = {404: "Not found", 405: "Method not allowed"}
 
 
@@ -100,7 +102,17 @@ async def _on_http_exception(request: Request, error: Exception) -> ProblemRespo
         return _invalid(request, [NOT_JSON])
     title = TITLES.get(error.status_code, "The request cannot be answered")
     code = title.lower().replace(" ", "_")
-    return problem(request, error.status_code, code, title, str(error.detail), headers=dict(error.headers or {}))
+    headers = {"Allow": ", ".join(_allowed(request))} if error.status_code == 405 else dict(error.headers or {})
+    return problem(request, error.status_code, code, title, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of a path. The router knows only those of the first route that has it."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    return [
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_bug(request: Request, error: Exception) -> ProblemResponse:

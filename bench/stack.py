@@ -29,6 +29,7 @@ STOP_SECONDS = 20  # after SIGTERM, before SIGKILL
 POLL_SECONDS = 0.1
 LOG_LINES = 20  # of each process, shown when the stack does not come up
 DEFAULT_BROKER = "amqp://guest:guest@localhost/"
+HEAD_LIMIT = ("--http", "api.protocol:BoundedHeadProtocol")
 
 
 class StackError(Exception):
@@ -68,7 +69,7 @@ class Stack:
         self.mock = await self._printed_url()
         port = _free_port()
         self.api = f"http://127.0.0.1:{port}"
-        self._run("api", "uvicorn", "api.app:app", "--port", str(port), "--no-access-log")
+        self._run("api", "uvicorn", "api.app:app", "--port", str(port), "--no-access-log", *HEAD_LIMIT)
         self._run("worker", "celery", "-A", "workers.app", "worker", "--concurrency", str(self._concurrency))
         await self._healthy()
 

@@ -49,6 +49,15 @@ class TooLarge(HopstreamError):
     title = "The request is too large"
 
 
+class TooSlow(HopstreamError):
+    code = "too_slow"
+    status = 408
+    title = "The request took too long"
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message, field=field, headers={"Connection": "close"})
+
+
 class Unauthorized(HopstreamError):
     code = "unauthorized"
     status = 401

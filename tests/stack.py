@@ -137,7 +137,9 @@ class Stack:
         self, *, ready: bool = True, access_log: bool = False, port: int | None = None, **environment: str
     ) -> Api:
         port = port or free_port()
-        arguments = ["uvicorn", "api.app:app", "--port", str(port), *([] if access_log else ["--no-access-log"])]
+        arguments = ["uvicorn", "api.app:app", "--port", str(port), "--http", "api.protocol:BoundedHeadProtocol"]
+        if not access_log:
+            arguments.append("--no-access-log")
         api = self._start(Api, "api", arguments, **environment)
         api.url = f"http://127.0.0.1:{port}"
         self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")

@@ -24,7 +24,7 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
     response_model=ChatAccepted,
     responses={
         200: {"description": "The answer itself, token by token", "content": _STREAMS},
-        **responses(404, 409, 413, 422, 429, 502, 503),
+        **responses(404, 408, 409, 413, 422, 429, 502, 503),
     },
 )
 async def ask(

@@ -46,7 +46,8 @@ start_api() {
     if alive api; then return; fi
     say api "starting on $(api_host):$(api_port), log in data/logs/api.log"
     # The app ends open streams itself, and their clients resume: nothing is worth a long wait here.
-    spawn api "$VENV/bin/uvicorn" api.app:app --host "$(api_host)" --port "$(api_port)" --timeout-graceful-shutdown 10
+    spawn api "$VENV/bin/uvicorn" api.app:app --host "$(api_host)" --port "$(api_port)" \
+        --timeout-graceful-shutdown 10 --http api.protocol:BoundedHeadProtocol
 }
 
 start_workers() { # N

@@ -1,0 +1,82 @@
+"""The head of a request is bounded in size and time, whatever way it is cut into pieces."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from api import protocol
+from api.protocol import HEAD_BYTES, BoundedHeadProtocol
+
+pytestmark = pytest.mark.anyio
+
+START = b"GET / HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
+END = b"Connection: close\r\n\r\n"
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+@asynccontextmanager
+async def connection() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    config = uvicorn.Config(app, port=0, http=BoundedHeadProtocol, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: BoundedHeadProtocol(config, state, {}, loop), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    yield reader, writer
+    writer.close()
+    server.close()
+
+
+async def status_line(*pieces: bytes) -> bytes:
+    """The answer's, to a request that is sent in these pieces; empty if there was none."""
+    async with connection() as (reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return (await reader.readline()).strip()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [START + END],
+        [START, b"X-Long: ", b"h" * 60_000, b"\r\n", END],
+        [POST + b"Content-Length: 500000\r\n" + END + b"b" * 500_000],
+        [POST + b"Content-Length: 500000\r\n" + END, b"b" * 250_000, b"b" * 250_000],
+        [START + b"\r\n" + START + b"\r\n"],
+    ],
+    ids=["short", "long", "with a body", "with a body, later", "two"],
+)
+async def test_a_bounded_head_is_read(pieces: list[bytes]) -> None:
+    assert await status_line(*pieces) == b"HTTP/1.1 204 No Content"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [START + b"X-Endless: " + b"h" * HEAD_BYTES],
+        [START, b"X-Endless: ", *[b"h" * 1000] * 70],
+        [START, *[b"X-Many: " + b"h" * 100 + b"\r\n"] * 700],
+        [b"GET /" + b"p" * HEAD_BYTES],
+    ],
+    ids=["at once", "bit by bit", "in many headers", "in the path"],
+)
+async def test_a_larger_one_is_refused(pieces: list[bytes]) -> None:
+    assert await status_line(*pieces) == b"HTTP/1.1 400 Bad Request"
+
+
+@pytest.mark.parametrize("pieces", [[], [START]], ids=["nothing", "half of it"])
+async def test_a_slow_one_ends_its_connection(pieces: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+
+    assert await status_line(*pieces) == b""
