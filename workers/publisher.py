@@ -12,7 +12,7 @@ from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
 from core.broker.link import AMQP_ERRORS, Link
-from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log, log_name
+from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log, log_name, renew_log
 from core.errors import BrokerDown
 from core.events import Batch, Event, Snapshot, Start, encode
 from core.feed import Feed
@@ -28,11 +28,13 @@ SNAPSHOT_SECONDS = 5.0
 
 
 class Publisher:
-    def __init__(self, feed: Feed, link: Link, lease: Lease) -> None:
+    def __init__(self, feed: Feed, link: Link, lease: Lease, attempt: int) -> None:
+        """`attempt`: the turn's, with which it begins; the first one finds no log."""
         self._feed = feed
         self._link = link
         self._lease = lease
         self._routing_key = str(feed.key)
+        self._is_log_new = attempt == 1
         self._attempt = 0
         self._position = 0
         self._since_snapshot = 0
@@ -74,7 +76,9 @@ class Publisher:
     async def _open_log(self) -> None:
         """After a lost connection nobody knows what arrived, so a snapshot tells everybody everything."""
         feed = self._feed
-        await self._link.call(lambda channel: declare_log(channel, feed.key))
+        open_log = declare_log if self._is_log_new else renew_log
+        self._is_log_new = False
+        await self._link.call(lambda channel: open_log(channel, feed.key))
         if self._attempt:
             await self._lease.wait_valid()
             snapshot = self._snapshot()

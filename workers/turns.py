@@ -102,7 +102,7 @@ class Turns:
             settings=self._settings,
             process_id=self._process_id,
         )
-        publisher = Publisher(feed, self._link, self._keeper.lease)
+        publisher = Publisher(feed, self._link, self._keeper.lease, turn.attempt)
         on_stop(run.stop)
         self._keeper.runs[turn.key] = run
         if turn.cancel_requested:

@@ -65,3 +65,9 @@ async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:
     """Declare a turn's session log and bind it."""
     await channel.queue_declare(log_name(key), durable=True, arguments=LOG_ARGUMENTS)
     await channel.queue_bind(log_name(key), SESSIONS, str(key))
+
+
+async def renew_log(channel: AbstractChannel, key: TurnKey) -> None:
+    """An empty log in place of one that may be on a broker node that is down: that can be deleted, but not declared."""
+    await channel.queue_delete(log_name(key))
+    await declare_log(channel, key)

@@ -48,7 +48,7 @@ class Broker:
 
     def kill(self, node: Node) -> None:
         """As a power cut does it."""
-        kill(int(self.ctl("-q", "eval", 'io:format("~s", [os:getpid()]).', node=node).split()[0]), signal.SIGKILL)
+        kill(int(self.ctl("-q", "eval", "os:getpid().", node=node).strip().strip('"')), signal.SIGKILL)
 
     def restart(self, node: Node) -> None:
         _run(*shlex.split(node.start or ""))
