@@ -38,6 +38,7 @@ app.conf.update(
     broker_heartbeat=BROKER_HEARTBEAT_SECONDS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # while a cluster misses a node, it holds on to the queues of its connections
 )
 
 

@@ -27,3 +27,20 @@ async def test_workers_under_default_names_share_the_work(
     for session in sessions:
         assert (await viewer.until(session, "done"))["text"] == numbered(20)
     assert all("turn started" in worker.output() for worker in workers)
+
+
+async def test_a_worker_whose_name_is_taken_waits_for_it(
+    arena: Arena, viewer: Client, start_workers: StartWorkers
+) -> None:
+    """As its own is while RabbitMQ has not missed its old connection."""
+    name = ("-n", f"{new_session()}@here")
+    [first] = start_workers(1, *name)
+    second = arena.stack.launch_worker(*name)
+    await eventually(lambda: "RESOURCE_LOCKED" in second.output(), 20)
+    first.stop()
+    await eventually(lambda: " ready." in second.output(), 20)
+    session = new_session()
+    await viewer.ask(session_id=session, model="mock?tokens=20")
+    assert (await viewer.until(session, "done"))["text"] == numbered(20)
+    assert "turn started" in second.output()
+    second.stop()
