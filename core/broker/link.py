@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aio_pika
 import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, AbstractConnection
 
 from core.broker.tls import tls_context, why_tls_failed
 from core.errors import BrokerDown
@@ -70,11 +70,14 @@ class Link:
             raise broker_down()
         return self._channel
 
-    def connection(self) -> aio_pika.abc.AbstractConnection:
-        """The open connection, for whoever needs a channel of its own. Raises BrokerDown."""
-        if self._connection is None:
+    def connection(self) -> AbstractConnection:
+        """The open connection, for whoever needs a channel of its own. Raises BrokerDown.
+
+        It is aiormq's: aio-pika's never forgets a channel that the server closed.
+        """
+        if self._connection is None or self._connection.transport is None:
             raise broker_down()
-        return self._connection
+        return self._connection.transport.connection
 
     async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]]) -> T:
         """Run remote calls in a task that outlives its caller. Raises BrokerDown."""

@@ -2,8 +2,7 @@
 
 import asyncio
 
-import aio_pika
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from core.broker.topology import SESSIONS, log_name
@@ -14,20 +13,19 @@ TURN_SECONDS = 0.02
 """How long to wait between two looks whether the reader before us is done; it takes a few milliseconds."""
 
 
-async def read_log(connection: aio_pika.abc.AbstractConnection, key: TurnKey) -> list[Event]:
+async def read_log(connection: AbstractConnection, key: TurnKey) -> list[Event]:
     """All events in the log at this moment. A log that is not there is empty: only the worker makes one.
 
     Consumes without acknowledging on a channel of its own; closing that puts everything back in order. With a single
     active consumer, readers that come together wait for one another.
     """
-    opened = connection.channel(publisher_confirms=False)
-    await opened.initialize()
+    channel = await connection.channel(publisher_confirms=False)
     try:
-        return await _read_all(await opened.get_underlay_channel(), log_name(key))
+        return await _read_all(channel, log_name(key))
     except ChannelNotFoundEntity:
         return []
     finally:
-        await opened.close()
+        await channel.close()
 
 
 async def _read_all(channel: AbstractChannel, queue: str) -> list[Event]:

@@ -17,6 +17,8 @@ BUSY_SECONDS = 30
 """How long SQLite waits for another process's write: far longer than any of ours takes."""
 POOL_SIZE = 10
 """Connections per process. Statements take milliseconds, so a thousand sessions share these few."""
+CACHE_KB = 256
+"""Per connection to SQLite, which would take 2 MB; the system has the file in memory anyway."""
 CONNECT_SECONDS = 5
 """A database that does not answer within this is down, and callers are told so."""
 
@@ -86,4 +88,5 @@ def _set_sqlite_pragmas(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA cache_size=-{CACHE_KB}")
     cursor.close()
