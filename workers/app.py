@@ -1,5 +1,6 @@
 """The Celery app. All that a worker needs is set here, so that plain `celery -A workers.app worker` works."""
 
+import logging
 import secrets
 from typing import Any
 
@@ -45,6 +46,14 @@ app.conf.update(
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _set_up_logging(**_: Any) -> None:
     configure_logs(settings)
+    logging.getLogger("celery.worker.request").addFilter(_calm_late_ack)
+
+
+def _calm_late_ack(record: logging.LogRecord) -> bool:
+    """Critical to Celery, with a traceback each; here such a job comes again, and its claim fails."""
+    if str(record.msg).startswith("Couldn't ack"):
+        record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+    return True
 
 
 @celeryd_init.connect  # type: ignore[untyped-decorator]

@@ -80,6 +80,8 @@ class Turns:
 
     async def history(self, key: TurnKey) -> list[Exchange]:
         """Earlier turns that have an answer and were not replaced, oldest first."""
+        if key.turn == 1:
+            return []
         other = turns.alias()
         replaced = sa.select(other.c.replaces).where(
             other.c.session_id == key.session_id, other.c.replaces.is_not(None), other.c.turn <= key.turn

@@ -30,7 +30,7 @@ from tests.faults.load import Answer, Load
 from tests.faults.system import Level, System
 from tests.postgres import Postgres, find_binaries
 
-ANSWER = Answer(tokens=150, rate=5.0)
+ANSWER = Answer(tokens=100, rate=3.0)
 GRACE_SECONDS = 3
 QUIET_SECONDS = (4.0, 8.0)
 """Between two faults, so that each one's recovery can be told from the next one's."""

@@ -19,7 +19,7 @@ TURN_SECONDS = 180.0
 """An answer takes thirty, and starts again where a worker is lost. One that has not ended by then, whatever was broken
 meanwhile, hangs."""
 SILENCE_SECONDS = 1.0
-"""A stream that says nothing for so long, at a token every 200 ms at most, has been hit."""
+"""A stream that says nothing for so long, at a token every 333 ms at most, has been hit."""
 RECONNECT_SECONDS = 0.5
 READ_SECONDS = 20.0
 """Longer than the 15 s between pings."""
