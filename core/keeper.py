@@ -22,8 +22,8 @@ log = structlog.get_logger()
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.4
 """How often cancellations are looked for: a stopped answer ends within a second, upstream request and all."""
-LEASE_SECONDS = 3.0
-"""Less than the 4 s after which others take our turns over: a process that was frozen falls silent by itself first."""
+LEASE_SECONDS = 2.5
+"""Others take our turns over a second later: a process that was frozen falls silent by itself first."""
 
 
 def new_process_id(kind: str) -> str:

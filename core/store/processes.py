@@ -7,8 +7,9 @@ from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.schema import db_now, processes
 
-SILENT_SECONDS = 4.0
-"""A process not seen for this long is taken for dead: four missed heartbeats, within the 5 s a takeover may take."""
+SILENT_SECONDS = 3.5
+"""A process not seen for this long is taken for dead, after three or four missed heartbeats. A takeover may take 5 s;
+eighty of them at once need a second of two busy cores."""
 FORGET_SECONDS = 3600.0
 """Rows of dead processes are kept this long for whoever looks at the table, then removed."""
 
