@@ -32,18 +32,27 @@ def async_url(url: str) -> sa.URL:
 
 
 class Database:
-    """One engine. `begin()` is the only way to it."""
+    """One engine. `begin()` is the way to it, once the schema is there; until then it is `migrate`'s alone."""
 
     def __init__(self, url: str) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._create_engine()
+        self.is_migrated = False
         self.running: set[asyncio.Task[Any]] = set()
         """What is being done; see `carried_through`."""
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end, rolled back by an exception. Raises StoreDown."""
+        if not self.is_migrated:
+            raise StoreDown("the database is not ready yet", retry_after=2)
+        async with self.begin_unready() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def begin_unready(self) -> AsyncIterator[AsyncConnection]:
+        """The same for whoever brings the schema up to date."""
         try:
             async with self.engine.begin() as connection:
                 yield connection

@@ -19,12 +19,13 @@ async def migrate(database: Database) -> None:
     """Raises StoreDown."""
     if database.is_sqlite:
         await _use_wal(database)
-    async with database.begin() as connection:
+    async with database.begin_unready() as connection:
         if database.is_sqlite:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
         await _upgrade(connection)
+    database.is_migrated = True
 
 
 async def _upgrade(connection: AsyncConnection) -> None:
@@ -48,5 +49,5 @@ async def _use_wal(database: Database) -> None:
     )
     async for attempt in attempts:
         with attempt:
-            async with database.begin() as connection:
+            async with database.begin_unready() as connection:
                 await connection.exec_driver_sql("PRAGMA journal_mode=WAL")

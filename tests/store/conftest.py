@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from core.keys import TurnKey
 from core.store.database import Database
+from core.store.migrate import migrate
 from core.store.records import NewTurn, Turn
 from core.store.schema import processes, turns
 from core.store.store import Store
@@ -36,6 +37,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 async def database(url: str, store: Store) -> AsyncIterator[Database]:
     """The same database, for looking behind the store's back and for making time pass."""
     database = Database(url)
+    await migrate(database)
     yield database
     await database.close()
 

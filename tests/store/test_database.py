@@ -110,3 +110,12 @@ async def test_a_missing_table_is_no_lost_database(store: Store, database: Datab
         await store.processes.count_alive("worker")
     if not store._database.is_sqlite:  # SQLite's driver calls both an operational error
         assert not isinstance(raised.value, StoreDown)
+
+
+async def test_a_store_whose_schema_is_not_there_yet_is_down(url: str) -> None:
+    store = Store(url)
+    with pytest.raises(StoreDown):
+        await store.processes.count_alive("worker")
+    await store.open()
+    assert await store.processes.count_alive("worker") == 0
+    await store.close()
