@@ -69,6 +69,7 @@ class Feeds:
     def end_all(self) -> None:
         """The process shuts down: end every stream, so that its client resumes elsewhere."""
         self._closing = True
+        self._inbox.leave()
         for filled in self._filled.values():
             _closed(filled.feed)
 
@@ -131,7 +132,8 @@ class FilledFeed:
         self.changed = asyncio.Event()
         """Set when the task has to look: a hole, a viewer gone, the end."""
         self._has_hole = True
-        self._pending: list[Event] = []
+        self._pending: list[Event] | None = None
+        """What comes while the feed is being filled."""
         self._store = store
         self._inbox = inbox
         self._logs = logs
@@ -185,45 +187,59 @@ class FilledFeed:
         return True
 
     async def _fill(self) -> None:
-        """Subscribe, read the log, ask the store: in this order nothing falls between them."""
-        feed = self.feed
+        """Subscribe, ask the store, read the log: in this order nothing falls between them."""
+        self._has_hole = False
+        self._pending = []
         try:
-            await self._inbox.subscribe(feed.key, self._on_event)
-            self._has_hole = False
-            events = await self._logs.hold(read_log(self._logs.connection(), feed.key))
-            pending, self._pending = self._pending, []
-            for event in (*events, *pending):
-                if not feed.apply(event):
-                    self._has_hole = True
-        except BrokerDown:
+            is_filled = await self._try_to_fill(self._pending)
+        except (BrokerDown, StoreDown):
+            is_filled = False
+        finally:
+            self._pending = None
+        if not is_filled:
             self._has_hole = True
-        try:
-            await self._ask_store()
-        except StoreDown:
-            self._has_hole = True
-        if self._has_hole:
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _ask_store(self) -> None:
+    async def _try_to_fill(self, pending: list[Event]) -> bool:
+        feed = self.feed
+        is_subscribed = await self._subscribe()
         try:
-            turn = await self._store.turns.get(self.feed.key)
+            turn = await self._store.turns.get(feed.key)
         except NotFound as error:
-            self.feed.fail(error)
-            self._has_hole = False
-            return
+            feed.fail(error)
+            return True
         if turn.finished:
-            fill_from_store(self.feed, turn)
-            self._has_hole = False
-        elif turn.status == "queued":
-            self.feed.set_queue_position(await self._store.turns.position(turn))
+            fill_from_store(feed, turn)
+            return True
+        if turn.status == "queued":  # there is no log yet
+            feed.set_queue_position(await self._store.turns.position(turn))
+            return is_subscribed and self._apply_all(pending)
+        events = await self._logs.hold(read_log(self._logs.connection(), feed.key))
+        return is_subscribed and self._apply_all([*events, *pending])
+
+    async def _subscribe(self) -> bool:
+        try:
+            await self._inbox.subscribe(self.feed.key, self._on_event)
+        except BrokerDown:
+            return False
+        return True
+
+    def _apply_all(self, events: list[Event]) -> bool:
+        """Whether nothing is missing up to the last of them. A log may begin with batches whose start it has dropped;
+        a snapshot follows."""
+        fits = [self.feed.apply(event) for event in events]
+        return not fits or fits[-1]
 
     def _on_event(self, event: Event) -> None:
-        if not self.feed.apply(event):
-            if len(self._pending) < MAX_PENDING:
-                self._pending.append(event)
+        if self.feed.apply(event):
+            if self.feed.end is not None:
+                self.changed.set()
+        elif self._pending is None:
             self.refill()
-        elif self.feed.end is not None:
-            self.changed.set()
+        elif len(self._pending) < MAX_PENDING:
+            self._pending.append(event)
+        else:
+            self.refill()
 
 
 def fill_from_store(feed: Feed, turn: Turn) -> None:

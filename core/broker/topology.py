@@ -25,9 +25,10 @@ JOBS_ARGUMENTS: dict[str, Any] = {
 }
 DEAD_JOBS_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum"}
 
-LOG_MAX_LENGTH = 64
-"""Twice the distance of two snapshots, so that a snapshot and all that follows it are always there."""
-SNAPSHOT_EVERY = 32
+SNAPSHOT_EVERY = 24
+"""Messages from one snapshot to the next."""
+LOG_MAX_LENGTH = SNAPSHOT_EVERY + 4
+"""So that a snapshot and all that follows it are always there, and little else: whoever joins reads all of it."""
 LOG_EXPIRES_MS = 7_200_000
 """Publishing does not count as use, so this is twice the longest turn: only a log that was left behind expires."""
 LOG_ARGUMENTS: dict[str, Any] = {
