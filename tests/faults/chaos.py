@@ -22,6 +22,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import uvloop
+
 from bench.stats import median
 from tests.faults.books import Books, summary
 from tests.faults.broker import Broker, Node
@@ -30,7 +32,7 @@ from tests.faults.load import Answer, Load
 from tests.faults.system import Level, System
 from tests.postgres import Postgres, find_binaries
 
-ANSWER = Answer(tokens=100, rate=3.0)
+ANSWER = Answer(tokens=150, rate=3.0)
 GRACE_SECONDS = 3
 QUIET_SECONDS = (4.0, 8.0)
 """Between two faults, so that each one's recovery can be told from the next one's."""
@@ -216,7 +218,7 @@ def main() -> int:
         broker = closing.enter_context(Broker(nodes))
         database = options.database or closing.enter_context(Postgres(postgres_binaries())).new_database()
         system = closing.enter_context(System(home, broker, database=database, grace=GRACE_SECONDS, seed=options.seed))
-        report = asyncio.run(run(options, system))
+        report = uvloop.run(run(options, system))
     print(table(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
@@ -239,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
         "tests.faults.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--people", type=int, default=160, help="who ask at the same time (%(default)s)")
+    parser.add_argument("--people", type=int, default=140, help="who ask at the same time (%(default)s)")
     parser.add_argument("--apis", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
