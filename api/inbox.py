@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from core.broker.link import AMQP_ERRORS, Link
+from core.broker.link import BUSY, Link
 from core.broker.topology import SESSIONS, declare_sessions
 from core.errors import BrokerDown
 from core.events import BadEvent, Event, decode
@@ -16,21 +16,16 @@ log = structlog.get_logger()
 
 OnEvent = Callable[[Event], None]
 
-BINDERS = 8
-"""Channels that bind. A channel's calls are carried out one after the other, each waits for most nodes of a cluster,
-and when another process dies, hundreds of viewers come at once."""
-
 
 class Inbox:
     """`on_renewed` is called after every new queue: events may have been missed, so every feed has to read its log."""
 
     def __init__(self, url: str, on_renewed: Callable[[], None]) -> None:
-        self._link = Link(url, "hopstream inbox", self._set_up)
+        self._link = Link(url, "hopstream inbox", self._set_up, channels=BUSY)
         self._on_renewed = on_renewed
         self._subscribers: dict[str, OnEvent] = {}
         self._bound: set[str] = set()
         """Routing keys of the subscribers that the queue is bound to."""
-        self._binders: list[AbstractChannel] = []
         self._leaving = False
         self.queue = ""
         self.heard = asyncio.Event()
@@ -59,7 +54,7 @@ class Inbox:
         """Raises BrokerDown; the subscription is then made with the next connection."""
         self._subscribers[str(key)] = on_event
         if str(key) not in self._bound:
-            await self._link.call(lambda _: self._bind(str(key)))
+            await self._link.call(lambda channel: self._bind(channel, str(key)), about=str(key))
 
     async def unsubscribe(self, key: TurnKey) -> None:
         self._subscribers.pop(str(key), None)
@@ -67,7 +62,7 @@ class Inbox:
         if self._leaving:
             return
         try:
-            await self._link.call(lambda _: self._binder(str(key)).queue_unbind(self.queue, SESSIONS, str(key)))
+            await self._link.call(lambda channel: channel.queue_unbind(self.queue, SESSIONS, str(key)), about=str(key))
         except BrokerDown:
             return  # the queue is gone, and its bindings with it
 
@@ -77,23 +72,14 @@ class Inbox:
         self.queue = declared.queue or ""
         channel.on_consumer_cancel_callbacks.add(lambda _: self._link.reset())
         await channel.basic_consume(self.queue, self._on_message, no_ack=True)
-        self._binders = [await channel.connection.channel(publisher_confirms=False) for _ in range(BINDERS)]
         self._bound.clear()
         while missing := self._subscribers.keys() - self._bound:
-            await asyncio.gather(*map(self._bind, missing))
+            await asyncio.gather(*(self._bind(self._link.channel_for(key), key) for key in missing))
         self._on_renewed()
 
-    async def _bind(self, routing_key: str) -> None:
-        try:
-            await self._binder(routing_key).queue_bind(self.queue, SESSIONS, routing_key)
-        except AMQP_ERRORS:
-            self._link.reset()  # it has lost more than one channel, or will
-            raise
+    async def _bind(self, channel: AbstractChannel, routing_key: str) -> None:
+        await channel.queue_bind(self.queue, SESSIONS, routing_key)
         self._bound.add(routing_key)
-
-    def _binder(self, routing_key: str) -> AbstractChannel:
-        """The same one for a key always, so that its bind and its unbind stay in order."""
-        return self._binders[hash(routing_key) % BINDERS]
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         on_event = self._subscribers.get(message.routing_key or "")

@@ -69,7 +69,9 @@ class Publisher:
     async def delete_log(self) -> None:
         """The turn is committed: the store has it now. A log that cannot be deleted expires."""
         try:
-            await self._link.call(lambda channel: channel.queue_delete(log_name(self._feed.key)))
+            await self._link.call(
+                lambda channel: channel.queue_delete(log_name(self._feed.key)), about=self._routing_key
+            )
         except BrokerDown:
             return
 
@@ -78,7 +80,7 @@ class Publisher:
         feed = self._feed
         open_log = declare_log if self._is_log_new else renew_log
         self._is_log_new = False
-        await self._link.call(lambda channel: open_log(channel, feed.key))
+        await self._link.call(lambda channel: open_log(channel, feed.key), about=self._routing_key)
         if self._attempt:
             await self._lease.wait_valid()
             snapshot = self._snapshot()

@@ -11,7 +11,7 @@ import structlog
 import uvloop
 from aiormq.abc import AbstractChannel
 
-from core.broker.link import Link
+from core.broker.link import BUSY, Link
 from core.broker.topology import declare_jobs, declare_sessions
 from core.errors import StoreDown
 from core.keeper import Keeper, new_process_id
@@ -67,7 +67,7 @@ class Runtime:
         self._store = await self._open_store()
         self._provider = create_provider(self._settings)
         self._keeper = Keeper(self._store, process_id, "worker")
-        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up)
+        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY)
         self.turns = Turns(
             store=self._store,
             link=self._link,

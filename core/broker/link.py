@@ -1,4 +1,4 @@
-"""A link: one AMQP connection with one channel, kept up by one long-lived owner.
+"""A link: one AMQP connection with its channels, kept up by one long-lived owner.
 
 Remote calls (declare, bind, consume) run in tasks of the link, never in a caller's: aiormq closes the channel when a
 call is cancelled, and a browser that goes away must not take every session's channel with it.
@@ -27,18 +27,26 @@ RPC_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
+BUSY = 8
+"""Channels of a link that makes many calls. RabbitMQ carries out a channel's calls one after the other, and on a
+cluster a declare or a bind waits for most nodes; when a process dies, hundreds of turns or viewers change hands."""
+
 AMQP_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
 
 
 class Link:
-    """`setup` prepares each new channel (declares, binds, consumes) before anybody else may use it."""
+    """`setup` prepares each new connection by its first channel (declares, binds, consumes) before it is used."""
 
-    def __init__(self, url: str, name: str, setup: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+    def __init__(
+        self, url: str, name: str, setup: Callable[[AbstractChannel], Awaitable[None]], *, channels: int = 1
+    ) -> None:
+        """`channels` share the remote calls."""
         self.name = name
+        self._count = channels
         self._url = url
         self._setup = setup
         self._tls = tls_context()
-        self._channel: AbstractChannel | None = None
+        self._channels: list[AbstractChannel] = []
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
@@ -65,10 +73,14 @@ class Link:
         await self._up.wait()
 
     def channel(self) -> AbstractChannel:
-        """The open channel, for publishing. Raises BrokerDown."""
-        if self._channel is None:
+        """The first channel, for publishing. Raises BrokerDown."""
+        if not self.up:
             raise broker_down()
-        return self._channel
+        return self._channels[0]
+
+    def channel_for(self, about: str) -> AbstractChannel:
+        """For calls about the same thing the same one, so that they stay in order. There from `setup` on."""
+        return self._channels[hash(about) % self._count]
 
     def connection(self) -> AbstractConnection:
         """The open connection, for whoever needs a channel of its own. Raises BrokerDown.
@@ -79,10 +91,10 @@ class Link:
             raise broker_down()
         return self._connection.transport.connection
 
-    async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]]) -> T:
+    async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]], about: str = "") -> T:
         """Run remote calls in a task that outlives its caller. Raises BrokerDown."""
-        channel = self.channel()
-        return await self.hold(work(channel))
+        self.channel()
+        return await self.hold(work(self.channel_for(about)))
 
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:
         """The same for work that has its channel already."""
@@ -137,22 +149,26 @@ class Link:
         )
         try:
             connection.close_callbacks.add(lambda *_: self._lost.set())
-            opened = connection.channel(publisher_confirms=True, on_return_raises=True)
             async with asyncio.timeout(RPC_SECONDS):
-                await opened.initialize()
-                channel = await opened.get_underlay_channel()
-                opened.close_callbacks.add(lambda *_: self._lost.set())
-                await self._setup(channel)
-            self._connection, self._channel = connection, channel
+                self._channels = [await self._open_channel(connection) for _ in range(self._count)]
+                await self._setup(self._channels[0])
+            self._connection = connection
             self._up.set()
             log.info("broker connected", action="link.up", link=self.name)
             await self._lost.wait()
         finally:
             self._up.clear()
-            self._connection = self._channel = None
+            self._connection = None
             with suppress(*AMQP_ERRORS):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await connection.close()
+
+    async def _open_channel(self, connection: aio_pika.abc.AbstractConnection) -> AbstractChannel:
+        """One that is lost takes the connection with it."""
+        opened = connection.channel(publisher_confirms=True, on_return_raises=True)
+        await opened.initialize()
+        opened.close_callbacks.add(lambda *_: self._lost.set())
+        return await opened.get_underlay_channel()
 
 
 def broker_down() -> BrokerDown:
