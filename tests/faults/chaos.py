@@ -241,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
         "tests.faults.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--people", type=int, default=140, help="who ask at the same time (%(default)s)")
+    parser.add_argument("--people", type=int, default=150, help="who ask at the same time (%(default)s)")
     parser.add_argument("--apis", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))

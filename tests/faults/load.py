@@ -19,7 +19,7 @@ TURN_SECONDS = 240.0
 """An answer takes fifty, and starts again where a worker is lost. One that has not ended by then, whatever was broken
 meanwhile, hangs."""
 SILENCE_SECONDS = 1.0
-"""A stream that says nothing for so long, at a token every 333 ms at most, has been hit."""
+"""A stream that says nothing for so long, at a token every 420 ms at most, has been hit."""
 RECONNECT_SECONDS = 0.5
 READ_SECONDS = 20.0
 """Longer than the 15 s between pings."""
@@ -181,7 +181,8 @@ class Load:
 
     def _model(self, session: str) -> str:
         """Sometimes one that breaks its connection in mid-answer, once."""
-        model = f"mock?tokens={self._answer.tokens}&rate={self._answer.rate}&unicode"
+        rate = self._answer.rate * self._random.uniform(0.8, 1.4)  # or all that a fault starts anew end together, too
+        model = f"mock?tokens={self._answer.tokens}&rate={rate:.2f}&unicode"
         if self._random.random() < 0.03:
             model += f"&id={session}&drop_times=1&drop_after={self._random.randrange(self._answer.tokens)}"
         return model
