@@ -214,7 +214,7 @@ class FilledFeed:
         if turn.status == "queued":  # there is no log yet
             feed.set_queue_position(await self._store.turns.position(turn))
             return is_subscribed and self._apply_all(pending)
-        events = await self._logs.hold(read_log(self._logs.connection(), feed.key))
+        events = await self._logs.hold(read_log(self._logs, feed.key))
         return is_subscribed and self._apply_all([*events, *pending])
 
     async def _subscribe(self) -> bool:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import AbstractChannel
 
+from core.broker.lane import by_lane
 from core.broker.link import BUSY, Link
 from core.broker.topology import SESSIONS, declare_sessions
 from core.errors import BrokerDown
@@ -71,7 +72,8 @@ class Inbox:
         declared = await channel.queue_declare(exclusive=True)
         self.queue = declared.queue or ""
         channel.on_consumer_cancel_callbacks.add(lambda _: self._link.reset())
-        await channel.basic_consume(self.queue, self._on_message, no_ack=True)
+        self._link.lane_from(channel, self._on_message)
+        await channel.basic_consume(self.queue, by_lane, no_ack=True)
         self._bound.clear()
         while missing := self._subscribers.keys() - self._bound:
             await asyncio.gather(*(self._bind(self._link.channel_for(key), key) for key in missing))
@@ -81,13 +83,13 @@ class Inbox:
         await channel.queue_bind(self.queue, SESSIONS, routing_key)
         self._bound.add(routing_key)
 
-    async def _on_message(self, message: DeliveredMessage) -> None:
-        on_event = self._subscribers.get(message.routing_key or "")
+    def _on_message(self, routing_key: str, body: bytes) -> None:
+        on_event = self._subscribers.get(routing_key)
         if on_event is None:
-            if message.routing_key == self.queue:
+            if routing_key == self.queue:
                 self.heard.set()
             return
         try:
-            on_event(decode(message.body))
+            on_event(decode(body))
         except BadEvent as error:
             log.error("event not read", action="inbox.bad_event", error=error.message)

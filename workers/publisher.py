@@ -8,8 +8,6 @@ import asyncio
 from time import monotonic
 
 import structlog
-from aiormq.abc import AbstractChannel
-from pamqp.commands import Basic
 
 from core.broker.link import AMQP_ERRORS, Link
 from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log, log_name, renew_log
@@ -20,8 +18,6 @@ from core.keeper import Lease
 
 log = structlog.get_logger()
 
-CONFIRM_SECONDS = 10.0
-"""A confirm that takes longer is not coming: a new connection is."""
 RETRY_SECONDS = 0.1
 SNAPSHOT_SECONDS = 5.0
 """A slow answer gets its snapshots by time, so that a log somebody deleted is soon made anew."""
@@ -85,57 +81,39 @@ class Publisher:
             await self._lease.wait_valid()
             snapshot = self._snapshot()
             self._attempt, self._position = feed.attempt, len(feed.tape)
-            await self._send(self._link.channel(), snapshot, SESSIONS, self._routing_key)
+            await self._send(snapshot)
 
     async def _publish_growth(self) -> bool:
         """Publish until there is nothing new; True once the end is out."""
         feed = self._feed
         while True:
             await self._lease.wait_valid()
-            channel = self._link.channel()
             if feed.attempt != self._attempt:
                 self._attempt, self._position = feed.attempt, 0
-                await self._publish(channel, Start(feed.attempt, feed.model, feed.reason))
+                await self._publish(Start(feed.attempt, feed.model, feed.reason))
             elif parts := feed.tape.slice(self._position):
                 event = Batch(feed.attempt, self._position, parts)
                 self._position = len(feed.tape)
-                await self._publish(channel, event)
+                await self._publish(event)
             elif feed.end is not None:
-                await self._publish(channel, feed.end)
+                await self._publish(feed.end)
                 return True
             else:
                 return False
 
-    async def _publish(self, channel: AbstractChannel, event: Event) -> None:
+    async def _publish(self, event: Event) -> None:
         self._since_snapshot += 1
-        is_due = self._since_snapshot >= SNAPSHOT_EVERY or monotonic() - self._snapshot_at >= SNAPSHOT_SECONDS
-        if not is_due:
-            await self._send(channel, event, SESSIONS, self._routing_key)
-            return
-        # The snapshot follows its batch at once; both confirms are awaited together.
-        snapshot = self._snapshot()
-        await asyncio.gather(
-            self._send(channel, event, SESSIONS, self._routing_key),
-            self._send(channel, snapshot, "", log_name(self._feed.key), mandatory=True),  # or the log is gone
-        )
+        confirmed = self._send(event)
+        if self._since_snapshot >= SNAPSHOT_EVERY or monotonic() - self._snapshot_at >= SNAPSHOT_SECONDS:
+            # The snapshot follows its batch at once. It has to reach a queue, or the log is gone.
+            body, log_queue = encode(self._snapshot()), log_name(self._feed.key)
+            await self._link.lane().publish(body, "", log_queue, mandatory=True)
+        await confirmed
 
     def _snapshot(self) -> Snapshot:
         feed = self._feed
         self._since_snapshot, self._snapshot_at = 0, monotonic()
         return Snapshot(feed.attempt, feed.model, feed.tape.slice(), feed.reason)
 
-    async def _send(
-        self, channel: AbstractChannel, event: Event, exchange: str, routing_key: str, *, mandatory: bool = False
-    ) -> None:
-        try:
-            await channel.basic_publish(
-                encode(event),
-                exchange=exchange,
-                routing_key=routing_key,
-                properties=Basic.Properties(delivery_mode=1),
-                mandatory=mandatory,
-                timeout=CONFIRM_SECONDS,
-            )
-        except TimeoutError:
-            self._link.reset()
-            raise
+    def _send(self, event: Event) -> asyncio.Future[None]:
+        return self._link.lane().publish(encode(event), SESSIONS, self._routing_key)

@@ -67,7 +67,7 @@ class Runtime:
         self._store = await self._open_store()
         self._provider = create_provider(self._settings)
         self._keeper = Keeper(self._store, process_id, "worker")
-        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY)
+        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_lane=True)
         self.turns = Turns(
             store=self._store,
             link=self._link,

@@ -14,6 +14,8 @@ import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq.abc import AbstractChannel, AbstractConnection
 
+from core.broker import lane
+from core.broker.lane import Lane, LaneConnection, OnMessage
 from core.broker.tls import tls_context, why_tls_failed
 from core.errors import BrokerDown
 
@@ -24,6 +26,8 @@ HEARTBEAT_SECONDS = 10
 CONNECT_SECONDS = 5.0
 RPC_SECONDS = 10.0
 """A broker that does not answer a call for this long is taken for gone, and the connection is made anew."""
+CONFIRM_SECONDS = 10.0
+"""A confirm that takes longer is not coming: a new connection is."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -38,16 +42,24 @@ class Link:
     """`setup` prepares each new connection by its first channel (declares, binds, consumes) before it is used."""
 
     def __init__(
-        self, url: str, name: str, setup: Callable[[AbstractChannel], Awaitable[None]], *, channels: int = 1
+        self,
+        url: str,
+        name: str,
+        setup: Callable[[AbstractChannel], Awaitable[None]],
+        *,
+        channels: int = 1,
+        has_lane: bool = False,
     ) -> None:
-        """`channels` share the remote calls."""
+        """`channels` share the remote calls. `has_lane`: for publishing many messages."""
         self.name = name
         self._count = channels
+        self._has_lane = has_lane
+        self._lane: Lane | None = None
         self._url = url
         self._setup = setup
         self._tls = tls_context()
         self._channels: list[AbstractChannel] = []
-        self._connection: aio_pika.abc.AbstractConnection | None = None
+        self._connection: LaneConnection | None = None
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
         self._calls: set[asyncio.Task[Any]] = set()
@@ -87,9 +99,21 @@ class Link:
 
         It is aiormq's: aio-pika's never forgets a channel that the server closed.
         """
-        if self._connection is None or self._connection.transport is None:
+        if not self.up or self._connection is None or self._connection.transport is None:
             raise broker_down()
         return self._connection.transport.connection
+
+    def lane(self) -> Lane:
+        """The lane to publish by. Raises BrokerDown."""
+        if not self.up or self._lane is None:
+            raise broker_down()
+        return self._lane
+
+    def lane_from(self, channel: AbstractChannel, on_message: OnMessage) -> Lane:
+        """Before anything is consumed on a channel: its messages go to `on_message`. There from `setup` on."""
+        if self._connection is None:
+            raise broker_down()
+        return self._connection.lane(channel, on_message)
 
     async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]], about: str = "") -> T:
         """Run remote calls in a task that outlives its caller. Raises BrokerDown."""
@@ -140,7 +164,7 @@ class Link:
     async def _hold_connection(self) -> None:
         """Connect, set up, and stay until the connection or its channel is lost."""
         self._lost.clear()
-        connection = await aio_pika.connect(
+        connection = await lane.connect(
             self._url,
             timeout=CONNECT_SECONDS,
             heartbeat=HEARTBEAT_SECONDS,
@@ -148,20 +172,29 @@ class Link:
             ssl_context=self._tls,
         )
         try:
+            self._connection = connection
             connection.close_callbacks.add(lambda *_: self._lost.set())
             async with asyncio.timeout(RPC_SECONDS):
                 self._channels = [await self._open_channel(connection) for _ in range(self._count)]
+                self._lane = connection.lane(await self._open_channel(connection)) if self._has_lane else None
                 await self._setup(self._channels[0])
-            self._connection = connection
             self._up.set()
             log.info("broker connected", action="link.up", link=self.name)
-            await self._lost.wait()
+            await self._until_lost()
         finally:
             self._up.clear()
-            self._connection = None
+            self._connection = self._lane = None
             with suppress(*AMQP_ERRORS):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await connection.close()
+
+    async def _until_lost(self) -> None:
+        """A confirm that does not come is a loss, too."""
+        while self._lane is None or self._lane.waiting_seconds() < CONFIRM_SECONDS:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CONFIRM_SECONDS / 10):
+                    await self._lost.wait()
+                    return
 
     async def _open_channel(self, connection: aio_pika.abc.AbstractConnection) -> AbstractChannel:
         """One that is lost takes the connection with it."""

@@ -1,51 +1,64 @@
 """Reading a session log, everything in it and nothing taken from it; and closing one."""
 
 import asyncio
+from collections.abc import Iterator
 
-from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+import structlog
+from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
+from core.broker.lane import by_lane
+from core.broker.link import Link
 from core.broker.topology import SESSIONS, log_name
-from core.events import End, Event, decode, encode
+from core.events import BadEvent, End, Event, decode, encode
 from core.keys import TurnKey
+
+log = structlog.get_logger()
 
 TURN_SECONDS = 0.02
 """How long to wait between two looks whether the reader before us is done; it takes a few milliseconds."""
 
 
-async def read_log(connection: AbstractConnection, key: TurnKey) -> list[Event]:
+async def read_log(link: Link, key: TurnKey) -> list[Event]:
     """All events in the log at this moment. A log that is not there is empty: only the worker makes one.
 
     Consumes without acknowledging on a channel of its own; closing that puts everything back in order. With a single
     active consumer, readers that come together wait for one another.
     """
-    channel = await connection.channel(publisher_confirms=False)
+    channel = await link.connection().channel(publisher_confirms=False)
+    bodies: list[bytes] = []
+    lane = link.lane_from(channel, lambda _, body: bodies.append(body))
     try:
-        return await _read_all(channel, log_name(key))
+        await _hand_over(channel, log_name(key), bodies)
     except ChannelNotFoundEntity:
         return []
     finally:
         await channel.close()
+        lane.close()
+    return list(_decoded(bodies, key))
 
 
-async def _read_all(channel: AbstractChannel, queue: str) -> list[Event]:
-    events: list[Event] = []
+def _decoded(bodies: list[bytes], key: TurnKey) -> Iterator[Event]:
+    for body in bodies:
+        try:
+            yield decode(body)
+        except BadEvent as error:
+            log.error("event not read", action="log.bad_event", session_id=key.session_id, error=error.message)
+
+
+async def _hand_over(channel: AbstractChannel, queue: str, bodies: list[bytes]) -> None:
+    """Returns once all that is in the queue has come."""
     deleted = asyncio.Event()
-
-    async def on_message(message: DeliveredMessage) -> None:
-        events.append(decode(message.body))
-
     channel.on_consumer_cancel_callbacks.add(lambda _: deleted.set())
-    await channel.basic_consume(queue, on_message)
+    await channel.basic_consume(queue, by_lane)
     while not deleted.is_set():
         declared = await channel.queue_declare(queue, passive=True)
-        is_active = bool(events) or declared.consumer_count == 1
+        is_active = bool(bodies) or declared.consumer_count == 1
         if is_active and not declared.message_count:
             break
         await asyncio.sleep(TURN_SECONDS)
     # When the queue counted 0 it had handed everything to our channel: one more answer there comes after all of it.
     await channel.queue_declare(queue, passive=True)
-    return events
 
 
 async def close_log(channel: AbstractChannel, key: TurnKey, end: End) -> None:

@@ -1,0 +1,120 @@
+"""How lanes read a connection's bytes, however they are cut."""
+
+import asyncio
+
+import pytest
+from pamqp import commands, frame
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
+from pamqp.heartbeat import Heartbeat
+
+from core.broker.lane import Lane, LaneProtocol
+
+pytestmark = pytest.mark.anyio
+
+LANE, OTHER = 3, 1
+BODIES = [b"", b"one", b"two in three frames", "zażółć 👩‍👩‍👧".encode()]
+
+
+def _deliver(body: bytes, pieces: int, number: int = LANE) -> bytes:
+    deliver = commands.Basic.Deliver("ctag", 7, False, "an exchange", "a key")
+    size = -(-len(body) // pieces) or 1
+    parts = [ContentBody(body[at : at + size]) for at in range(0, len(body), size)]
+    header = ContentHeader(0, len(body), commands.Basic.Properties(message_id="m"))
+    return b"".join([frame.marshal(deliver, number), frame.marshal(header, number), *_marshal(parts, number)])
+
+
+def _marshal(parts: list[ContentBody], number: int) -> list[bytes]:
+    return [frame.marshal(part, number) for part in parts]
+
+
+FOR_AIORMQ = [
+    frame.marshal(commands.Queue.DeclareOk("q", 1, 2), LANE),
+    _deliver(b"not the lane's", 1, OTHER),
+    frame.marshal(Heartbeat(), 0),
+]
+STREAM = b"".join(
+    [
+        _deliver(BODIES[0], 1),
+        FOR_AIORMQ[0],
+        _deliver(BODIES[1], 1),
+        FOR_AIORMQ[1],
+        _deliver(BODIES[2], 3),
+        FOR_AIORMQ[2],
+        _deliver(BODIES[3], 2),
+    ]
+)
+
+
+class Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def _wire() -> tuple[LaneProtocol, asyncio.StreamReader, Transport]:
+    reader, transport = asyncio.StreamReader(), Transport()
+    wire = LaneProtocol(reader)
+    wire.connection_made(transport)
+    return wire, reader, transport
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 50, len(STREAM)])
+async def test_lanes_and_aiormq_get_what_is_theirs_however_the_bytes_are_cut(size: int) -> None:
+    wire, reader, _ = _wire()
+    got: list[tuple[str, bytes]] = []
+    Lane(wire, LANE, lambda routing_key, body: got.append((routing_key, body)))
+    for at in range(0, len(STREAM), size):
+        wire.data_received(STREAM[at : at + size])
+    reader.feed_eof()
+    assert got == [("a key", body) for body in BODIES]
+    assert await reader.read() == b"".join(FOR_AIORMQ)
+
+
+async def test_confirms_for_one_and_for_many() -> None:
+    wire, _, transport = _wire()
+    lane = Lane(wire, LANE, None)
+    first, second, third, fourth = (lane.publish(b"x", "", "q") for _ in range(4))
+    await asyncio.sleep(0)
+    assert transport.written.count(b"\xce") >= 4
+    wire.data_received(frame.marshal(commands.Basic.Ack(2, True), LANE))
+    wire.data_received(frame.marshal(commands.Basic.Nack(4, False, False), LANE))
+    assert [each.done() for each in (first, second, third)] == [True, True, False]
+    assert fourth.exception() is not None
+    wire.data_received(frame.marshal(commands.Basic.Ack(3, False), LANE))
+    assert third.result() is None
+    assert lane.waiting_seconds() == 0
+
+
+async def test_what_is_published_can_be_read_by_amqp_rules() -> None:
+    wire, _, transport = _wire()
+    Lane(wire, LANE, None).publish("ą".encode() * 100_000, "e", "k", mandatory=True)
+    await asyncio.sleep(0)
+    frames, data = [], transport.written
+    while data:
+        size, number, read = frame.unmarshal(data)
+        assert number == LANE
+        frames.append(read)
+        data = data[size:]
+    publish, header, *bodies = frames
+    assert isinstance(publish, commands.Basic.Publish)
+    assert (publish.exchange, publish.routing_key, publish.mandatory) == ("e", "k", True)
+    assert isinstance(header, ContentHeader)
+    assert (header.body_size, header.properties.delivery_mode) == (200_000, 1)
+    assert b"".join(body.value for body in bodies if isinstance(body, ContentBody)) == "ą".encode() * 100_000
+
+
+async def test_a_busy_connection_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker sends no heartbeats while it sends messages, and aiormq sees none of those."""
+    monkeypatch.setattr("core.broker.lane.HEARTBEAT_SECONDS", 0.0)
+    wire, reader, _ = _wire()
+    Lane(wire, LANE, None)
+    wire.data_received(_deliver(b"x", 1))
+    reader.feed_eof()
+    assert await reader.read() == frame.marshal(Heartbeat(), 0)
