@@ -5,6 +5,7 @@ not queues.
 """
 
 import asyncio
+from contextlib import suppress
 from time import monotonic
 
 import structlog
@@ -19,6 +20,8 @@ from core.keeper import Lease
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.1
+DELETE_SECONDS = 30.0
+"""How long the end of a turn waits for a broker that is away: longer than most outages."""
 SNAPSHOT_SECONDS = 5.0
 """A slow answer gets its snapshots by time, so that a log somebody deleted is soon made anew."""
 
@@ -63,13 +66,20 @@ class Publisher:
                 changed.clear()
 
     async def delete_log(self) -> None:
-        """The turn is committed: the store has it now. A log that cannot be deleted expires."""
+        """The turn is committed: the store has it now. A broker that is away for longer is left to expire the log."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DELETE_SECONDS):
+                while not await self._is_log_deleted():
+                    await asyncio.sleep(RETRY_SECONDS)
+                    await self._link.wait_up()
+
+    async def _is_log_deleted(self) -> bool:
+        name = log_name(self._feed.key)
         try:
-            await self._link.call(
-                lambda channel: channel.queue_delete(log_name(self._feed.key)), about=self._routing_key
-            )
+            await self._link.call(lambda channel: channel.queue_delete(name), about=self._routing_key)
         except BrokerDown:
-            return
+            return False
+        return True
 
     async def _open_log(self) -> None:
         """After a lost connection nobody knows what arrived, so a snapshot tells everybody everything."""
