@@ -8,8 +8,8 @@ from urllib.parse import urljoin
 import aiohttp
 import msgspec
 
-from bench.sse import EventReader
 from bench.tokens import Ledger
+from core.providers.sse import EventReader
 
 MESSAGE = "Tell me about tea."
 

@@ -1,25 +1,31 @@
 """The OpenAI provider: the official SDK against any OpenAI-compatible server.
 
-It uses the SDK's raw path (`cast_to=object`): its auth, timeouts and errors without a pydantic model per token.
+It asks by the SDK, for its auth, timeouts and errors, and reads the bytes of the answer itself: the SDK's decoder and
+models cost a token more than all the rest of its way.
 """
 
-import json
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any
+from typing import cast
 
 import httpx2
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
 from core.errors import ProviderDropped, ProviderError
-from core.events import Usage
 from core.providers.base import Finish, Request
-from core.tape import Part, Reasoning, Text, ToolCall
+from core.providers.chunks import BadChunk, ChunkReader, ErrorChunk
+from core.providers.sse import EventReader, EventTooLarge
+from core.tape import Part
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 MAX_ERROR_CHARS = 500
+DRAIN_SECONDS = 0.1
+TOO_LATE = "the model's service did not answer in time"
+BROKE_OFF = "the model's service cannot be reached or broke off; see OPENAI_BASE_URL"
 
 
 class OpenAIProvider:
@@ -37,18 +43,26 @@ class OpenAIProvider:
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
 
     async def stream(self, request: Request) -> AsyncIterator[Part | Finish]:
-        reader = _ChunkReader()
+        events, reader = EventReader(), ChunkReader()
         try:
-            stream = await self._open(request)
+            response = (await self._open(request)).response
             try:
-                async for chunk in stream:
-                    for part in reader.read(chunk):
-                        yield part
+                async for raw in _raw(response):
+                    for data in events.feed(raw):
+                        for part in reader.read(data):
+                            yield part
+                    if reader.is_done:
+                        await _drain(response)
+                        break
             finally:
-                await stream.close()
+                await response.aclose()
         except openai.APIError as error:
             raise _provider_error(error, started=reader.started) from error
-        except (json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, KeyError) as error:
+        except httpx2.RequestError as error:
+            raise _transport_error(error, started=reader.started) from error
+        except ErrorChunk as error:
+            raise _failure(f"the model's service reported: {str(error)[:MAX_ERROR_CHARS]}", reader.started) from error
+        except (BadChunk, EventTooLarge) as error:
             raise _failure("the model's service sent something that is no chat completion", reader.started) from error
         for call in reader.tool_calls():
             yield call
@@ -75,57 +89,33 @@ class OpenAIProvider:
         )
 
 
-class _ChunkReader:
-    """Turns chat completion chunks into parts, and remembers what comes in pieces."""
-
-    def __init__(self) -> None:
-        self.started = False
-        self.finish_reason: str | None = None
-        self.usage: Usage | None = None
-        self._calls: dict[int, dict[str, str]] = {}
-
-    def read(self, chunk: Any) -> list[Part]:
-        parts: list[Part] = []
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
-            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
-                parts.append(Reasoning(_clean(thought)))
-            if text := delta.get("content"):
-                parts.append(Text(_clean(text)))
-            for call in delta.get("tool_calls") or ():
-                self._gather(call)
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        if usage := chunk.get("usage"):
-            self.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-        self.started = self.started or bool(parts)
-        return parts
-
-    def tool_calls(self) -> list[Part]:
-        return [ToolCall(c["id"], c["name"], c["arguments"]) for _, c in sorted(self._calls.items())]
-
-    def _gather(self, call: dict[str, Any]) -> None:
-        known = self._calls.setdefault(call.get("index", 0), {"id": "", "name": "", "arguments": ""})
-        function = call.get("function") or {}
-        known["id"] = call.get("id") or known["id"]
-        known["name"] = function.get("name") or known["name"]
-        known["arguments"] += _clean(function.get("arguments") or "")
+def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """The body as it arrives; decoded only where the service has compressed it."""
+    if response.headers.get("content-encoding", "identity") == "identity":
+        return cast(AsyncIterator[bytes], response.stream)
+    return response.aiter_bytes()
 
 
-def _clean(text: str) -> str:
-    """JSON can carry half a surrogate pair, which no UTF-8 can; such a half becomes U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+async def _drain(response: httpx2.Response) -> None:
+    """Read on to the response's proper end, so that its connection can be used again."""
+    with suppress(TimeoutError, httpx2.HTTPError, httpx2.StreamError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in cast(AsyncIterator[bytes], response.stream):
+                pass
+
+
+def _transport_error(error: httpx2.RequestError, *, started: bool) -> ProviderError:
+    if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
+        return _failure(TOO_LATE, started, True)
+    return _failure(BROKE_OFF, started, True)
 
 
 def _provider_error(error: openai.APIError, *, started: bool) -> ProviderError:
     match error:  # a refused connection comes as a timeout to connect, too
         case openai.APITimeoutError() if not isinstance(error.__cause__, httpx2.ConnectTimeout):
-            return _failure("the model's service did not answer in time", started, True)
+            return _failure(TOO_LATE, started, True)
         case openai.APIConnectionError():
-            return _failure("the model's service cannot be reached or broke off; see OPENAI_BASE_URL", started, True)
+            return _failure(BROKE_OFF, started, True)
         case openai.APIStatusError(status_code=401 | 403 as status):
             # The service's own text may quote the key.
             return ProviderError(f"the model's service refused the key ({status}); see OPENAI_API_KEY")

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.report import Figures, missed_targets, table
-from bench.sse import EventReader
 from bench.stats import median, quantile
 from bench.tokens import AWKWARD, Ledger, TokenKind, awkward, token
+from core.providers.sse import EventReader
 
 GOOD = Figures(
     first_token=20, delay_p50=0.1, delay_p99=0.4, delay_max=1, tokens=250, lost=0, doubled=0, disordered=0, unfinished=0

@@ -1,4 +1,14 @@
-"""The reading side of Server-Sent Events (WHATWG HTML 9.2), as much as a load driver needs."""
+"""The reading side of Server-Sent Events (WHATWG HTML 9.2), as much as a chat completion needs."""
+
+from core.errors import HopstreamError
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""A server that never ends its line must not fill the memory. Real events have a few hundred bytes."""
+
+
+class EventTooLarge(HopstreamError):
+    code = "event_too_large"
+    title = "An event of a stream does not end"
 
 
 class EventReader:
@@ -9,7 +19,10 @@ class EventReader:
         self._data: list[bytes] = []
 
     def feed(self, raw: bytes) -> list[bytes]:
+        """Raises EventTooLarge."""
         *lines, self._rest = (self._rest + raw).split(b"\n")
+        if len(self._rest) > MAX_EVENT_BYTES:
+            raise EventTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
         events = []
         for line in lines:
             line = line.removesuffix(b"\r")
