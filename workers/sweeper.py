@@ -15,7 +15,7 @@ from core.store.store import Store
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 0.25
-"""A takeover is due within 5 s, of which the owner's silence takes 4."""
+"""A takeover is due within 5 s, of which the owner's silence takes 3.5."""
 OVERDUE_EVERY = 8
 LEFT_LOGS_EVERY = 240
 """At the start and once a minute: a log that is left behind harms nobody."""

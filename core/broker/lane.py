@@ -77,6 +77,7 @@ class Lane:
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], float]] = {}
         """By delivery tag: what is done when the confirm comes, and since when it is awaited."""
         self._mandatory: dict[str, asyncio.Future[None]] = {}
+        """By routing key, which is all that a returned message tells; only while the confirm is awaited."""
         self._message: _Message | None = None
         wire.lanes[number] = self
 
@@ -90,6 +91,7 @@ class Lane:
         self._unconfirmed[self._published] = confirmed, self._wire.loop.time()
         if mandatory:
             self._mandatory[routing_key] = confirmed
+            confirmed.add_done_callback(lambda _: self._forget_mandatory(routing_key, confirmed))
         frames = _frames(self._number, body, exchange.encode(), routing_key.encode(), mandatory)
         if self._is_lost or not self._wire.send(frames):
             self._lose()
@@ -105,6 +107,10 @@ class Lane:
         if self._wire.lanes.get(self._number) is self:
             del self._wire.lanes[self._number]
         self._lose()
+
+    def _forget_mandatory(self, routing_key: str, confirmed: asyncio.Future[None]) -> None:
+        if self._mandatory.get(routing_key) is confirmed:
+            del self._mandatory[routing_key]
 
     def _lose(self) -> None:
         """What is not confirmed now never is."""

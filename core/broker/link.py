@@ -14,8 +14,7 @@ import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq.abc import AbstractChannel, AbstractConnection
 
-from core.broker import lane
-from core.broker.lane import Lane, LaneConnection, OnMessage
+from core.broker.lane import Lane, LaneConnection, OnMessage, connect
 from core.broker.tls import tls_context, why_tls_failed
 from core.errors import BrokerDown
 
@@ -164,7 +163,7 @@ class Link:
     async def _hold_connection(self) -> None:
         """Connect, set up, and stay until the connection or its channel is lost."""
         self._lost.clear()
-        connection = await lane.connect(
+        connection = await connect(
             self._url,
             timeout=CONNECT_SECONDS,
             heartbeat=HEARTBEAT_SECONDS,

@@ -8,7 +8,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
-from core.broker.lane import Lane, LaneProtocol
+from core.broker.lane import Lane, LaneProtocol, Refused
 
 pytestmark = pytest.mark.anyio
 
@@ -118,3 +118,18 @@ async def test_a_busy_connection_is_not_taken_for_dead(monkeypatch: pytest.Monke
     wire.data_received(_deliver(b"x", 1))
     reader.feed_eof()
     assert await reader.read() == frame.marshal(Heartbeat(), 0)
+
+
+async def test_nothing_is_kept_of_a_message_that_was_confirmed_or_returned() -> None:
+    """A worker publishes mandatory messages to a new queue with every turn."""
+    wire, _, _ = _wire()
+    lane = Lane(wire, LANE, None)
+    lane.publish(b"x", "", "there", mandatory=True)
+    refused = lane.publish(b"x", "", "not there", mandatory=True)
+    returned = commands.Basic.Return(312, "NO_ROUTE", "", "not there")
+    header = ContentHeader(0, 1, commands.Basic.Properties())
+    for part in (returned, header, ContentBody(b"x"), commands.Basic.Ack(2, True)):
+        wire.data_received(frame.marshal(part, LANE))
+    assert isinstance(refused.exception(), Refused)
+    await asyncio.sleep(0)
+    assert (len(lane._unconfirmed), len(lane._mandatory)) == (0, 0)
