@@ -15,9 +15,11 @@ import aiohttp
 from bench.tokens import Ledger, awkward, token
 from tests.faults.books import Books
 
-TURN_SECONDS = 240.0
-"""An answer takes fifty, and starts again where a worker is lost. One that has not ended by then, whatever was broken
-meanwhile, hangs."""
+HANG_SECONDS = 60.0
+"""A turn of which no viewer hears for so long hangs: no fault keeps a stream silent for half of that."""
+TURN_SECONDS = 600.0
+"""An answer takes fifty, and starts again where a worker is lost or stopped, which faults can do to it many times. One
+that has not ended by then hangs, too."""
 SILENCE_SECONDS = 1.0
 """A stream that says nothing for so long, at a token every 420 ms at most, has been hit."""
 RECONNECT_SECONDS = 0.5
@@ -91,8 +93,8 @@ class Load:
             self._books.accepted += 1
             self._books.running += 1
             try:
-                async with asyncio.timeout(TURN_SECONDS):
-                    await self._watch(session)
+                async with asyncio.timeout(TURN_SECONDS), asyncio.timeout(HANG_SECONDS) as hang:
+                    await self._watch(session, hang)
             except TimeoutError:
                 self._books.hung += 1
             self._books.running -= 1
@@ -121,13 +123,14 @@ class Load:
                 pass
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _watch(self, session: str) -> None:
+    async def _watch(self, session: str, hang: asyncio.Timeout) -> None:
         """One viewer that stays, perhaps others that come and go; perhaps the answer is stopped."""
         others = []
+        view = partial(self._view, session, hang)
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self._view(session, restless=self._random.random() < 0.15))
+            watching = group.create_task(view(restless=self._random.random() < 0.15))
             if self._random.random() < 0.2:
-                others.append(group.create_task(self._view(session, delay=self._some_time())))
+                others.append(group.create_task(view(delay=self._some_time())))
             if self._random.random() < 0.05:
                 group.create_task(self._cancel(session, self._some_time()))
         end = watching.result()
@@ -143,8 +146,11 @@ class Load:
             case _:
                 self._books.surprises[f"an end {end}"] += 1
 
-    async def _view(self, session: str, *, delay: float = 0, restless: bool = False) -> dict[str, Any]:
-        """Read a turn to its end as an EventSource does, on any process. Returns its terminal event."""
+    async def _view(
+        self, session: str, hang: asyncio.Timeout, *, delay: float = 0, restless: bool = False
+    ) -> dict[str, Any]:
+        """Read a turn to its end as an EventSource does, on any process, and put `hang` off with each event. Returns
+        its terminal event."""
         await asyncio.sleep(delay)
         viewer = Viewer(self._answer, self._books, partial(self._on_move, session))
         while viewer.end is None:
@@ -155,7 +161,8 @@ class Load:
                     async with await self._send("GET", f"/stream/{session}", headers=headers) as response:
                         if response.status == 200:
                             async for event in _events(response):
-                                viewer.see(event)
+                                if viewer.see(event):
+                                    hang.reschedule(asyncio.get_running_loop().time() + HANG_SECONDS)
                         elif response.status not in REFUSALS:
                             self._books.surprises[f"GET /stream {response.status}"] += 1
             if viewer.end is None:
@@ -209,14 +216,15 @@ class Viewer:
         self._text: list[str] = []
         self._ledger = Ledger()
 
-    def see(self, event: Event) -> None:
+    def see(self, event: Event) -> bool:
+        """Whether the turn moves: one that waits in the queue does not."""
         now = monotonic()
         if self._moved_at is not None and now - self._moved_at > SILENCE_SECONDS:
             self._on_move(self._moved_at, now)
         self.last_id = event.id or self.last_id
         match event.data.get("type"):
             case "queued":
-                return  # a turn that waits is not silent
+                return False  # but it is not silent
             case "restart":
                 self._books.restarts[event.data["reason"]] += 1
                 self._ledger, self._text = Ledger(), []
@@ -229,6 +237,7 @@ class Viewer:
                 self._text.append(chunk)
                 self._ledger.read(chunk, 0)
         self._moved_at = now
+        return True
 
     def close(self) -> None:
         """The end was seen. What came must be the whole answer, or its beginning if it was cut short."""

@@ -92,6 +92,13 @@ async def test_a_faultless_turn_is_no_violation() -> None:
 
 @pytest.mark.parametrize(("forge", "violation"), FORGERIES.values(), ids=FORGERIES)
 async def test_a_fault_is_noticed(forge: Forgery, violation: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "TURN_SECONDS", 1.0)
+    monkeypatch.setattr(load, "HANG_SECONDS", 1.0)
 
     assert violation in (await books_of_one_turn(forge(good_events()))).violations
+
+
+@pytest.mark.parametrize("limit", ["HANG_SECONDS", "TURN_SECONDS"])
+async def test_a_turn_hangs_in_silence_or_by_taking_for_ever(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, limit, 1.0)
+
+    assert (await books_of_one_turn(good_events()[:-1])).hung == 1
