@@ -13,6 +13,7 @@ source deploy/native/broker.sh
 source deploy/native/native.sh
 source deploy/native/docker.sh
 source deploy/native/testing.sh
+source deploy/native/bench.sh
 
 usage() {
     cat <<'END'
@@ -30,6 +31,7 @@ Hopstream: LLM answers streamed through RabbitMQ
   ./run.sh test [ARGS]    set up what the tests need and run all checks; with ARGS, pytest ARGS alone
   ./run.sh chaos [MINUTES] [ARGS]
                           break a system under load for so long (10), and count every token; --help tells ARGS
+  ./run.sh bench [ARGS]   what the queue costs, beside LiteLLM; more than an hour, or --help tells how to have less
 
 With a running Docker engine, start uses deploy/compose.yaml, otherwise this machine itself.
 MODE=native or MODE=docker decides. Settings come from the environment, then from .env.
@@ -79,6 +81,7 @@ main() {
     setup) setup && say python ".venv is ready" ;;
     test) run_tests "$@" ;;
     chaos) run_chaos "$@" ;;
+    bench) run_bench "$@" ;;
     start | stop | status | worker | logs | shell | smoke) choose_mode && "${mode}_$command" "$@" ;;
     restart) choose_mode && restart ;;
     help | -h | --help) usage ;;

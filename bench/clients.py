@@ -2,16 +2,22 @@
 
 import codecs
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from urllib.parse import urljoin
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
+from bench.http_client import HttpClient, OnBody
 from bench.tokens import Ledger
 from core.providers.sse import EventReader
 
 MESSAGE = "Tell me about tea."
+
+
+class Question(NamedTuple):
+    model: str
+    session_id: str
 
 
 class Reading:
@@ -36,61 +42,106 @@ class Reading:
         self.ledger.read(text, at_ns)
 
 
-Client = Callable[[aiohttp.ClientSession, str, str, Reading], Awaitable[None]]
-"""Asks the server at a URL for the answer of a model, and reads it to its end."""
+Client = Callable[[HttpClient, Question, Reading], Awaitable[None]]
+"""Asks a server for an answer, and reads it to its end."""
 
 
-async def read_mock(http: aiohttp.ClientSession, url: str, model: str, reading: Reading) -> None:
-    """The mock upstream by itself: what there is to compare with."""
-    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": MESSAGE}]}
-    async with http.post(f"{url}/v1/chat/completions", json=body) as response:
-        response.raise_for_status()
-        async for data, at_ns in _events(response):
-            if data == b"[DONE]":
-                reading.complete = True
-                continue
-            for choice in msgspec.json.decode(data)["choices"]:
-                reading.text(choice["delta"].get("content") or "", at_ns)
+class _Delta(msgspec.Struct):
+    content: str | None = None
 
 
-async def read_direct(http: aiohttp.ClientSession, url: str, model: str, reading: Reading) -> None:
+class _Choice(msgspec.Struct):
+    delta: _Delta
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    error: Any = None
+
+
+class _Event(msgspec.Struct):
+    chunk: str = ""
+    type: str = ""
+    code: str = ""
+    message: str = ""
+
+
+class _Accepted(msgspec.Struct):
+    stream_url: str
+
+
+_chunk = msgspec.json.Decoder(_Chunk).decode
+_event = msgspec.json.Decoder(_Event).decode
+
+
+async def read_openai(http: HttpClient, question: Question, reading: Reading) -> None:
+    """Chat completions: the mock upstream by itself, or a proxy before it."""
+
+    def on_data(data: bytes, at_ns: int) -> None:
+        if data == b"[DONE]":
+            reading.complete = not reading.error
+            return
+        chunk = _chunk(data)
+        if chunk.error:
+            reading.error = str(chunk.error)
+        for choice in chunk.choices:
+            reading.text(choice.delta.content or "", at_ns)
+
+    messages = [{"role": "user", "content": MESSAGE}]
+    body = {"model": question.model, "stream": True, "messages": messages}
+    await http.post("/v1/chat/completions", body, _events(on_data), {"authorization": "Bearer bench"})
+
+
+async def read_direct(http: HttpClient, question: Question, reading: Reading) -> None:
     """Hopstream's direct mode, as plain text."""
-    async with http.post(f"{url}/chat", json=_question(model, "direct")) as response:
-        response.raise_for_status()
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        async for raw in response.content.iter_any():
-            reading.text(decoder.decode(raw), time.monotonic_ns())
-        reading.complete = True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def on_body(raw: bytes, at_ns: int) -> None:
+        reading.text(decoder.decode(raw), at_ns)
+
+    await http.post("/chat", _chat(question, "direct"), on_body)
+    reading.complete = True
 
 
-async def read_queue(http: aiohttp.ClientSession, url: str, model: str, reading: Reading) -> None:
+async def read_queue(http: HttpClient, question: Question, reading: Reading) -> None:
     """Hopstream's queue mode: POST /chat, then GET /stream."""
-    async with http.post(f"{url}/chat", json=_question(model, "queue")) as response:
-        response.raise_for_status()
-        accepted = await response.json()
-    async with http.get(urljoin(url, accepted["stream_url"])) as response:
-        response.raise_for_status()
-        async for data, at_ns in _events(response):
-            event = msgspec.json.decode(data)
-            reading.text(event.get("chunk", ""), at_ns)
-            match event.get("type"):
-                case "done":
-                    reading.complete = True
-                case "error":
-                    reading.error = f"{event['code']}: {event['message']}"
+    accepted = await post_queue(http, question)
+    await watch(http, accepted, reading)
 
 
-CLIENTS: dict[str, Client] = {"mock": read_mock, "direct": read_direct, "queue": read_queue}
+async def post_queue(http: HttpClient, question: Question) -> str:
+    """Have a turn queued; the path of its stream."""
+    answer: list[bytes] = []
+    await http.post("/chat", _chat(question, "queue"), lambda raw, _: answer.append(raw))
+    url = urlsplit(msgspec.json.decode(b"".join(answer), type=_Accepted).stream_url)
+    return f"{url.path}?{url.query}"
 
 
-def _question(model: str, mode: str) -> dict[str, str]:
-    return {"message": MESSAGE, "mode": mode, "model": model}
+async def watch(http: HttpClient, path: str, reading: Reading) -> None:
+    """Read a stream of Hopstream's events to its end."""
+
+    def on_data(data: bytes, at_ns: int) -> None:
+        event = _event(data)
+        if event.chunk:
+            reading.text(event.chunk, at_ns)
+        elif event.type == "done":
+            reading.complete = True
+        elif event.type == "error":
+            reading.error = f"{event.code}: {event.message}"
+
+    await http.get(path, _events(on_data))
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[bytes, int]]:
-    """The data of each event, and when it arrived on the monotonic clock."""
+def _chat(question: Question, mode: str) -> dict[str, str]:
+    return {"message": MESSAGE, "mode": mode, "model": question.model, "session_id": question.session_id}
+
+
+def _events(on_data: OnBody) -> OnBody:
+    """Cuts a body into events."""
     reader = EventReader()
-    async for raw in response.content.iter_any():
-        at_ns = time.monotonic_ns()
+
+    def on_body(raw: bytes, at_ns: int) -> None:
         for data in reader.feed(raw):
-            yield data, at_ns
+            on_data(data, at_ns)
+
+    return on_body

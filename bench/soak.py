@@ -10,22 +10,25 @@ RabbitMQ's where it runs on this machine. A process is flat if the median of its
 
 import argparse
 import asyncio
-import os
 import sys
 from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
-from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
-import psutil
 import uvloop
 
-from bench.clients import CLIENTS, Reading
-from bench.stack import DEFAULT_BROKER, Stack
+from bench.clients import Question, Reading, read_direct, read_queue
+from bench.contenders import MOCK, contenders, pids_of
+from bench.http_client import HttpClient, HttpError
+from bench.processes import Processes
 from bench.stats import median
+from bench.usage import Usage
+
+CLIENTS = {"direct": read_direct, "queue": read_queue}
+MODES = tuple(CLIENTS)
 
 WARM_UP_SECONDS = 300
 """Until thread pools, connection pools and caches have their size; a tenth of the run where that is less."""
@@ -33,7 +36,6 @@ LOOK_SECONDS = 5
 GROWTH_SHARE, GROWTH_MB = 0.05, 10
 DIRECT_EVERY = 5
 ANSWER_GRACE_SECONDS = 30
-AMQP_PORT = 5672
 
 
 class Soak:
@@ -44,22 +46,20 @@ class Soak:
         self.counts: Counter[str] = Counter()
         self.memory: dict[str, list[float]] = defaultdict(list)
 
-    async def run(self, stack: Stack, seconds: float) -> None:
-        processes = {name: psutil.Process(pid) for name, pid in (stack.pids | _broker()).items() if name != "mock"}
+    async def run(self, url: str, usage: Usage, seconds: float) -> None:
         end = monotonic() + seconds
-        timeout = aiohttp.ClientTimeout(None)
-        client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
-        async with client as http, asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             for number in range(self.people):
-                group.create_task(self._person(http, stack, number, end))
+                group.create_task(self._person(url, number, end))
             await asyncio.sleep(min(WARM_UP_SECONDS, seconds / 10))
             while monotonic() < end:
-                for name, process in processes.items():
-                    self.memory[name].append(process.memory_info().rss / 2**20)
+                for name, used in usage.now().items():
+                    self.memory[name].append(used.memory_mb)
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _person(self, http: aiohttp.ClientSession, stack: Stack, number: int, end: float) -> None:
+    async def _person(self, url: str, number: int, end: float) -> None:
         length = self.tokens / self.rate
+        http = HttpClient(url)
         await asyncio.sleep(length * number / self.people)
         turn = number
         while monotonic() < end:
@@ -69,8 +69,8 @@ class Soak:
             model = f"mock?text=stamped&tokens={self.tokens}&rate={self.rate:g}"
             try:
                 async with asyncio.timeout(length + ANSWER_GRACE_SECONDS):
-                    await CLIENTS[mode](http, stack.api, model, reading)
-            except (aiohttp.ClientError, TimeoutError) as error:
+                    await CLIENTS[mode](http, Question(model, f"soak-{token_hex(8)}"), reading)
+            except (HttpError, OSError) as error:
                 self.counts[f"failed: {type(error).__name__}"] += 1
             self.counts[f"{mode} answers"] += 1
             self.counts["lost"] += reading.ledger.lost(self.tokens)
@@ -96,19 +96,6 @@ class Growth(msgspec.Struct):
         return grown <= max(GROWTH_MB, self.first_quarter * GROWTH_SHARE)
 
 
-def _broker() -> dict[str, int]:
-    """The process that listens on RabbitMQ's port, if it is ours to see."""
-    broker = urlsplit(os.environ.get("RABBIT_MQ", "").strip() or DEFAULT_BROKER)
-    if broker.hostname not in ("localhost", "127.0.0.1", "::1"):
-        return {}
-    with suppress(psutil.AccessDenied):
-        for connection in psutil.net_connections("tcp"):
-            port = getattr(connection.laddr, "port", None)
-            if connection.status == psutil.CONN_LISTEN and port == (broker.port or AMQP_PORT) and connection.pid:
-                return {"rabbitmq": connection.pid}
-    return {}
-
-
 def table(soak: Soak, growths: list[Growth], minutes: float) -> str:
     lines = [
         f"{soak.people} people, answers of {soak.tokens} tokens at {soak.rate:g} tok/s, {minutes:g} minutes: "
@@ -127,8 +114,10 @@ def table(soak: Soak, growths: list[Growth], minutes: float) -> str:
 async def main() -> int:
     options = _parser().parse_args()
     soak = Soak(options.people, options.tokens, options.rate)
-    async with Stack(concurrency=options.people * 2) as stack:
-        await soak.run(stack, options.minutes * 60)
+    with Processes() as processes:
+        async with contenders(processes, MODES, []) as (_, queue):
+            pids = {name: pid for name, pid in pids_of(processes).items() if name != MOCK}
+            await soak.run(queue.urls[0], Usage(pids), options.minutes * 60)
     growths = [Growth.of(name, samples) for name, samples in soak.memory.items()]
     print(table(soak, growths, options.minutes))
     if options.json:

@@ -51,7 +51,7 @@ find_python() {
 # The stamp is what was installed, word for word, so that it needs no explanation.
 install_requirements() { # FILE...
     local file=${!#} wanted stamp log=$LOGS/pip.log
-    stamp=$VENV/installed-$file
+    stamp=$VENV/installed-${file##*/}
     wanted=$(cat "$@")
     if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then return; fi
     say python "installing $file (once; a minute or two) ..."

@@ -7,13 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.report import Figures, missed_targets, table
+from bench.clients import Reading
+from bench.crowd import Crowd, Phase
+from bench.figures import Figures
+from bench.report import report
+from bench.results import Results
 from bench.stats import median, quantile
+from bench.targets import TARGETS, missed
 from bench.tokens import AWKWARD, Ledger, TokenKind, awkward, token
+from bench.viewers import Audience
 from core.providers.sse import EventReader
 
 GOOD = Figures(
-    first_token=20, delay_p50=0.1, delay_p99=0.4, delay_max=1, tokens=250, lost=0, doubled=0, disordered=0, unfinished=0
+    first_token=20,
+    delay_p50=0.1,
+    delay_p99=0.4,
+    delay_max=1,
+    stalls=0,
+    tokens=250,
+    lost=0,
+    doubled=0,
+    disordered=0,
+    unfinished=0,
+    cpu_us={"api": 20, "worker": 40, "litellm": 400, "driver": 10, "mock": 5},
+    memory_mb={"api": 100, "worker": 120, "litellm": 500},
 )
 
 
@@ -90,45 +107,114 @@ def test_quantiles_are_values_that_were_measured() -> None:
     assert math.isnan(median([]))
 
 
+def reading(delays_ms: list[float], *, complete: bool = True) -> Reading:
+    """An answer whose tokens came so late each."""
+    read = Reading()
+    for index, delay in enumerate(delays_ms):
+        read.text(f"@{index}:1000000 ", 1_000_000 + int(delay * 1e6))
+    read.complete = complete
+    return read
+
+
+def test_what_each_session_got_is_put_together() -> None:
+    figures = Figures.of_readings([reading([1, 2, 3]), reading([4, 5], complete=False)], tokens=3)
+
+    assert (figures.tokens, figures.lost, figures.unfinished) == (5, 1, 1)
+    assert (figures.delay_p50, figures.delay_max) == (3, 5)
+
+
+def test_a_stall_is_counted_once_however_long_it_is() -> None:
+    figures = Figures.of_readings([reading([1, 300, 400, 1, 251, 250])], tokens=6)
+
+    assert figures.stalls == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "is_held"),
+    [
+        ({}, True),
+        ({"delay_p99": 100.1}, False),
+        ({"lost": 1}, False),
+        ({"unfinished": 1}, False),
+        ({"stalls": 9}, True),
+    ],
+)
+def test_a_rung_is_held_if_nothing_is_lost_and_almost_nothing_late(change: dict[str, float], is_held: bool) -> None:
+    assert msgspec.structs.replace(GOOD, **change).is_held is is_held
+
+
+def test_the_figures_of_all_runs_are_medians_and_the_worst_maximum() -> None:
+    runs = [msgspec.structs.replace(GOOD, first_token=t, delay_max=t, lost=1) for t in (30.0, 10.0, 20.0)]
+
+    figures = Figures.of_runs(runs)
+    assert (figures.first_token, figures.delay_max, figures.lost, figures.tokens) == (20, 30, 3, 750)
+
+
+def results(**queue: float) -> Results:
+    """Two runs on rungs of 1 to 200 sessions, which the queue holds and LiteLLM holds to 20; the queue's are `GOOD`
+    with changes."""
+    litellm = {20: GOOD, 40: msgspec.structs.replace(GOOD, delay_p99=500)}
+    ours = {n: msgspec.structs.replace(GOOD, **{"first_token": 25, **queue}) for n in (1, 20, 40, 100, 200)}
+    model = dict.fromkeys(ours, GOOD)
+    memory = {"api": 300.0, "worker": 200.0, "worker 2": 200.0}
+    phase = Phase("all", memory, dict.fromkeys(memory, 0.5))
+    return Results(
+        machine={"cores": "2"},
+        processes={"mock": (), "direct": ("api",), "queue": ("api", "worker"), "litellm": ("litellm",)},
+        runs=[{"mock": model, "direct": ours, "queue": ours, "litellm": litellm} for _ in range(2)],
+        viewers=[Audience(100, 20.0, 1.0, 0)],
+        crowd=Crowd([phase], 3000, 3000, 0, 0),
+    )
+
+
+def test_the_most_sessions_without_loss_and_lateness_are_held() -> None:
+    measured = results()
+
+    assert measured.held("queue") == [200, 200]
+    assert measured.held("litellm") == [20, 20]
+
+
+def test_what_is_added_is_told_by_runs_in_which_both_were_measured() -> None:
+    measured = results()
+    measured.runs[1]["mock"] = {}
+
+    assert measured.added_first_token("queue", 1) == 5
+    assert math.isnan(measured.added_first_token("litellm", 1))
+
+
+def test_the_cpu_of_a_contender_is_that_of_its_processes() -> None:
+    assert results().cpu("queue", 100) == 60
+    assert results().cpu("direct", 100) == 20
+
+
 def test_no_target_is_missed_by_good_figures() -> None:
-    assert missed_targets({"mock": GOOD, "direct": GOOD, "queue": GOOD}) == []
+    assert missed(results()) == []
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"first_token": 36.0}, "time to first token: 16.00 ms over direct"),
-        ({"delay_p50": 2.2}, "token delay p50: 2.10 ms over mock"),
-        ({"delay_p99": 10.5}, "token delay p99: 10.10 ms over mock"),
-        ({"delay_p99": math.nan}, "not measured"),
-        ({"lost": 1}, "queue: 1 lost"),
-        ({"doubled": 2}, "queue: 2 doubled"),
-        ({"disordered": 3}, "queue: 3 disordered"),
-        ({"unfinished": 1}, "queue: 1 unfinished"),
+        ({"first_token": 29.0}, "added to first token at 1 session, ms: 9, target 8"),
+        ({"delay_p50": 2.2}, "token delay p50 at 40 sessions, ms: 2.2, target 1.5"),
+        ({"delay_p99": math.nan}, "token delay p99 at 40 sessions, ms: nan"),
+        ({"delay_p99": 101}, "queue: sessions held: 0, target 160"),
+        ({"lost": 1}, "queue, 40 sessions: 2 lost"),
+        ({"doubled": 2}, "queue, 100 sessions: 4 doubled"),
     ],
 )
 def test_a_missed_target_is_named(change: dict[str, float], says: str) -> None:
-    queue = msgspec.structs.replace(GOOD, **change)
-
-    (line,) = missed_targets({"mock": GOOD, "direct": GOOD, "queue": queue})
-    assert says in line
+    assert any(says in line for line in missed(results(**change)))
 
 
 def test_what_was_not_measured_is_missed() -> None:
-    assert len(missed_targets({"mock": GOOD})) == 3
+    assert len(missed(Results(machine={}))) == len(TARGETS)
 
 
-def test_the_figures_of_all_rounds_are_medians_and_the_worst_maximum() -> None:
-    rounds = [msgspec.structs.replace(GOOD, first_token=t, delay_max=t, lost=1) for t in (30.0, 10.0, 20.0)]
+def test_the_report_has_a_row_for_whatever_was_measured() -> None:
+    text = report(results())
 
-    figures = Figures.of_all(rounds)
-    assert (figures.first_token, figures.delay_max, figures.lost, figures.tokens) == (20, 30, 3, 750)
-
-
-def test_the_table_shows_what_the_queue_adds() -> None:
-    queue = msgspec.structs.replace(GOOD, first_token=31.5)
-    direct = msgspec.structs.replace(GOOD, first_token=25.0)
-
-    head, first_token, *_ = table({"mock": GOOD, "direct": direct, "queue": queue}).splitlines()
-    assert head.split()[:4] == ["ms", "mock", "direct", "queue"]
-    assert first_token.split()[-6:] == ["20.00", "25.00", "31.50", "+5.00", "+11.50", "+6.50"]
+    assert "| queue | 200 | 200, 200 |" in text
+    assert "| 40 | litellm | 0.0 | 0.1 | 500.0 | 1.0 | 0 | 500 | 0 | 0 | 0 | 0 |" in text
+    assert "| 100 | queue | 60 | api 20, worker 40 |" in text
+    assert "| 100 | 20.0 | 1.0 | 0 |" in text
+    assert "3000 answers, 3000 complete" in text
