@@ -14,7 +14,7 @@ from api.viewer import Wire, view
 from core.broker.jobs import publish_job
 from core.broker.link import Link
 from core.broker.session_log import close_log
-from core.errors import BrokerDown, DirectTurn, InvalidEventId, QueueFull, TooLarge, TurnRunning
+from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
 from core.events import Done
 from core.feed import Feed
 from core.keys import TurnKey
@@ -44,7 +44,6 @@ class Chat:
         self._check_length(request.message)
         if request.mode == "queue":  # before anything is stored
             self._link.channel()
-            await self._check_queue()
         turn = await self._create(request)
         if turn.mode == "queue":
             try:
@@ -119,12 +118,6 @@ class Chat:
         if len(message) > limit:
             raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
 
-    async def _check_queue(self) -> None:
-        """Requests that come together may exceed the limit by as many as they are."""
-        limit, length = self._settings.max_queued_turns, await self._store.turns.count_queued()
-        if length >= limit:
-            raise QueueFull(length, limit)
-
     async def _create(self, request: ChatRequest) -> Turn:
         new = NewTurn(
             session_id=request.session_id or secrets.token_urlsafe(16),
@@ -135,10 +128,11 @@ class Chat:
             replaces=request.replaces,
             owner=self._direct.process_id if request.mode == "direct" else None,
         )
+        limit = self._settings.max_queued_turns
         try:
-            return await self._store.turns.create(new)
+            return await self._store.turns.create(new, limit)
         except TurnRunning:
             lost = await self._store.ownership.lost_direct_turns(new.session_id)
             if not [turn for turn in lost if await self._store.ownership.finish_lost_direct(turn)]:
                 raise
-            return await self._store.turns.create(new)
+            return await self._store.turns.create(new, limit)

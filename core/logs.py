@@ -11,7 +11,6 @@ from core.settings import Settings
 NOISY = {
     "aiormq": logging.ERROR,
     "aio_pika": logging.ERROR,
-    "aiosqlite": logging.INFO,  # below that it writes down what it stores: people's messages
     "httpx2": logging.WARNING,  # the openai SDK's
     "alembic": logging.WARNING,
 }

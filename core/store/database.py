@@ -1,99 +1,137 @@
-"""The database connection: plain URLs in, an async engine out, and every driver's failure as StoreDown."""
+"""The database: plain URLs in, transactions in threads, and every driver's failure as StoreDown.
+
+A transaction is one hop to a thread and back. SQLite's async driver hops for every statement, every fetch and the
+commit, which costs more than the database does.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import StoreDown
+from core.store.schema import SQLITE_CLOCK
+
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write: far longer than any of ours takes."""
 POOL_SIZE = 10
-"""Connections per process. Statements take milliseconds, so a thousand sessions share these few."""
+"""Threads and connections per process. Transactions take milliseconds, so a thousand sessions share these few."""
 CACHE_KB = 256
 """Per connection to SQLite, which would take 2 MB; the system has the file in memory anyway."""
 CONNECT_SECONDS = 5
 """A database that does not answer within this is down, and callers are told so."""
 
 
-def async_url(url: str) -> sa.URL:
-    """`sqlite:///…`, `postgres://…` and `postgresql://…` with the async driver that we use."""
+def driver_url(url: str) -> sa.URL:
+    """`sqlite:///…`, `postgres://…` and `postgresql://…` with the driver that we use."""
     parsed = sa.make_url(url)
     kind = parsed.get_backend_name()
-    driver = "sqlite+aiosqlite" if kind == "sqlite" else "postgresql+psycopg"
-    return parsed.set(drivername=driver)
+    return parsed.set(drivername="sqlite" if kind == "sqlite" else "postgresql+psycopg")
 
 
 class Database:
-    """One engine. `begin()` is the way to it, once the schema is there; until then it is `migrate`'s alone."""
+    """One engine. Every call is a transaction of its own: committed at its end, rolled back by an exception.
+
+    It is carried through whatever becomes of who asked for it: a caller that is cancelled just no longer waits. All
+    raise StoreDown, also until the schema is there; the way for who makes it is `run_unready`.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = async_url(url)
+        self.url = driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._create_engine()
         self.is_migrated = False
-        self.running: set[asyncio.Task[Any]] = set()
-        """What is being done; see `carried_through`."""
+        self._engine = self._create_engine()
+        self._threads = ThreadPoolExecutor(POOL_SIZE, "store")
+        self._free = asyncio.Semaphore(POOL_SIZE)
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction: committed at the end, rolled back by an exception. Raises StoreDown."""
+    async def rows(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.RowMapping]:
+        return await self.run(lambda connection: connection.execute(statement, parameters).mappings().all())
+
+    async def row(self, statement: sa.Executable, **parameters: Any) -> sa.RowMapping | None:
+        """The only one, or none."""
+        return await self.run(lambda connection: connection.execute(statement, parameters).mappings().one_or_none())
+
+    async def value(self, statement: sa.Executable, **parameters: Any) -> Any:
+        """Of the only column of the only row; None without one."""
+        return await self.run(lambda connection: connection.execute(statement, parameters).scalar_one_or_none())
+
+    async def change(self, statement: sa.Executable, **parameters: Any) -> int:
+        """How many rows it has changed."""
+        return await self.run(lambda connection: connection.execute(statement, parameters).rowcount)
+
+    async def run(self, work: Work[T]) -> T:
+        """For more than one statement: `work` is called in a thread, and reads its results to their end."""
         if not self.is_migrated:
             raise StoreDown("the database is not ready yet", retry_after=2)
-        async with self.begin_unready() as connection:
-            yield connection
+        return await self.run_unready(work)
 
-    @asynccontextmanager
-    async def begin_unready(self) -> AsyncIterator[AsyncConnection]:
+    async def run_unready(self, work: Work[T]) -> T:
         """The same for whoever brings the schema up to date."""
         try:
-            async with self.engine.begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            raise StoreDown("the database does not answer; see DATABASE_URL", retry_after=2) from error
+            async with asyncio.timeout(BUSY_SECONDS if self.is_sqlite else CONNECT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise _store_down() from error
+        transaction = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
+        transaction.add_done_callback(lambda _: self._free.release())
+        return await asyncio.shield(transaction)
+
+    async def close(self) -> None:
+        """What is being done comes first, within reason."""
+        self._threads.shutdown(wait=False)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                for _ in range(POOL_SIZE):
+                    await self._free.acquire()
+        except TimeoutError:
+            return
+        self._engine.dispose()
+
+    def _transact(self, work: Work[T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except (OperationalError, InterfaceError, OSError) as error:
+            raise _store_down() from error
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             raise StoreDown("the database closed the connection", retry_after=2) from error
 
-    def forget(self, done: asyncio.Task[Any]) -> None:
-        self.running.discard(done)
-        if not done.cancelled():
-            done.exception()  # whoever asked may be gone; asyncio need not complain that nobody looked
-
-    async def close(self) -> None:
-        if self.running:
-            await asyncio.wait(self.running, timeout=CONNECT_SECONDS)
-        await self.engine.dispose()
-
-    def _create_engine(self) -> AsyncEngine:
+    def _create_engine(self) -> sa.Engine:
         """Parameters are hidden from errors, which are logged: they are people's messages."""
         if not self.is_sqlite:
-            return create_async_engine(
+            return sa.create_engine(
                 self.url,
                 pool_size=POOL_SIZE,
                 hide_parameters=True,
                 pool_pre_ping=True,
-                pool_timeout=CONNECT_SECONDS,
                 connect_args={"connect_timeout": CONNECT_SECONDS},
             )
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(
+        engine = sa.create_engine(
             self.url, pool_size=POOL_SIZE, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
         )
-        sa.event.listen(engine.sync_engine, "connect", _set_sqlite_pragmas)
+        sa.event.listen(engine, "connect", _set_up_sqlite)
         return engine
 
 
-def _set_sqlite_pragmas(connection: Any, _: Any) -> None:
+def _store_down() -> StoreDown:
+    return StoreDown("the database does not answer; see DATABASE_URL", retry_after=2)
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.create_function(SQLITE_CLOCK, 0, time.time)
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=NORMAL")

@@ -5,7 +5,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.ext.asyncio import AsyncConnection
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from core.errors import StoreDown
@@ -19,24 +18,25 @@ async def migrate(database: Database) -> None:
     """Raises StoreDown."""
     if database.is_sqlite:
         await _use_wal(database)
-    async with database.begin_unready() as connection:
-        if database.is_sqlite:
-            await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-        await _upgrade(connection)
+    await database.run_unready(_upgrade_sqlite if database.is_sqlite else _upgrade_postgresql)
     database.is_migrated = True
 
 
-async def _upgrade(connection: AsyncConnection) -> None:
+def _upgrade_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _upgrade(connection)
+
+
+def _upgrade_postgresql(connection: sa.Connection) -> None:
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+    _upgrade(connection)
+
+
+def _upgrade(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-
-    def run(sync_connection: sa.Connection) -> None:
-        config.attributes["connection"] = sync_connection
-        command.upgrade(config, "head")
-
-    await connection.run_sync(run)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 async def _use_wal(database: Database) -> None:
@@ -49,5 +49,8 @@ async def _use_wal(database: Database) -> None:
     )
     async for attempt in attempts:
         with attempt:
-            async with database.begin_unready() as connection:
-                await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            await database.run_unready(_switch_to_wal)
+
+
+def _switch_to_wal(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar_one()

@@ -5,17 +5,17 @@ is conditional on the attempt still being its own.
 """
 
 from enum import Enum
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from core.events import Done, End, Failed
 from core.keys import TurnKey
-from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.processes import alive
 from core.store.records import Turn
-from core.store.schema import ACTIVE, db_now, is_turn, turns
+from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
 from core.tape import Tape
 
 MAX_LOST_ATTEMPTS = 3
@@ -32,6 +32,67 @@ LEFT_LOG_SECONDS = 600.0
 _orphaned = turns.c.owner.is_(None) | turns.c.owner.not_in(alive())
 _lost_attempts = turns.c.lost_attempts + sa.case((turns.c.owner.is_not(None), 1), else_=0)
 """With the one whose owner fell silent."""
+_active = turns.c.status.in_(ACTIVE)
+_running = turns.c.status == "running"
+_overdue = (turns.c.status == "queued") & (turns.c.queued_at < db_now() - OVERDUE_SECONDS)
+_own = (
+    IS_TURN
+    & _running
+    & (turns.c.attempt == sa.bindparam("own_attempt"))
+    & (turns.c.owner == sa.bindparam("own_process"))
+)
+
+_CLAIM = (
+    sa.update(turns)
+    .where(IS_TURN, _active, _lost_attempts < MAX_LOST_ATTEMPTS, _orphaned)
+    .values(
+        attempt=turns.c.attempt + 1,
+        lost_attempts=_lost_attempts,
+        owner=sa.bindparam("claimant"),
+        status="running",
+        queued_at=None,
+        started_at=sa.func.coalesce(turns.c.started_at, db_now()),
+    )
+    .returning(*turns.c)
+)
+_spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & _orphaned
+_WHY_HELD = sa.select(turns.c.status, _spent.label("spent")).where(IS_TURN)
+_NEXT_ATTEMPT = (
+    sa.update(turns)
+    .where(_own, turns.c.lost_attempts + 1 < MAX_LOST_ATTEMPTS)
+    .values(attempt=turns.c.attempt + 1, dropped=turns.c.attempt, lost_attempts=turns.c.lost_attempts + 1)
+    .returning(turns.c.attempt)
+)
+_MINE = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.cancel_requested).where(
+    _running, turns.c.owner == sa.bindparam("own_process")
+)
+_release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
+_HAND_OVER = _release.values(handed_over=turns.c.attempt)
+_ABANDON = _release.values(lost_attempts=turns.c.lost_attempts + 1)
+_FINISH = sa.update(turns).where(_own).values(finished_at=db_now())
+_FINISH_ORPHAN = sa.update(turns).where(IS_TURN, _active, _orphaned).values(finished_at=db_now())
+_HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
+_LOST_DIRECT = sa.select(turns).where(_running, turns.c.mode == "direct", _orphaned)
+_CANCELLED_ORPHANS = sa.select(turns).where(_active, turns.c.cancel_requested, _orphaned)
+_LEFT_LOGS = sa.select(turns.c.session_id, turns.c.turn).where(
+    turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, _orphaned
+)
+
+
+class _Requeue:
+    """Look first: the usual answer is none, and a write would make every process wait for the others."""
+
+    def __init__(self, condition: sa.ColumnElement[bool]) -> None:
+        here = condition & (turns.c.mode == "queue")
+        self.look = sa.select(turns.c.turn).where(here).limit(1)
+        keys = (turns.c.session_id, turns.c.turn)
+        self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*keys)
+
+
+_ORPHANS = _Requeue(
+    _running & _orphaned & (turns.c.queued_at.is_(None) | (turns.c.queued_at < db_now() - REQUEUE_SECONDS))
+)
+_OVERDUE = _Requeue(_overdue)
 
 
 class Held(Enum):
@@ -49,88 +110,63 @@ class Mine(msgspec.Struct, frozen=True):
     cancel_requested: bool
 
 
-@carried_through
 class Ownership:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def claim(self, key: TurnKey, process_id: str) -> Turn | Held:
         """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left."""
-        update = (
-            sa.update(turns)
-            .where(is_turn(key), turns.c.status.in_(ACTIVE), _lost_attempts < MAX_LOST_ATTEMPTS, _orphaned)
-            .values(
-                attempt=turns.c.attempt + 1,
-                lost_attempts=_lost_attempts,
-                owner=process_id,
-                status="running",
-                queued_at=None,
-                started_at=sa.func.coalesce(turns.c.started_at, db_now()),
-            )
-            .returning(*turns.c)
-        )
-        spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & _orphaned
-        look = sa.select(turns.c.status, spent.label("spent")).where(is_turn(key))
-        async with self._database.begin() as connection:
-            row = (await connection.execute(update)).mappings().one_or_none()
+
+        def claim(connection: sa.Connection) -> Turn | Held:
+            row = connection.execute(_CLAIM, {**of(key), "claimant": process_id}).mappings().one_or_none()
             if row is not None:
                 return Turn(**row)
-            seen = (await connection.execute(look)).one_or_none()
-        if seen is None:
-            return Held.GONE
-        if seen.status not in ACTIVE:
-            return Held.FINISHED
-        return Held.EXHAUSTED if seen.spent else Held.BUSY
+            seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
+            if seen is None:
+                return Held.GONE
+            if seen.status not in ACTIVE:
+                return Held.FINISHED
+            return Held.EXHAUSTED if seen.spent else Held.BUSY
+
+        return await self._database.run(claim)
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str) -> int | None:
         """Start the own turn afresh after a drop; None where the attempt is no longer ours or was the last one."""
-        update = (
-            sa.update(turns)
-            .where(_is_own(key, attempt, process_id), turns.c.lost_attempts + 1 < MAX_LOST_ATTEMPTS)
-            .values(attempt=turns.c.attempt + 1, dropped=attempt, lost_attempts=turns.c.lost_attempts + 1)
-            .returning(turns.c.attempt)
-        )
-        async with self._database.begin() as connection:
-            started: int | None = (await connection.execute(update)).scalar_one_or_none()
-            return started
+        started: int | None = await self._database.value(_NEXT_ATTEMPT, **_own_by(key, attempt, process_id))
+        return started
 
     async def finish(self, key: TurnKey, process_id: str, tape: Tape, end: End) -> bool:
         """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it."""
-        return await self._end(_is_own(key, end.attempt, process_id), tape, end)
+        own = _own_by(key, end.attempt, process_id)
+        return bool(await self._database.change(_FINISH, **own, tape=tape.encode(), **_ending(end)))
 
     async def finish_orphan(self, key: TurnKey, end: End) -> bool:
         """End a turn that has no living owner. False where it has one again, or is finished."""
-        return await self._end(is_turn(key) & turns.c.status.in_(ACTIVE) & _orphaned, Tape(), end)
+        return bool(await self._database.change(_FINISH_ORPHAN, **of(key), tape=Tape().encode(), **_ending(end)))
 
     async def hand_over(self, key: TurnKey, attempt: int, process_id: str) -> bool:
         """Release the turn in order: whoever claims it next need not wait."""
-        return await self._release(key, attempt, process_id, handed_over=attempt)
+        return bool(await self._database.change(_HAND_OVER, **_own_by(key, attempt, process_id)))
 
     async def abandon(self, key: TurnKey, attempt: int, process_id: str) -> bool:
         """Release a turn whose attempt has failed us."""
-        return await self._release(key, attempt, process_id, lost_attempts=turns.c.lost_attempts + 1)
+        return bool(await self._database.change(_ABANDON, **_own_by(key, attempt, process_id)))
 
     async def mine(self, process_id: str) -> list[Mine]:
         """The turns that this process runs, by the store's word."""
-        query = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.cancel_requested).where(
-            turns.c.status == "running", turns.c.owner == process_id
-        )
-        async with self._database.begin() as connection:
-            rows = await connection.execute(query)
-            return [Mine(TurnKey(r.session_id, r.turn), r.attempt, r.cancel_requested) for r in rows]
+        rows = await self._database.rows(_MINE, own_process=process_id)
+        return [Mine(TurnKey(r["session_id"], r["turn"]), r["attempt"], r["cancel_requested"]) for r in rows]
 
     async def requeue_orphans(self) -> list[TurnKey]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
-        due = turns.c.queued_at.is_(None) | (turns.c.queued_at < db_now() - REQUEUE_SECONDS)
-        return await self._requeue((turns.c.status == "running") & _orphaned & due)
+        return await self._requeue(_ORPHANS)
 
     async def has_overdue(self) -> bool:
-        async with self._database.begin() as connection:
-            return (await connection.execute(sa.select(turns.c.turn).where(_overdue()).limit(1))).first() is not None
+        return await self._database.row(_HAS_OVERDUE) is not None
 
     async def requeue_overdue(self) -> list[TurnKey]:
         """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
-        return await self._requeue(_overdue())
+        return await self._requeue(_OVERDUE)
 
     async def finish_lost_direct(self, turn: Turn) -> bool:
         """End a direct turn whose API process is gone."""
@@ -139,61 +175,25 @@ class Ownership:
 
     async def lost_direct_turns(self, session_id: str | None = None) -> list[Turn]:
         """Running direct turns whose API process is gone; nobody can finish those."""
-        query = sa.select(turns).where(turns.c.status == "running", turns.c.mode == "direct", _orphaned)
-        if session_id is not None:
-            query = query.where(turns.c.session_id == session_id)
-        async with self._database.begin() as connection:
-            return [Turn(**row) for row in (await connection.execute(query)).mappings()]
+        query = _LOST_DIRECT if session_id is None else _LOST_DIRECT.where(turns.c.session_id == session_id)
+        return [Turn(**row) for row in await self._database.rows(query)]
 
     async def cancelled_orphans(self) -> list[Turn]:
         """Turns that were cancelled, and that nobody runs who could see that."""
-        query = sa.select(turns).where(turns.c.status.in_(ACTIVE), turns.c.cancel_requested, _orphaned)
-        async with self._database.begin() as connection:
-            return [Turn(**row) for row in (await connection.execute(query)).mappings()]
+        return [Turn(**row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
 
     async def left_logs(self) -> list[TurnKey]:
         """Turns that ended lately and whose process is gone: it may have died before it deleted their logs."""
-        query = sa.select(turns.c.session_id, turns.c.turn).where(
-            turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, _orphaned
-        )
-        async with self._database.begin() as connection:
-            return [TurnKey(*row) for row in await connection.execute(query)]
+        return [TurnKey(**row) for row in await self._database.rows(_LEFT_LOGS)]
 
-    async def _release(self, key: TurnKey, attempt: int, process_id: str, **values: object) -> bool:
-        async with self._database.begin() as connection:
-            result = await connection.execute(
-                sa.update(turns)
-                .where(_is_own(key, attempt, process_id))
-                .values(owner=None, queued_at=db_now(), **values)
-            )
-        return bool(result.rowcount)
-
-    async def _requeue(self, condition: sa.ColumnElement[bool]) -> list[TurnKey]:
-        """Look first: the usual answer is none, and a write would make every process wait for the others."""
-        queue_mode = turns.c.mode == "queue"
-        look = sa.select(turns.c.turn).where(condition, queue_mode).limit(1)
-        update = (
-            sa.update(turns)
-            .where(condition, queue_mode)
-            .values(queued_at=db_now())
-            .returning(turns.c.session_id, turns.c.turn)
-        )
-        async with self._database.begin() as connection:
-            if (await connection.execute(look)).first() is None:
-                return []
-        async with self._database.begin() as connection:
-            return [TurnKey(*row) for row in await connection.execute(update)]
-
-    async def _end(self, condition: sa.ColumnElement[bool], tape: Tape, end: End) -> bool:
-        async with self._database.begin() as connection:
-            result = await connection.execute(
-                sa.update(turns).where(condition).values(tape=tape.encode(), finished_at=db_now(), **_ending(end))
-            )
-        return bool(result.rowcount)
+    async def _requeue(self, requeue: _Requeue) -> list[TurnKey]:
+        if await self._database.row(requeue.look) is None:
+            return []
+        return [TurnKey(**row) for row in await self._database.rows(requeue.update)]
 
 
-def _overdue() -> sa.ColumnElement[bool]:
-    return (turns.c.status == "queued") & (turns.c.queued_at < db_now() - OVERDUE_SECONDS)
+def _own_by(key: TurnKey, attempt: int, process_id: str) -> dict[str, Any]:
+    return {**of(key), "own_attempt": attempt, "own_process": process_id}
 
 
 def _ending(end: End) -> dict[str, object]:
@@ -217,7 +217,3 @@ def _ending(end: End) -> dict[str, object]:
 def _fit(text: str, column: sa.Column[str]) -> str:
     """The model's service has the first word in these: PostgreSQL refuses NUL and what is longer than its column."""
     return text.replace("\0", "\ufffd")[: getattr(column.type, "length", None)]
-
-
-def _is_own(key: TurnKey, attempt: int, process_id: str) -> sa.ColumnElement[bool]:
-    return is_turn(key) & (turns.c.status == "running") & (turns.c.attempt == attempt) & (turns.c.owner == process_id)

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.schema import db_now, processes
 
@@ -19,32 +18,30 @@ def alive() -> sa.Select[tuple[str]]:
     return sa.select(processes.c.process_id).where(processes.c.seen_at > db_now() - SILENT_SECONDS)
 
 
-@carried_through
+_COUNT_ALIVE = (
+    sa.select(sa.func.count())
+    .select_from(processes)
+    .where(processes.c.kind == sa.bindparam("kind"), processes.c.process_id.in_(alive()))
+)
+_LEAVE = sa.delete(processes).where(
+    (processes.c.process_id == sa.bindparam("leaving")) | (processes.c.seen_at < db_now() - FORGET_SECONDS)
+)
+
+
 class Processes:
     def __init__(self, database: Database) -> None:
         self._database = database
+        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        row = insert(processes).values(started_at=db_now(), seen_at=db_now())
+        self._beat = row.on_conflict_do_update(index_elements=["process_id"], set_={"seen_at": db_now()})
 
     async def beat(self, process_id: str, kind: str) -> None:
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        row = insert(processes).values(process_id=process_id, kind=kind, started_at=db_now(), seen_at=db_now())
-        renew = row.on_conflict_do_update(index_elements=["process_id"], set_={"seen_at": db_now()})
-        async with self._database.begin() as connection:
-            await connection.execute(renew)
+        await self._database.change(self._beat, process_id=process_id, kind=kind)
 
     async def leave(self, process_id: str) -> None:
         """A process that stops in order is gone at once; its turns need not wait for its silence."""
-        async with self._database.begin() as connection:
-            await connection.execute(
-                sa.delete(processes).where(
-                    (processes.c.process_id == process_id) | (processes.c.seen_at < db_now() - FORGET_SECONDS)
-                )
-            )
+        await self._database.change(_LEAVE, leaving=process_id)
 
     async def count_alive(self, kind: str) -> int:
-        query = (
-            sa.select(sa.func.count())
-            .select_from(processes)
-            .where(processes.c.kind == kind, processes.c.process_id.in_(alive()))
-        )
-        async with self._database.begin() as connection:
-            return (await connection.execute(query)).scalar_one()
+        count: int = await self._database.value(_COUNT_ALIVE, kind=kind)
+        return count

@@ -76,6 +76,10 @@ processes = sa.Table(
 )
 
 
+SQLITE_CLOCK = "hopstream_now"
+"""SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
+
+
 class db_now(GenericFunction[float]):
     """The database's clock, in seconds since 1970."""
 
@@ -90,8 +94,12 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
 
 @compiles(db_now, "sqlite")
 def _sqlite_now(*_: Any, **__: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
+    return f"{SQLITE_CLOCK}()"
 
 
-def is_turn(key: TurnKey) -> sa.ColumnElement[bool]:
-    return (turns.c.session_id == key.session_id) & (turns.c.turn == key.turn)
+IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))
+"""Statements are built once: that takes longer than to run them. The parameters of this condition are `of(key)`."""
+
+
+def of(key: TurnKey) -> dict[str, Any]:
+    return {"of_session": key.session_id, "of_turn": key.turn}

@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 
 from core.errors import NotFound
-from core.store.carried_through import carried_through
 from core.store.database import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Session
@@ -19,7 +18,6 @@ _SELECT = sa.select(
 ).join(turns, (turns.c.session_id == sessions.c.session_id) & (turns.c.turn == sessions.c.last_turn))
 
 
-@carried_through
 class Sessions:
     def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
@@ -32,24 +30,18 @@ class Sessions:
             .order_by(sessions.c.updated_at.desc(), sessions.c.session_id)
             .limit(limit)
         )
-        async with self._database.begin() as connection:
-            rows = await connection.execute(query)
-            return [Session(**row) for row in rows.mappings()]
+        return [Session(**row) for row in await self._database.rows(query)]
 
     async def get(self, session_id: str) -> Session:
         """Raises NotFound."""
-        async with self._database.begin() as connection:
-            rows = await connection.execute(_SELECT.where(self._is(session_id)))
-            row = rows.mappings().one_or_none()
+        row = await self._database.row(_SELECT.where(self._is(session_id)))
         if row is None:
             raise unknown_session(session_id)
         return Session(**row)
 
     async def delete(self, session_id: str) -> None:
         """Raises NotFound."""
-        async with self._database.begin() as connection:
-            result = await connection.execute(sa.delete(sessions).where(self._is(session_id)))
-        if not result.rowcount:
+        if not await self._database.change(sa.delete(sessions).where(self._is(session_id))):
             raise unknown_session(session_id)
 
     def _is(self, session_id: str) -> sa.ColumnElement[bool]:

@@ -65,14 +65,13 @@ class Maker:
 
     async def age(self, seconds: float, *, process: str | None = None, key: TurnKey | None = None) -> None:
         """Let time pass for a process's heartbeat or a turn's times."""
-        async with self._database.begin() as connection:
-            if process is not None:
-                aged = sa.update(processes).where(processes.c.process_id == process)
-                await connection.execute(aged.values(seen_at=processes.c.seen_at - seconds))
-            if key is not None:
-                aged = sa.update(turns).where(turns.c.session_id == key.session_id, turns.c.turn == key.turn)
-                times = {name: turns.c[name] - seconds for name in ("created_at", "queued_at", "finished_at")}
-                await connection.execute(aged.values(**times))
+        if process is not None:
+            aged = sa.update(processes).where(processes.c.process_id == process)
+            await self._database.change(aged.values(seen_at=processes.c.seen_at - seconds))
+        if key is not None:
+            aged = sa.update(turns).where(turns.c.session_id == key.session_id, turns.c.turn == key.turn)
+            times = {name: turns.c[name] - seconds for name in ("created_at", "queued_at", "finished_at")}
+            await self._database.change(aged.values(**times))
 
 
 @pytest.fixture

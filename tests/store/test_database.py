@@ -34,15 +34,13 @@ async def test_the_migrations_make_the_schema_of_the_code(database: Database) ->
     def compare(connection: sa.Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    async with database.begin() as connection:
-        assert await connection.run_sync(compare) == []
+    assert await database.run(compare) == []
 
 
 @pytest.mark.usefixtures("store")
 async def test_the_clock_is_the_database_s(database: Database) -> None:
-    async with database.begin() as connection:
-        now = (await connection.execute(sa.select(db_now()))).scalar_one()
-        later = (await connection.execute(sa.select(db_now() - now))).scalar_one()
+    now = await database.value(sa.select(db_now()))
+    later = await database.value(sa.select(db_now() - now))
     assert 1_700_000_000 < now < 5_000_000_000
     assert 0 <= later < 10
 
@@ -104,8 +102,7 @@ async def test_a_postgresql_that_restarts_is_found_again(postgres: Postgres) -> 
 async def test_a_missing_table_is_no_lost_database(store: Store, database: Database, make: Maker) -> None:
     """A bug must not pass for an outage that passes by itself."""
     await make.queued()
-    async with database.begin() as connection:
-        await connection.execute(sa.text("DROP TABLE processes"))
+    await database.change(sa.text("DROP TABLE processes"))
     with pytest.raises((StoreDown, sa.exc.DBAPIError)) as raised:
         await store.processes.count_alive("worker")
     if not store._database.is_sqlite:  # SQLite's driver calls both an operational error
