@@ -7,6 +7,7 @@ from api.viewer import Wire, view
 from core.feed import Feed
 from core.generation import Run, Stop
 from core.keeper import Keeper
+from core.pace import Pace
 from core.providers.base import Provider
 from core.settings import Settings
 from core.store.records import Turn
@@ -22,6 +23,7 @@ class DirectRuns:
         self._keeper = keeper
         self._provider = provider
         self._settings = settings
+        self._pace = Pace()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def stream(self, turn: Turn, wire: Wire) -> AsyncIterator[bytes]:
@@ -33,6 +35,7 @@ class DirectRuns:
             store=self._store,
             provider=self._provider,
             settings=self._settings,
+            pace=self._pace,
             process_id=self.process_id,
         )
         self._keeper.runs[turn.key] = run

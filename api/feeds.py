@@ -249,8 +249,7 @@ def fill_from_store(feed: Feed, turn: Turn) -> None:
     if turn.attempt > feed.attempt:
         feed.start(turn.attempt, turn.model, turn.restart_reason)
     stored = turn.read_tape()
-    for part in stored.slice(len(feed.tape)):
-        feed.append(part)
+    feed.extend(stored.slice(len(feed.tape)))
     end = turn.end()
     if end is not None:
         feed.finish(end)

@@ -5,7 +5,7 @@ watch. Both watch the same way: a position of their own, and a look at the feed 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from core.events import Batch, Done, End, Event, Failed, Snapshot, Start
@@ -39,8 +39,8 @@ class Feed:
         self.queue_position = None
         self.wake()
 
-    def append(self, part: Part) -> None:
-        self.tape.append(part)
+    def extend(self, parts: Iterable[Part]) -> None:
+        self.tape.extend(parts)
         self.wake()
 
     def finish(self, end: End) -> None:

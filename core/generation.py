@@ -20,12 +20,13 @@ from tenacity import (
 from core.errors import HopstreamError, ProviderDropped, ProviderError, StoreDown, TimeLimit
 from core.events import Done, End, Failed
 from core.feed import Feed
+from core.pace import Pace
 from core.prompt import build_messages
 from core.providers.base import Finish, Provider, Request
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
-from core.tape import Part, cut
+from core.tape import Part, Tape
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -50,7 +51,15 @@ class Run:
     """One claimed turn. `execute()` it once; `stop()` it at any time."""
 
     def __init__(
-        self, turn: Turn, feed: Feed, *, store: Store, provider: Provider, settings: Settings, process_id: str
+        self,
+        turn: Turn,
+        feed: Feed,
+        *,
+        store: Store,
+        provider: Provider,
+        settings: Settings,
+        pace: Pace,
+        process_id: str,
     ) -> None:
         self.turn = turn
         self.feed = feed
@@ -58,6 +67,7 @@ class Run:
         self._store = store
         self._provider = provider
         self._settings = settings
+        self._pace = pace
         self._process_id = process_id
         self._stop: Stop | None = None
         self._answering: asyncio.Task[End] | None = None
@@ -160,20 +170,25 @@ class Run:
         finally:
             await rest.aclose()  # type: ignore[attr-defined]  # providers are async generators
 
-    async def _record(self, first: Part | Finish, rest: AsyncIterator[Part | Finish]) -> Finish:
-        feed, item = self.feed, first
+    async def _record(self, first: list[Part] | Finish, rest: AsyncIterator[list[Part] | Finish]) -> Finish:
+        item = first
         while not isinstance(item, Finish):
-            room = self._settings.max_answer_chars - len(feed.tape)
-            if len(item) > room:
-                if room:
-                    feed.append(cut(item, 0, room))
+            if not self._append(item):
                 return Finish("length")
-            feed.append(item)
+            self._pace.count(len(item))
+            await self._pace.wait()
             following = await anext(rest, None)
             if following is None:
                 raise ProviderDropped("the model's service ended the stream without finishing the answer")
             item = following
         return item
+
+    def _append(self, parts: list[Part]) -> bool:
+        """False: there was no room for all of them."""
+        room = self._settings.max_answer_chars - len(self.feed.tape)
+        has_room = sum(map(len, parts)) <= room
+        self.feed.extend(parts if has_room else Tape(parts).slice(0, room))
+        return has_room
 
     async def _commit(self, end: End) -> bool:
         ownership = self._store.ownership
@@ -191,7 +206,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 async def open_stream(
     provider: Provider, request: Request, retries: int
-) -> tuple[Part | Finish, AsyncIterator[Part | Finish]]:
+) -> tuple[list[Part] | Finish, AsyncIterator[list[Part] | Finish]]:
     """The first part and the stream of the rest, tried again while the service fails before the first part."""
     attempts = AsyncRetrying(
         retry=retry_if_exception(_is_worth_a_retry),
@@ -200,7 +215,7 @@ async def open_stream(
         reraise=True,
     )
 
-    async def begin() -> tuple[Part | Finish, AsyncIterator[Part | Finish]]:
+    async def begin() -> tuple[list[Part] | Finish, AsyncIterator[list[Part] | Finish]]:
         stream = provider.stream(request)
         return await anext(stream), stream
 

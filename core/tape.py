@@ -79,10 +79,20 @@ class Tape:
         self._parts.append(part)
         self._ends.append(self._length)
 
+    def extend(self, parts: Iterable[Part]) -> None:
+        for part in parts:
+            self.append(part)
+
     def slice(self, start: int = 0, end: int | None = None) -> list[Part]:
         """The parts between two positions, neighbours of one kind merged. Positions beyond the end mean the end."""
         stop = self._length if end is None else min(end, self._length)
-        return merge(self._cut(start, stop)) if start < stop else []
+        if start >= stop:
+            return []
+        first = _first_end_after(self._ends, start)
+        begin = self._ends[first - 1] if first else 0
+        if start == begin and stop == self._length:  # the usual question: what is new?
+            return merge(self._parts[first:])
+        return merge([*self._cut(first, start, stop)])
 
     def text(self) -> str:
         return "".join(part.text for part in self._parts if isinstance(part, Text))
@@ -101,8 +111,7 @@ class Tape:
         except msgspec.MsgspecError as error:
             raise BadTape(f"the tape cannot be decoded: {error}") from error
 
-    def _cut(self, start: int, stop: int) -> Iterator[Part]:
-        index = _first_end_after(self._ends, start)
+    def _cut(self, index: int, start: int, stop: int) -> Iterator[Part]:
         while index < len(self._parts):
             part, end = self._parts[index], self._ends[index]
             begin = end - len(part)
@@ -130,8 +139,12 @@ def cut(part: Part, start: int, end: int) -> Part:
             return part
 
 
-def merge(parts: Iterable[Part]) -> list[Part]:
+def merge(parts: list[Part]) -> list[Part]:
     """Join neighbouring texts, and neighbouring reasoning, into one part each."""
+    if len(parts) == 1:
+        return parts
+    if set(map(type, parts)) == {Text}:
+        return [Text("".join([part.text for part in parts]))]  # type: ignore[union-attr]
     merged: list[Part] = []
     run: list[str] = []
     kind: type[Text] | type[Reasoning] | None = None

@@ -14,6 +14,7 @@ from core.feed import Feed
 from core.generation import Run, Stop
 from core.keeper import Keeper
 from core.keys import TurnKey
+from core.pace import Pace
 from core.providers.base import Provider
 from core.settings import Settings
 from core.store.ownership import MAX_LOST_ATTEMPTS, Held
@@ -46,6 +47,7 @@ class Turns:
         self._provider = provider
         self._settings = settings
         self._process_id = process_id
+        self._pace = Pace()
 
     async def handle(self, key: TurnKey, on_stop: OnStop) -> Stop | None:
         """Returns why the turn was stopped from outside, None where it took its course.
@@ -100,6 +102,7 @@ class Turns:
             store=self._store,
             provider=self._provider,
             settings=self._settings,
+            pace=self._pace,
             process_id=self._process_id,
         )
         publisher = Publisher(feed, self._link, self._keeper.lease, turn.attempt)

@@ -62,7 +62,7 @@ async def test(services: Use, spent: Spent, response: Response) -> ProviderTest:
         async with asyncio.timeout(services.settings.provider_timeout):
             async for item in services.provider.stream(request):
                 if not isinstance(item, Finish):
-                    tape.append(item)
+                    tape.extend(item)
     except TimeoutError as error:
         raise ProviderError("the model's service did not answer in time") from error
     response.headers.update(spent)

@@ -35,8 +35,8 @@ class Finish(msgspec.Struct, frozen=True):
 class Provider(Protocol):
     name: str
 
-    def stream(self, request: Request) -> AsyncIterator[Part | Finish]:
-        """Parts in order, then exactly one Finish.
+    def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
+        """Parts in order, those together that came together; then exactly one Finish.
 
         Raises ProviderError before the first part, ProviderDropped after it.
         """

@@ -1,6 +1,7 @@
 """OpenAI's chat completion chunks, as any compatible server sends them, and the parts that they are."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -68,6 +69,16 @@ class ChunkReader:
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self._calls: dict[int, dict[str, str]] = {}
+
+    def read_all(self, events: Iterable[bytes]) -> tuple[list[Part], BadChunk | ErrorChunk | None]:
+        """The parts in the data of several events, up to the first that fails, and how it did."""
+        parts: list[Part] = []
+        try:
+            for data in events:
+                parts += self.read(data)
+        except (BadChunk, ErrorChunk) as failure:
+            return parts, failure
+        return parts, None
 
     def read(self, data: bytes) -> list[Part]:
         """The parts in one event's data. Raises BadChunk, ErrorChunk."""

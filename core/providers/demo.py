@@ -29,7 +29,7 @@ class DemoProvider:
         """`pace` multiplies all waiting; tests use less than 1."""
         self._pace = pace
 
-    async def stream(self, request: Request) -> AsyncIterator[Part | Finish]:
+    async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
         if request.model not in MODELS:
             raise ProviderError(f"the demo provider has no model {request.model!r}; it has {', '.join(MODELS)}")
         await asyncio.sleep(FIRST_TOKEN_SECONDS * self._pace)
@@ -44,7 +44,7 @@ class DemoProvider:
             await asyncio.sleep(max(0.0, start + index / rate * self._pace - asyncio.get_running_loop().time()))
             if index == drop_at:
                 raise ProviderDropped("the demo provider was asked to break off")
-            yield Text(token)
+            yield [Text(token)]
         usage = Usage(sum(len(m.content.split()) for m in request.messages), min(limit, len(tokens)))
         yield Finish("length" if limit < len(tokens) else "stop", usage)
 

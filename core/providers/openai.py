@@ -42,15 +42,17 @@ class OpenAIProvider:
         )
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
 
-    async def stream(self, request: Request) -> AsyncIterator[Part | Finish]:
+    async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
         events, reader = EventReader(), ChunkReader()
         try:
             response = (await self._open(request)).response
             try:
                 async for raw in _raw(response):
-                    for data in events.feed(raw):
-                        for part in reader.read(data):
-                            yield part
+                    parts, failure = reader.read_all(events.feed(raw))
+                    if parts:
+                        yield parts
+                    if failure is not None:
+                        raise failure
                     if reader.is_done:
                         await _drain(response)
                         break
@@ -64,8 +66,8 @@ class OpenAIProvider:
             raise _failure(f"the model's service reported: {str(error)[:MAX_ERROR_CHARS]}", reader.started) from error
         except (BadChunk, EventTooLarge) as error:
             raise _failure("the model's service sent something that is no chat completion", reader.started) from error
-        for call in reader.tool_calls():
-            yield call
+        if calls := reader.tool_calls():
+            yield calls
         if reader.finish_reason is None:
             raise _failure("the model's service ended the stream without finishing the answer", reader.started, True)
         yield Finish(reader.finish_reason, reader.usage)

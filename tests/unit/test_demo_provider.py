@@ -17,7 +17,7 @@ async def _answer(request: Request, tape: Tape) -> Finish:
     async for item in PROVIDER.stream(request):
         if isinstance(item, Finish):
             return item
-        tape.append(item)
+        tape.extend(item)
     raise AssertionError("no finish")
 
 

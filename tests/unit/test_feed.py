@@ -105,7 +105,7 @@ def test_watchers_are_woken_by_every_change() -> None:
     changes: list[Callable[[], None]] = [
         lambda: feed.set_queue_position(3),
         lambda: feed.start(1, "m"),
-        lambda: feed.append(Text("a")),
+        lambda: feed.extend([Text("a")]),
         lambda: feed.finish(Done(1, 1, "stop")),
         lambda: feed.fail(RuntimeError()),
     ]

@@ -11,6 +11,7 @@ from core.errors import HopstreamError, ProviderDropped, ProviderError
 from core.events import Done, Failed, Usage
 from core.feed import Feed
 from core.generation import Run, Stop
+from core.pace import Pace
 from core.providers.base import Finish, Request
 from core.settings import Settings
 from core.store.records import NewTurn, Turn
@@ -35,13 +36,13 @@ class Scripted:
         self._scripts = list(scripts)
         self._endless = endless
 
-    async def stream(self, request: Request) -> AsyncIterator[Part | Finish]:
+    async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
         self.requests.append(request)
         try:
             for item in self._scripts[min(len(self.requests), len(self._scripts)) - 1]:
                 if isinstance(item, Exception):
                     raise item
-                yield item
+                yield item if isinstance(item, Finish) else [item]
             if self._endless:
                 await asyncio.Event().wait()
         finally:
@@ -70,7 +71,15 @@ async def turn(store: Store) -> Turn:
 
 
 def _run(turn: Turn, store: Store, provider: Scripted, **settings: Any) -> Run:
-    return Run(turn, Feed(turn.key), store=store, provider=provider, settings=Settings(**settings), process_id=OWNER)
+    return Run(
+        turn,
+        Feed(turn.key),
+        store=store,
+        provider=provider,
+        settings=Settings(**settings),
+        pace=Pace(),
+        process_id=OWNER,
+    )
 
 
 async def test_an_answer_is_committed_before_its_end_is_shown(store: Store, turn: Turn) -> None:

@@ -41,7 +41,7 @@ async def _answer(provider: OpenAIProvider, model: str, tape: Tape, **options: o
     async for item in provider.stream(request):
         if isinstance(item, Finish):
             return item
-        tape.append(item)
+        tape.extend(item)
     raise AssertionError("no finish")
 
 

@@ -20,7 +20,7 @@ def test_slices_put_together_are_the_whole(tape: Tape, data: st.DataObject) -> N
     cuts = sorted(data.draw(st.lists(st.integers(0, len(tape)), max_size=5)))
     bounds = [0, *cuts, len(tape)]
     pieces = [tape.slice(start, end) for start, end in pairwise(bounds)]
-    assert merge(part for piece in pieces for part in piece) == tape.slice()
+    assert merge([part for piece in pieces for part in piece]) == tape.slice()
 
 
 @given(tapes, st.data())

@@ -25,8 +25,7 @@ def feed() -> Feed:
     """A finished turn."""
     feed = Feed(TurnKey("s", 7))
     feed.start(1, "m")
-    for part in (Reasoning("hm"), Text("Bon"), Text("jour\n"), ToolCall("c1", "now", "{}")):
-        feed.append(part)
+    feed.extend([Reasoning("hm"), Text("Bon"), Text("jour\n"), ToolCall("c1", "now", "{}")])
     feed.finish(Done(1, 11, "stop", Usage(5, 42)))
     return feed
 
