@@ -7,13 +7,14 @@ not queues.
 import asyncio
 from contextlib import suppress
 from time import monotonic
+from typing import cast
 
 import structlog
 
 from core.broker.link import AMQP_ERRORS, Link
 from core.broker.topology import SESSIONS, SNAPSHOT_EVERY, declare_log, log_name, renew_log
 from core.errors import BrokerDown
-from core.events import Batch, Event, Snapshot, Start, encode
+from core.events import Batch, End, Event, Snapshot, Start, encode
 from core.feed import Feed
 from core.keeper import Lease
 
@@ -34,20 +35,20 @@ class Publisher:
         self._lease = lease
         self._routing_key = str(feed.key)
         self._is_log_new = attempt == 1
+        self._has_log = False
         self._attempt = 0
         self._position = 0
+        self._in_flight: list[asyncio.Future[None]] = []
+        """The last batch, and the snapshot that followed it, until it is known that the broker has them."""
         self._since_snapshot = 0
         self._snapshot_at = monotonic()
 
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
-        with self._feed.watch() as changed:
-            has_log = False
+        with self._feed.watch() as self._changed:
             while True:
+                self._changed.clear()
                 try:
-                    if not has_log:
-                        await self._open_log()
-                        has_log = True
                     if await self._publish_growth():
                         return
                 except (BrokerDown, *AMQP_ERRORS) as error:
@@ -58,12 +59,11 @@ class Publisher:
                         turn=self._feed.key.turn,
                         error=type(error).__name__,
                     )
-                    has_log = False
+                    self._has_log = False
                     await asyncio.sleep(RETRY_SECONDS)
                     await self._link.wait_up()
-                    continue
-                await changed.wait()
-                changed.clear()
+                else:
+                    await self._changed.wait()
 
     async def delete_log(self) -> None:
         """The turn is committed: the store has it now. A broker that is away for longer is left to expire the log."""
@@ -86,44 +86,77 @@ class Publisher:
         feed = self._feed
         open_log = declare_log if self._is_log_new else renew_log
         self._is_log_new = False
+        self._in_flight.clear()
         await self._link.call(lambda channel: open_log(channel, feed.key), about=self._routing_key)
         if self._attempt:
             await self._lease.wait_valid()
             snapshot = self._snapshot()
             self._attempt, self._position = feed.attempt, len(feed.tape)
-            await self._send(snapshot)
+            self._send(snapshot)
+            await self._settle()
+        self._has_log = True
 
     async def _publish_growth(self) -> bool:
-        """Publish until there is nothing new; True once the end is out."""
+        """Publish until there is nothing new; True once the end is out. The last batch may still be on its way."""
         feed = self._feed
-        while True:
+        if not self._has_log:
+            await self._open_log()
+        while self._is_behind():
+            await self._settle()
             await self._lease.wait_valid()
-            if feed.attempt != self._attempt:
-                self._attempt, self._position = feed.attempt, 0
-                await self._publish(Start(feed.attempt, feed.model, feed.reason))
-            elif parts := feed.tape.slice(self._position):
-                event = Batch(feed.attempt, self._position, parts)
-                self._position = len(feed.tape)
-                await self._publish(event)
-            elif feed.end is not None:
-                await self._publish(feed.end)
+            event = self._next_event()
+            self._publish(event)
+            if event is feed.end:
+                await self._settle()
                 return True
-            else:
-                return False
+        return False
 
-    async def _publish(self, event: Event) -> None:
+    def _is_behind(self) -> bool:
+        feed = self._feed
+        return feed.attempt != self._attempt or len(feed.tape) > self._position or feed.end is not None
+
+    def _next_event(self) -> Event:
+        """What is new. Only for one that is behind."""
+        feed = self._feed
+        if feed.attempt != self._attempt:
+            self._attempt, self._position = feed.attempt, 0
+            return Start(feed.attempt, feed.model, feed.reason)
+        if parts := feed.tape.slice(self._position):
+            event = Batch(feed.attempt, self._position, parts)
+            self._position = len(feed.tape)
+            return event
+        return cast(End, feed.end)
+
+    def _publish(self, event: Event) -> None:
         self._since_snapshot += 1
-        confirmed = self._send(event)
+        self._send(event)
         if self._since_snapshot >= SNAPSHOT_EVERY or monotonic() - self._snapshot_at >= SNAPSHOT_SECONDS:
-            # The snapshot follows its batch at once. It has to reach a queue, or the log is gone.
-            body, log_queue = encode(self._snapshot()), log_name(self._feed.key)
-            await self._link.lane().publish(body, "", log_queue, mandatory=True)
-        await confirmed
+            # It follows its batch at once, and has to reach a queue, or the log is gone.
+            self._send(self._snapshot(), log_queue=log_name(self._feed.key))
 
     def _snapshot(self) -> Snapshot:
         feed = self._feed
         self._since_snapshot, self._snapshot_at = 0, monotonic()
         return Snapshot(feed.attempt, feed.model, feed.tape.slice(), feed.reason)
 
-    def _send(self, event: Event) -> asyncio.Future[None]:
-        return self._link.lane().publish(encode(event), SESSIONS, self._routing_key)
+    def _send(self, event: Event, log_queue: str | None = None) -> None:
+        """To all who are subscribed, or to the log alone."""
+        lane, body = self._link.lane(), encode(event)
+        if log_queue is None:
+            confirmed = lane.publish(body, SESSIONS, self._routing_key)
+        else:
+            confirmed = lane.publish(body, "", log_queue, mandatory=True)
+        confirmed.add_done_callback(self._notice_loss)
+        self._in_flight.append(confirmed)
+
+    def _notice_loss(self, confirmed: asyncio.Future[None]) -> None:
+        """The model may be silent for long: somebody has to begin again."""
+        if confirmed.cancelled() or confirmed.exception() is not None:
+            self._has_log = False
+            self._changed.set()
+
+    async def _settle(self) -> None:
+        """Everything that was sent has arrived. Raises what kept it from that."""
+        while self._in_flight:
+            await self._in_flight[0]
+            self._in_flight.pop(0)
