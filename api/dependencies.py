@@ -17,7 +17,10 @@ PROTECTED: dict[str, Any] = {"dependencies": [Security(_bearer)], "responses": r
 """What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.access`."""
 
 
-def _services(request: Request) -> Services:
+# All of them are coroutines: FastAPI would run a plain function in a thread.
+
+
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -25,7 +28,7 @@ def _services(request: Request) -> Services:
 Use = Annotated[Services, Depends(_services)]
 
 
-def _is_known(request: Request) -> bool:
+async def _is_known(request: Request) -> bool:
     return request.state.reach is not None
 
 
@@ -33,7 +36,7 @@ IsKnown = Annotated[bool, Depends(_is_known)]
 """False for a stranger, who gets this far on open paths only."""
 
 
-def _caller(request: Request, services: Use) -> Caller:
+async def _caller(request: Request, services: Use) -> Caller:
     reach: Reach | None = request.state.reach
     if reach is None:
         raise Unauthorized("this needs an API key")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, Self
 
 from api.cursor import Cursor
 from core.errors import HopstreamError
@@ -22,11 +22,14 @@ class Wire(Protocol):
     def opening(self) -> bytes: ...
     def queued(self, position: int) -> bytes: ...
     def start(self, cursor: Cursor, model: str) -> bytes: ...
-    def restart(self, cursor: Cursor, reason: str) -> bytes:
-        """Raises Unfinished where the wire cannot take back what it sent."""
+    def restart(self, cursor: Cursor, reason: str, *, has_sent: bool) -> bytes:
+        """`has_sent`: whether `parts` gave any bytes before. Raises Unfinished where the wire cannot take them back."""
         ...
 
-    def parts(self, parts: list[Part], start: Cursor) -> bytes: ...
+    def parts(self, parts: list[Part], start: Cursor) -> bytes:
+        """The same bytes for all viewers of the wire."""
+        ...
+
     def end(self, cursor: Cursor, end: End) -> bytes: ...
     def broken(self, error: Exception) -> bytes:
         """The feed itself broke down. Raises Unfinished where the wire has no words for that."""
@@ -45,41 +48,73 @@ async def view(feed: Feed, cursor: Cursor | None, wire: Wire) -> AsyncIterator[b
     """Everything after `cursor` (None: from the beginning), as it comes, to the end of the turn."""
     at = cursor or Cursor(feed.key.turn, 0, 0)
     queue_position: int | None = None
+    has_sent = False
     yield wire.opening()
-    with feed.watch() as changed:
+    with feed.watch() as changed, Silence(changed) as silence:
         while True:
             changed.clear()
             frames: list[bytes] = []
             if feed.attempt > at.attempt:
                 before, at = at, Cursor(at.turn, feed.attempt, 0)
-                frames.append(_begin(feed, before, at, wire))
+                if before.attempt == 0:
+                    frames.append(wire.start(at, feed.model))
+                else:
+                    frames.append(wire.restart(at, feed.reason or "worker_lost", has_sent=has_sent))
             elif feed.attempt == 0 and feed.queue_position not in (None, queue_position):
                 queue_position = feed.queue_position
                 frames.append(wire.queued(queue_position or 0))
             if feed.attempt == at.attempt and len(feed.tape) > at.position:
-                frames.append(wire.parts(feed.tape.slice(at.position), at))
-                at = at._replace(position=len(feed.tape))
+                growth = _growth(feed, at, wire)
+                has_sent = has_sent or bool(growth)
+                frames.append(growth)
+                at = Cursor(at.turn, at.attempt, len(feed.tape))
             if feed.end is not None:
                 frames.append(wire.end(at._replace(position=feed.end.position + 1), feed.end))
             elif feed.error is not None:
                 frames.append(wire.broken(feed.error))
+            if not frames and silence.is_long:
+                frames.append(wire.ping())
             if frames:
+                silence.end()
                 yield b"".join(frames)
             if feed.end is not None or feed.error is not None:
                 return
-            if not changed.is_set() and not await _wait(changed):
-                yield wire.ping()
+            await changed.wait()
 
 
-def _begin(feed: Feed, before: Cursor, at: Cursor, wire: Wire) -> bytes:
-    if before.attempt == 0:
-        return wire.start(at, feed.model)
-    return wire.restart(at, feed.reason or "worker_lost")
+def _growth(feed: Feed, at: Cursor, wire: Wire) -> bytes:
+    """What is new, framed once for all viewers of a wire."""
+    key = wire.media_type, at
+    framed = feed.framed.get(key)
+    if framed is None:
+        framed = feed.framed[key] = wire.parts(feed.tape.slice(at.position), at)
+    return framed
 
 
-async def _wait(changed: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(PING_SECONDS):
-            return await changed.wait()
-    except TimeoutError:
-        return False
+class Silence:
+    """Wakes a viewer that has sent nothing for long; while it sends, that costs nothing."""
+
+    def __init__(self, wake: asyncio.Event) -> None:
+        self._wake = wake
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> Self:
+        self.end()
+        self._watch()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._timer.cancel()
+
+    @property
+    def is_long(self) -> bool:
+        return self._loop.time() >= self._until
+
+    def end(self) -> None:
+        self._until = self._loop.time() + PING_SECONDS
+
+    def _watch(self) -> None:
+        if self.is_long:
+            self._wake.set()
+        rest = self._until - self._loop.time()
+        self._timer = self._loop.call_later(rest if rest > 0 else PING_SECONDS, self._watch)

@@ -5,7 +5,7 @@ watch. Both watch the same way: a position of their own, and a look at the feed 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 
 from core.events import Batch, Done, End, Event, Failed, Snapshot, Start
@@ -26,6 +26,8 @@ class Feed:
         self.error: Exception | None = None
         """Why the feed itself broke down; its watchers raise it."""
         self.queue_position: int | None = None
+        self.framed: dict[Hashable, bytes] = {}
+        """What a watcher has made of the feed as it is now, for others that need the same; gone with every change."""
         self._watchers: set[asyncio.Event] = set()
 
     @property
@@ -57,6 +59,7 @@ class Feed:
             self.wake()
 
     def wake(self) -> None:
+        self.framed.clear()
         for watcher in self._watchers:
             watcher.set()
 

@@ -25,7 +25,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,  # a job that a busy worker holds back could run elsewhere
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the claim keeps a redelivered job from running twice
     worker_hijack_root_logger=False,
-    worker_send_task_events=True,
+    worker_send_task_events=False,  # Flower turns them on, and so does `celery control enable_events`
     task_queues=[Queue(JOBS, Exchange(""), routing_key=JOBS, queue_arguments=JOBS_ARGUMENTS)],
     task_default_queue=JOBS,
     task_routes={TASK_NAME: {"queue": JOBS}},

@@ -25,7 +25,7 @@ class SseWire:
     def start(self, cursor: Cursor, model: str) -> bytes:
         return _event({"type": "start", "turn": cursor.turn, "attempt": cursor.attempt, "model": model}, cursor)
 
-    def restart(self, cursor: Cursor, reason: str) -> bytes:
+    def restart(self, cursor: Cursor, reason: str, *, has_sent: bool) -> bytes:
         return _event({"type": "restart", "attempt": cursor.attempt, "reason": reason}, cursor)
 
     def parts(self, parts: list[Part], start: Cursor) -> bytes:

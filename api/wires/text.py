@@ -11,9 +11,6 @@ class TextWire:
 
     media_type = "text/plain; charset=utf-8"
 
-    def __init__(self) -> None:
-        self._sent = False
-
     def opening(self) -> bytes:
         return b""
 
@@ -23,15 +20,13 @@ class TextWire:
     def start(self, cursor: Cursor, model: str) -> bytes:
         return b""
 
-    def restart(self, cursor: Cursor, reason: str) -> bytes:
-        if self._sent:
+    def restart(self, cursor: Cursor, reason: str, *, has_sent: bool) -> bytes:
+        if has_sent:
             raise Unfinished(f"the answer was restarted ({reason}) after text was sent")
         return b""
 
     def parts(self, parts: list[Part], start: Cursor) -> bytes:
-        text = "".join(part.text for part in parts if isinstance(part, Text)).encode()
-        self._sent = self._sent or bool(text)
-        return text
+        return "".join(part.text for part in parts if isinstance(part, Text)).encode()
 
     def end(self, cursor: Cursor, end: End) -> bytes:
         if isinstance(end, Failed):

@@ -15,7 +15,7 @@ from core.errors import Closing
 from core.events import Done, Failed, Usage
 from core.feed import Feed
 from core.keys import TurnKey
-from core.tape import Reasoning, Text, ToolCall
+from core.tape import Part, Reasoning, Text, ToolCall
 
 pytestmark = pytest.mark.anyio
 
@@ -117,6 +117,27 @@ async def test_silence_is_filled_with_pings(monkeypatch: pytest.MonkeyPatch) -> 
     await anext(reading)
     assert [await anext(reading) for _ in range(2)] == [b": ping\n\n"] * 2
     await _close(reading)
+
+
+async def test_what_all_viewers_of_a_wire_need_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    framed = []
+
+    def parts(self: SseWire, parts: list[Part], start: Cursor) -> bytes:
+        framed.append(start.position)
+        return f"{start.position}: {parts}".encode()
+
+    monkeypatch.setattr(SseWire, "parts", parts)
+    feed = Feed(TurnKey("s", 1))
+    feed.start(1, "m")
+    readings = [view(feed, None, SseWire()) for _ in range(3)]
+    for reading in readings:
+        await anext(reading)
+    for text in ("ab", "c"):
+        feed.extend([Text(text)])
+        assert len({await anext(reading) for reading in readings}) == 1
+    assert framed == [0, 2]
+    for reading in readings:
+        await _close(reading)
 
 
 async def test_a_viewer_that_leaves_watches_no_more() -> None:
