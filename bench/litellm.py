@@ -12,6 +12,13 @@ from bench.processes import Processes, StartError, free_port
 
 READY_SECONDS = 120.0
 NAME = "litellm"
+ENVIRONMENT = {
+    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # open, as Hopstream is here
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # nothing from the internet
+    "LITELLM_LOG": "ERROR",
+    "NO_DOCS": "True",
+    "PYTHONPATH": "",  # its libraries, not ours
+}
 
 
 async def start(processes: Processes, program: Path, mock: str, models: Sequence[str]) -> str:
@@ -25,7 +32,7 @@ async def start(processes: Processes, program: Path, mock: str, models: Sequence
         NAME,
         str(program),
         *("--config", str(config), "--host", "127.0.0.1", "--port", str(port)),
-        env={"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "NO_DOCS": "True", "PYTHONPATH": ""},
+        env=ENVIRONMENT,
     )
     url = f"http://127.0.0.1:{port}"
 

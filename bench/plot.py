@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from bench.figures import HELD_P99_MS
 from bench.results import Results
@@ -23,19 +24,22 @@ STYLES = {
 def plot(results: Results, path: Path) -> None:
     """Write `path` as PNG and as SVG."""
     mpl.rcParams["svg.hashsalt"] = "hopstream"  # the same figures make the same file
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
     delay, cpu, first = figure.subplots(1, 3)
     _draw(delay, results, lambda mode, n: _figure(results, mode, n, "delay_p99"))
-    delay.set(title="token delay, p99", ylabel="ms", yscale="log")
+    delay.set(title="token delay, p99", ylabel="ms")
     delay.axhline(HELD_P99_MS, color="#444444", linewidth=0.8, linestyle=":")
     _draw(cpu, results, lambda mode, n: math.nan if mode == "mock" else results.cpu(mode, n))
-    cpu.set(title="CPU per token, all its processes", ylabel="µs", ylim=(0, None))
+    cpu.set(title="CPU per token, all its processes", ylabel="µs")
     _draw(first, results, lambda mode, n: math.nan if mode == "mock" else results.added_first_token(mode, n))
-    first.set(title="added to the time to first token", ylabel="ms", yscale="log")
+    first.set(title="added to the time to first token", ylabel="ms")
     for axes in (delay, cpu, first):
-        axes.set_xlabel("sessions of 50 tok/s")
+        axes.set(xlabel="sessions of 50 tok/s", yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.grid(alpha=0.25)
-    delay.legend(frameon=False)
+    figure.legend(*delay.get_legend_handles_labels(), loc="outside lower center", ncols=len(STYLES), frameon=False)
     figure.savefig(path.with_suffix(".png"), dpi=110)
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 

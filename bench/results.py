@@ -32,6 +32,10 @@ class Results(msgspec.Struct):
     def rungs(self) -> list[int]:
         return sorted({sessions for ladders in self.runs for ladder in ladders.values() for sessions in ladder})
 
+    def of(self, mode: str) -> list[int]:
+        """The rungs on which a contender was measured."""
+        return [sessions for sessions in self.rungs if self.figures(mode, sessions) is not None]
+
     def rows(self) -> Iterator[tuple[int, str, Figures]]:
         """Rung by rung, the figures of each contender that was there."""
         for sessions in self.rungs:

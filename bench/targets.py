@@ -43,6 +43,12 @@ def _held_ratio(results: Results) -> float:
     return median([ours / theirs if theirs else math.inf for ours, theirs in pairs])
 
 
+def _cpu_ratio(results: Results) -> float:
+    """LiteLLM does not hold a hundred sessions: the figure of the rung where a token cost it least."""
+    theirs = min((results.cpu("litellm", sessions) for sessions in results.of("litellm")), default=math.nan)
+    return results.cpu("direct", 100) / theirs
+
+
 def _viewer_us(results: Results) -> float:
     return next((audience.api_us for audience in results.viewers if audience.viewers == 100), math.nan)
 
@@ -69,11 +75,7 @@ TARGETS = (
     Target("queue: added to first token at 1 session, ms", lambda r: r.added_first_token("queue", 1), 8),
     Target("queue: CPU per token at 100 sessions, µs", lambda r: r.cpu("queue", 100), 200),
     Target("direct: CPU per token at 100 sessions, µs", lambda r: r.cpu("direct", 100), 60),
-    Target(
-        "direct: CPU per token, of LiteLLM's at 20 sessions",
-        lambda r: r.cpu("direct", 20) / r.cpu("litellm", 20),
-        1 / 8,
-    ),
+    Target("direct: CPU per token at 100 sessions, of LiteLLM's least", _cpu_ratio, 1 / 8),
 )
 
 
