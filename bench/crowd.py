@@ -20,10 +20,10 @@ from bench.usage import Usage
 SESSIONS, IDLE = 1000, 2000
 WORKERS = 2
 RATE = 5.0
-TOKENS = 600
-"""Two minutes: until all have come and been measured."""
-ARRIVALS_PER_SECOND = 40.0
-"""Each of them attaches, and has a log and a binding made: 40 are a busy hour of a site with millions of users."""
+TOKENS = 1000
+"""More than three minutes: until all have come and been measured."""
+ARRIVALS_PER_SECOND = 25.0
+"""Each of them attaches, and has a log and a binding made: 25 are a busy hour of a site with millions of users."""
 SETTLE_SECONDS = 10.0
 
 
