@@ -19,7 +19,7 @@ from core.events import Done
 from core.feed import Feed
 from core.keys import TurnKey
 from core.settings import Settings
-from core.store.records import NewTurn, Turn
+from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class Chat:
         self._direct = direct
         self._settings = settings
 
-    async def ask(self, request: ChatRequest) -> Turn:
+    async def ask(self, request: ChatRequest) -> Created:
         """Store the turn, and in queue mode queue its job.
 
         Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull.
@@ -44,7 +44,7 @@ class Chat:
         self._check_length(request.message)
         if request.mode == "queue":  # before anything is stored
             self._link.channel()
-        turn = await self._create(request)
+        turn, position = await self._create(request)
         if turn.mode == "queue":
             try:
                 await self._link.call(lambda channel: publish_job(channel, turn.key))
@@ -52,10 +52,7 @@ class Chat:
                 if await self._store.turns.discard(turn.key):
                     raise
         log.info("turn accepted", action="chat.ask", session_id=turn.session_id, turn=turn.turn, mode=turn.mode)
-        return turn
-
-    async def position(self, turn: Turn) -> int:
-        return await self._store.turns.position(turn)
+        return Created(turn, position)
 
     def answer_directly(self, turn: Turn, wire: Wire) -> AsyncIterator[bytes]:
         return self._direct.stream(turn, wire)
@@ -118,7 +115,7 @@ class Chat:
         if len(message) > limit:
             raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
 
-    async def _create(self, request: ChatRequest) -> Turn:
+    async def _create(self, request: ChatRequest) -> Created:
         new = NewTurn(
             session_id=request.session_id or secrets.token_urlsafe(16),
             mode=request.mode,

@@ -32,7 +32,7 @@ async def ask(
 ) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
     chat = caller.chat
-    turn = await chat.ask(request)
+    turn, position = await chat.ask(request)
     headers = {"X-Session-ID": turn.session_id, **spent}
     if turn.mode == "direct":
         wire = choose_wire(accept, TextWire)
@@ -44,7 +44,7 @@ async def ask(
     accepted = ChatAccepted(
         session_id=turn.session_id,
         turn=turn.turn,
-        position=await chat.position(turn),
+        position=position,
         stream_url=caller.stream_url(turn),
     )
     return JSONResponse(accepted.model_dump(), 202, headers)

@@ -76,11 +76,7 @@ class Database:
 
     async def run_unready(self, work: Work[T]) -> T:
         """The same for whoever brings the schema up to date."""
-        try:
-            async with asyncio.timeout(BUSY_SECONDS if self.is_sqlite else CONNECT_SECONDS):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise _store_down() from error
+        await self._wait_for_thread()
         transaction = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
         transaction.add_done_callback(lambda _: self._free.release())
         return await asyncio.shield(transaction)
@@ -96,6 +92,16 @@ class Database:
             return
         self._engine.dispose()
 
+    async def _wait_for_thread(self) -> None:
+        if not self._free.locked():  # the usual case, without a timer
+            await self._free.acquire()
+            return
+        try:
+            async with asyncio.timeout(BUSY_SECONDS if self.is_sqlite else CONNECT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise _store_down() from error
+
     def _transact(self, work: Work[T]) -> T:
         try:
             with self._engine.begin() as connection:
@@ -108,20 +114,15 @@ class Database:
             raise StoreDown("the database closed the connection", retry_after=2) from error
 
     def _create_engine(self) -> sa.Engine:
-        """Parameters are hidden from errors, which are logged: they are people's messages."""
+        """Parameters are hidden from errors, which are logged: they are people's messages. The connection that was used
+        last comes first: it has its statements ready."""
+        options: dict[str, Any] = {"pool_size": POOL_SIZE, "pool_use_lifo": True, "hide_parameters": True}
         if not self.is_sqlite:
-            return sa.create_engine(
-                self.url,
-                pool_size=POOL_SIZE,
-                hide_parameters=True,
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": CONNECT_SECONDS},
-            )
+            connect_args = {"connect_timeout": CONNECT_SECONDS}
+            return sa.create_engine(self.url, **options, pool_pre_ping=True, connect_args=connect_args)
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(
-            self.url, pool_size=POOL_SIZE, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
-        )
+        engine = sa.create_engine(self.url, **options, connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(engine, "connect", _set_up_sqlite)
         return engine
 

@@ -1,6 +1,6 @@
 """What the store hands out: immutable copies of rows."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -100,6 +100,12 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     replaces: int | None = None
     owner: str | None = None
     """The API process of a direct turn, which runs from the start; None in queue mode."""
+
+
+class Created(NamedTuple):
+    turn: Turn
+    position: int
+    """Its place in the queue, 1 is next; in direct mode the one that it would have."""
 
 
 class Exchange(msgspec.Struct, frozen=True):

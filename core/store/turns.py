@@ -11,7 +11,7 @@ from core.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.keys import TurnKey
 from core.store.database import Database
 from core.store.reach import EVERYTHING, Reach
-from core.store.records import Exchange, NewTurn, Status, Turn
+from core.store.records import Created, Exchange, NewTurn, Status, Turn
 from core.store.schema import IS_TURN, db_now, of, sessions, turns
 from core.store.sessions import unknown_session
 from core.tape import Tape
@@ -20,6 +20,9 @@ TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
 HISTORY_TURNS = 200
 """No prompt looks further back, whatever its character budget."""
+
+_QUEUED = turns.c.status == "queued"
+_COUNT_QUEUED = sa.select(sa.func.count()).where(_QUEUED)
 
 
 class _Statements:
@@ -32,7 +35,8 @@ class _Statements:
         self.get = sa.select(turns).where(IS_TURN, in_reach)
         self.latest = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn.desc()).limit(1)
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
-        # A write comes first, so that two requests of one session wait for one another in either database.
+        # A write comes first, so that two requests of one session wait for one another in either database. It tells
+        # how many turns wait, too: one statement less.
         self.next_number = (
             insert(sessions)
             .values(key_name=reach.key_name, last_turn=1, created_at=db_now(), updated_at=db_now())
@@ -41,7 +45,7 @@ class _Statements:
                 set_={"last_turn": sessions.c.last_turn + 1, "updated_at": db_now()},
                 where=reach.has_session(),
             )
-            .returning(sessions.c.last_turn)
+            .returning(sessions.c.last_turn, _COUNT_QUEUED.scalar_subquery())
         )
         latest_turn = sa.select(sa.func.max(turns.c.turn)).where(of_session).scalar_subquery()
         here = of_session & (turns.c.turn == latest_turn) & in_reach
@@ -55,8 +59,6 @@ class _Statements:
 
 _statements = cache(_Statements)
 
-_QUEUED = turns.c.status == "queued"
-_COUNT_QUEUED = sa.select(sa.func.count()).where(_QUEUED)
 _COUNT_AHEAD = _COUNT_QUEUED.where(turns.c.created_at < sa.bindparam("at"))
 _LIST_QUEUED = sa.select(turns.c.session_id, turns.c.turn).where(_QUEUED).order_by(turns.c.created_at)
 _INSERT = sa.insert(turns).values(lost_attempts=0, cancel_requested=False, created_at=db_now()).returning(*turns.c)
@@ -88,7 +90,7 @@ class Turns:
         self._database = database
         self._statements = _statements(reach, database.is_sqlite)
 
-    async def create(self, new: NewTurn, max_queued: int | None = None) -> Turn:
+    async def create(self, new: NewTurn, max_queued: int | None = None) -> Created:
         """Insert the session's next turn, and the session if it is its first.
 
         `max_queued`: so many may wait before it in queue mode; requests that come together may exceed that by as many
@@ -171,10 +173,13 @@ class Turns:
 
         return await self._database.run(discard)
 
-    def _create(self, connection: sa.Connection, new: NewTurn, max_queued: int | None) -> Turn:
-        number = self._next_number(connection, new)
+    def _create(self, connection: sa.Connection, new: NewTurn, max_queued: int | None) -> Created:
+        number, waiting = self._next_number(connection, new)
         if new.replaces is not None and new.replaces != number - 1:
             raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; that is turn {number - 1}")
+        is_queued = new.mode == "queue"
+        if is_queued and max_queued is not None and waiting >= max_queued:
+            raise QueueFull(waiting, max_queued)
         values = {
             "session_id": new.session_id,
             "turn": number,
@@ -185,18 +190,15 @@ class Turns:
             "options": new.options,
             "replaces": new.replaces,
         }
-        if new.mode == "direct":
-            return Turn(**connection.execute(_INSERT_DIRECT, values).mappings().one())
-        waiting: int = connection.execute(_COUNT_QUEUED).scalar_one()
-        if max_queued is not None and waiting >= max_queued:
-            raise QueueFull(waiting, max_queued)
-        row = connection.execute(_INSERT_QUEUED, values).mappings().one()
-        return Turn(**row)
+        row = connection.execute(_INSERT_QUEUED if is_queued else _INSERT_DIRECT, values).mappings().one()
+        return Created(Turn(**row), waiting + 1)
 
-    def _next_number(self, connection: sa.Connection, new: NewTurn) -> int:
+    def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
+        """With how many turns wait for a worker."""
         title = " ".join(new.message.split())[:TITLE_CHARS]
         found = connection.execute(self._statements.next_number, {"session_id": new.session_id, "title": title})
-        number: int | None = found.scalar_one_or_none()
-        if number is None:
+        row = found.one_or_none()
+        if row is None:
             raise unknown_session(new.session_id)
-        return number
+        number, waiting = row
+        return number, waiting

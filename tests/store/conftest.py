@@ -51,7 +51,7 @@ class Maker:
 
     async def queued(self, session_id: str = "s", **fields: Any) -> Turn:
         given = {"mode": "queue", "model": "m", "message": "hi", "options": {}, **fields}
-        return await self._store.turns.create(NewTurn(session_id=session_id, **given))
+        return (await self._store.turns.create(NewTurn(session_id=session_id, **given))).turn
 
     async def process(self, process_id: str, kind: str = "worker") -> str:
         """A process that is alive."""

@@ -7,7 +7,7 @@ import pytest
 from core.errors import NotFound, TurnRunning
 from core.keys import TurnKey
 from core.store.reach import Reach
-from core.store.records import NewTurn, Turn
+from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store
 from tests.store.conftest import Maker
 
@@ -20,11 +20,11 @@ def new(session_id: str) -> NewTurn:
 
 async def test_a_session_is_there_for_the_key_that_made_it(store: Store) -> None:
     alice = store.within(Reach("alice"))
-    turn = await alice.turns.create(new("s"))
+    turn, _ = await alice.turns.create(new("s"))
     assert await alice.turns.get(turn.key) == await alice.turns.latest("s") == await store.turns.get(turn.key)
     assert [session.session_id for session in await alice.sessions.recent(9)] == ["s"]
     assert (await alice.turns.request_cancel("s")).finish_reason == "cancelled"
-    assert (await alice.turns.create(new("s"))).turn == 2
+    assert (await alice.turns.create(new("s"))).turn.turn == 2
     assert len(await alice.turns.of_session("s")) == 2
     await alice.sessions.delete("s")
     with pytest.raises(NotFound):
@@ -34,7 +34,7 @@ async def test_a_session_is_there_for_the_key_that_made_it(store: Store) -> None
 @pytest.mark.parametrize("owner", ["alice", None])
 async def test_for_another_key_it_is_not(store: Store, owner: str | None) -> None:
     """Neither is one that was made while there were no keys."""
-    turn = await store.within(Reach(owner)).turns.create(new("s"))
+    turn, _ = await store.within(Reach(owner)).turns.create(new("s"))
     bob = store.within(Reach("bob"))
     for asking in (
         bob.turns.create(new("s")),
@@ -56,7 +56,7 @@ async def test_two_keys_that_want_one_name_at_once(store: Store) -> None:
     made = await asyncio.gather(
         *(store.within(Reach(key)).turns.create(new("s")) for key in keys), return_exceptions=True
     )
-    (first,) = [(key, turn) for key, turn in zip(keys, made, strict=True) if isinstance(turn, Turn)]
+    (first,) = [(key, turn) for key, turn in zip(keys, made, strict=True) if isinstance(turn, Created)]
     for key, outcome in zip(keys, made, strict=True):
         if outcome is not first[1]:
             assert isinstance(outcome, TurnRunning if key == first[0] else NotFound)

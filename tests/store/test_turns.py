@@ -8,7 +8,7 @@ import pytest
 from core.errors import NotFound, ReplaceConflict, TurnRunning
 from core.events import Done, Failed, Usage
 from core.keys import TurnKey
-from core.store.records import Exchange
+from core.store.records import Exchange, NewTurn
 from core.store.store import Store
 from core.tape import Reasoning, Tape, Text, ToolCall
 from tests.store.conftest import Maker
@@ -123,6 +123,8 @@ async def test_the_queue_is_in_order(store: Store, make: Maker) -> None:
     await make.running(W, "d")
     assert await store.turns.queued() == [turn.key for turn in turns]
     assert [await store.turns.position(turn) for turn in turns] == [1, 2, 3]
+    last = NewTurn(session_id="e", mode="queue", model="m", message="hi", options={})
+    assert (await store.turns.create(last)).position == 4
     await store.turns.request_cancel("a")
     assert await store.turns.position(turns[2]) == 2
     assert await store.turns.statuses([turns[0].key, turns[1].key, TurnKey("x", 1)]) == {

@@ -65,7 +65,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 @pytest.fixture
 async def turn(store: Store) -> Turn:
     new = NewTurn(session_id="s", mode="queue", model="m", message="hi", options={})
-    claimed = await store.ownership.claim((await store.turns.create(new)).key, OWNER)
+    claimed = await store.ownership.claim((await store.turns.create(new)).turn.key, OWNER)
     assert isinstance(claimed, Turn)
     return claimed
 
