@@ -51,6 +51,7 @@ class Chat:
             except BrokerDown:
                 if await self._store.turns.discard(turn.key):
                     raise
+            self._feeds.expect(turn.key, position)
         log.info("turn accepted", action="chat.ask", session_id=turn.session_id, turn=turn.turn, mode=turn.mode)
         return Created(turn, position)
 

@@ -21,7 +21,9 @@ from core.store.store import Store
 log = structlog.get_logger()
 
 LINGER_SECONDS = 5.0
-"""A feed that nobody watches is kept this long: a reload or a reconnect finds it filled."""
+"""A feed that nobody watches any more is kept this long: a reload or a reconnect finds it filled."""
+EXPECT_SECONDS = 1.0
+"""One that nobody watches yet: behind a load balancer its stream may be asked of another process."""
 RETRY_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 """How often the store is asked about feeds that hear nothing: queue positions, and ends whose event was lost."""
@@ -73,23 +75,32 @@ class Feeds:
         for filled in self._filled.values():
             _closed(filled.feed)
 
+    def expect(self, key: TurnKey, queue_position: int) -> None:
+        """A turn was queued here, so its stream will be asked for here next: hear it from its start. Then there is
+        nothing to fill when the viewer comes, and no log to read."""
+        if not self._closing:
+            self._feed_of(key).feed.set_queue_position(queue_position)
+
     @asynccontextmanager
     async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
         """The feed of a turn of queue mode, shared by all its viewers."""
         if self._closing:
             yield _closed(Feed(key))
             return
+        filled = self._feed_of(key)
+        filled.enter()
+        try:
+            yield filled.feed
+        finally:
+            filled.leave()
+
+    def _feed_of(self, key: TurnKey) -> "FilledFeed":
         filled = self._filled.get(key)
         if filled is None:
             filled = self._filled[key] = FilledFeed(
                 key, self._store, self._inbox, self._logs, on_done=lambda: self._filled.pop(key, None)
             )
-        filled.viewers += 1
-        try:
-            yield filled.feed
-        finally:
-            filled.viewers -= 1
-            filled.changed.set()
+        return filled
 
     def _refill_all(self) -> None:
         for filled in self._filled.values():
@@ -128,8 +139,10 @@ class FilledFeed:
 
     def __init__(self, key: TurnKey, store: Store, inbox: Inbox, logs: Link, on_done: Callable[[], object]) -> None:
         self.feed = Feed(key)
-        self.viewers = 0
-        self.changed = asyncio.Event()
+        self._viewers = 0
+        self._patience = EXPECT_SECONDS
+        """How long it is kept without a viewer."""
+        self._changed = asyncio.Event()
         """Set when the task has to look: a hole, a viewer gone, the end."""
         self._has_hole = True
         self._pending: list[Event] | None = None
@@ -140,9 +153,19 @@ class FilledFeed:
         self._on_done = on_done
         self._task = asyncio.create_task(self._own(), name=f"feed {key}")
 
+    def enter(self) -> None:
+        """A viewer comes."""
+        self._viewers += 1
+        self._patience = LINGER_SECONDS
+        self._changed.set()
+
+    def leave(self) -> None:
+        self._viewers -= 1
+        self._changed.set()
+
     def refill(self) -> None:
         self._has_hole = True
-        self.changed.set()
+        self._changed.set()
 
     async def stop(self) -> None:
         self._task.cancel()
@@ -151,10 +174,11 @@ class FilledFeed:
 
     async def _own(self) -> None:
         try:
+            await self._fill()
             while True:
                 await self._serve()
                 await self._inbox.unsubscribe(self.feed.key)
-                if not self.viewers:  # nobody came while we said goodbye to the broker
+                if not self._viewers:  # nobody came while we said goodbye to the broker
                     return
                 self._has_hole = True
         except Exception as error:
@@ -166,22 +190,21 @@ class FilledFeed:
     async def _serve(self) -> None:
         """Keep the feed filled until nobody watches it any more."""
         while True:
-            self.changed.clear()
+            self._changed.clear()
             over = self.feed.end is not None or self.feed.error is not None
-            if not self.viewers and (over or not await self._somebody_returns()):
+            if not self._viewers and (over or not await self._somebody_comes()):
                 return
             if self._has_hole and not over:
                 await self._fill()
             else:
-                await self.changed.wait()
+                await self._changed.wait()
 
-    async def _somebody_returns(self) -> bool:
-        """Wait for the linger time, or until there is something to tell whether the feed lives on."""
+    async def _somebody_comes(self) -> bool:
         try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                while not self.viewers:
-                    await self.changed.wait()
-                    self.changed.clear()
+            async with asyncio.timeout(self._patience):
+                while not self._viewers:
+                    await self._changed.wait()
+                    self._changed.clear()
         except TimeoutError:
             return False
         return True
@@ -212,7 +235,8 @@ class FilledFeed:
             fill_from_store(feed, turn)
             return True
         if turn.status == "queued":  # there is no log yet
-            feed.set_queue_position(await self._store.turns.position(turn))
+            if feed.queue_position is None:
+                feed.set_queue_position(await self._store.turns.position(turn))
             return is_subscribed and self._apply_all(pending)
         events = await self._logs.hold(read_log(self._logs, feed.key))
         return is_subscribed and self._apply_all([*events, *pending])
@@ -233,7 +257,7 @@ class FilledFeed:
     def _on_event(self, event: Event) -> None:
         if self.feed.apply(event):
             if self.feed.end is not None:
-                self.changed.set()
+                self._changed.set()
         elif self._pending is None:
             self.refill()
         elif len(self._pending) < MAX_PENDING:
