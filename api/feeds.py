@@ -24,6 +24,8 @@ LINGER_SECONDS = 5.0
 """A feed that nobody watches any more is kept this long: a reload or a reconnect finds it filled."""
 EXPECT_SECONDS = 1.0
 """One that nobody watches yet: behind a load balancer its stream may be asked of another process."""
+START_SECONDS = 0.5
+"""How long the start of a turn that was just queued is waited for before the store is asked what became of it."""
 RETRY_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 """How often the store is asked about feeds that hear nothing: queue positions, and ends whose event was lost."""
@@ -79,7 +81,7 @@ class Feeds:
         """A turn was queued here, so its stream will be asked for here next: hear it from its start. Then there is
         nothing to fill when the viewer comes, and no log to read."""
         if not self._closing:
-            self._feed_of(key).feed.set_queue_position(queue_position)
+            self._feed_of(key, is_new=True).feed.set_queue_position(queue_position)
 
     @asynccontextmanager
     async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
@@ -94,12 +96,14 @@ class Feeds:
         finally:
             filled.leave()
 
-    def _feed_of(self, key: TurnKey) -> "FilledFeed":
+    def _feed_of(self, key: TurnKey, *, is_new: bool = False) -> "FilledFeed":
         filled = self._filled.get(key)
         if filled is None:
-            filled = self._filled[key] = FilledFeed(
-                key, self._store, self._inbox, self._logs, on_done=lambda: self._filled.pop(key, None)
-            )
+
+            def forget() -> None:
+                del self._filled[key]
+
+            filled = self._filled[key] = FilledFeed(key, self._store, self._inbox, self._logs, forget, is_new=is_new)
         return filled
 
     def _refill_all(self) -> None:
@@ -137,8 +141,19 @@ class Feeds:
 class FilledFeed:
     """One feed and the task that owns it: nobody else subscribes, reads its log or fills it."""
 
-    def __init__(self, key: TurnKey, store: Store, inbox: Inbox, logs: Link, on_done: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        key: TurnKey,
+        store: Store,
+        inbox: Inbox,
+        logs: Link,
+        on_done: Callable[[], None],
+        *,
+        is_new: bool,
+    ) -> None:
+        """`is_new`: the turn was queued a moment ago."""
         self.feed = Feed(key)
+        self._is_new = is_new
         self._viewers = 0
         self._patience = EXPECT_SECONDS
         """How long it is kept without a viewer."""
@@ -226,6 +241,8 @@ class FilledFeed:
     async def _try_to_fill(self, pending: list[Event]) -> bool:
         feed = self.feed
         is_subscribed = await self._subscribe()
+        if self._is_new and is_subscribed and await self._hears_start():
+            return self._apply_all(pending)
         try:
             turn = await self._store.turns.get(feed.key)
         except NotFound as error:
@@ -240,6 +257,16 @@ class FilledFeed:
             return is_subscribed and self._apply_all(pending)
         events = await self._logs.hold(read_log(self._logs, feed.key))
         return is_subscribed and self._apply_all([*events, *pending])
+
+    async def _hears_start(self) -> bool:
+        """Whoever has heard a turn's start has missed nothing."""
+        self._is_new = False
+        with self.feed.watch() as changed, suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while not self.feed.attempt:
+                    await changed.wait()
+                    changed.clear()
+        return self.feed.attempt > 0
 
     async def _subscribe(self) -> bool:
         try:
