@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import cast
+from typing import Any, cast
 
 import httpx2
+import msgspec
 import openai
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
 
@@ -33,12 +34,12 @@ class OpenAIProvider:
 
     def __init__(self, api_key: str, base_url: str | None, timeout: float) -> None:
         """`timeout`: seconds without a byte after which the service counts as failed."""
-        self._client = AsyncOpenAI(
+        self._client = _Client(
             api_key=api_key,
             base_url=base_url,
             timeout=timeout,
             max_retries=0,  # the generation retries, and honours Retry-After in one place
-            http_client=DefaultAioHttpClient(timeout=timeout),
+            http_client=_Http(timeout=timeout),
         )
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
 
@@ -89,6 +90,34 @@ class OpenAIProvider:
         return await self._client.post(
             "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
         )
+
+
+class _Http(DefaultAioHttpClient):
+    """Sends straight by its transport: auth, cookies and hooks, which nothing here uses, take longer than that."""
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        response = await self._transport_for_url(request.url).handle_async_request(request)
+        response.request = request
+        if response.has_redirect_location:
+            await response.aclose()
+            return await super().send(request, stream=stream, **options)
+        if not stream:
+            await response.aread()
+        return response
+
+
+class _Client(AsyncOpenAI):
+    """Builds a request's headers and URL once: they are the same for every chat completion."""
+
+    _first: httpx2.Request | None = None
+
+    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
+        first = self._first
+        if first is None:
+            first = self._first = super()._build_request(options, retries_taken=retries_taken)
+            del first.headers["content-length"]
+        body = msgspec.json.encode(options.json_data)
+        return httpx2.Request("POST", first.url, headers=first.headers, content=body, extensions=first.extensions)
 
 
 def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:

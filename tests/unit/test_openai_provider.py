@@ -7,6 +7,8 @@ from email.utils import format_datetime
 import httpx2
 import openai
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bench.mock_upstream import MockUpstream
 from core.errors import ProviderDropped, ProviderError
@@ -130,3 +132,25 @@ def _refusal(retry_after: str) -> openai.APIStatusError:
     request = httpx2.Request("POST", "http://localhost")
     response = httpx2.Response(429, headers={"retry-after": retry_after}, request=request)
     return openai.RateLimitError("slow down", response=response, body=None)
+
+
+async def test_every_request_says_what_is_its_own(provider: OpenAIProvider, mock: MockUpstream) -> None:
+    for question in ("first", "second, and longer"):
+        async for _ in provider.stream(Request("mock?tokens=1", [Message("user", question)], {"temperature": 0.5})):
+            pass
+        asked = mock.stats.last_request
+        assert asked is not None
+        assert (asked.messages[-1]["content"], asked.authorized) == (question, True)
+
+
+async def test_a_redirect_is_followed(mock: MockUpstream) -> None:
+    async def redirect(request: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": f"{mock.base_url}/chat/completions"})
+
+    moved = web.Application()
+    moved.router.add_post("/old/chat/completions", redirect)
+    async with TestServer(moved) as server:
+        provider = OpenAIProvider("secret-key", str(server.make_url("/old")), TIMEOUT)
+        assert (await _answer(provider, "mock?tokens=3", tape := Tape())).reason == "stop"
+        await provider.close()
+    assert tape.text() == numbered(3)
