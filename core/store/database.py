@@ -6,6 +6,7 @@ commit, which costs more than the database does.
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,8 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.is_migrated = False
         self._engine = self._create_engine()
+        self._here = threading.local()
+        self._held: list[sa.Connection] = []
         self._threads = ThreadPoolExecutor(POOL_SIZE, "store")
         self._free = asyncio.Semaphore(POOL_SIZE)
 
@@ -90,6 +93,8 @@ class Database:
                     await self._free.acquire()
         except TimeoutError:
             return
+        for connection in self._held:
+            connection.close()
         self._engine.dispose()
 
     async def _wait_for_thread(self) -> None:
@@ -104,7 +109,11 @@ class Database:
 
     def _transact(self, work: Work[T]) -> T:
         try:
-            with self._engine.begin() as connection:
+            if not self.is_sqlite:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            connection = self._connection()
+            with connection.begin():
                 return work(connection)
         except (OperationalError, InterfaceError, OSError) as error:
             raise _store_down() from error
@@ -113,9 +122,17 @@ class Database:
                 raise
             raise StoreDown("the database closed the connection", retry_after=2) from error
 
+    def _connection(self) -> sa.Connection:
+        """SQLite's of this thread. Nothing can happen to it while it rests, so no pool has to hand it out."""
+        held: sa.Connection | None = getattr(self._here, "connection", None)
+        if held is None:
+            held = self._here.connection = self._engine.connect()
+            self._held.append(held)
+        return held
+
     def _create_engine(self) -> sa.Engine:
-        """Parameters are hidden from errors, which are logged: they are people's messages. The connection that was used
-        last comes first: it has its statements ready."""
+        """Parameters are hidden from errors, which are logged: they are people's messages. Of PostgreSQL's connections
+        the one that was used last comes first: it has its statements ready."""
         options: dict[str, Any] = {"pool_size": POOL_SIZE, "pool_use_lifo": True, "hide_parameters": True}
         if not self.is_sqlite:
             connect_args = {"connect_timeout": CONNECT_SECONDS}
