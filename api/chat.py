@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
@@ -10,7 +10,6 @@ from api.cursor import Cursor
 from api.direct import DirectRuns
 from api.feeds import Feeds, fill_from_store
 from api.models import ChatRequest
-from api.viewer import Wire, view
 from core.broker.jobs import publish_job
 from core.broker.link import Link
 from core.broker.session_log import close_log
@@ -55,8 +54,8 @@ class Chat:
         log.info("turn accepted", action="chat.ask", session_id=turn.session_id, turn=turn.turn, mode=turn.mode)
         return Created(turn, position)
 
-    def answer_directly(self, turn: Turn, wire: Wire) -> AsyncIterator[bytes]:
-        return self._direct.stream(turn, wire)
+    def answer_directly(self, turn: Turn) -> AbstractAsyncContextManager[Feed]:
+        return self._direct.answer(turn)
 
     async def find(self, session_id: str, turn: int | None, last_event_id: str | None) -> tuple[Turn, Cursor | None]:
         """The turn to stream and where to go on. Raises NotFound, InvalidEventId, DirectTurn."""
@@ -72,17 +71,13 @@ class Chat:
             raise DirectTurn("this turn runs in direct mode; it can be read by others once it is finished")
         return found, cursor
 
-    async def stream(self, turn: Turn, cursor: Cursor | None, wire: Wire) -> AsyncIterator[bytes]:
-        """The events of a turn after `cursor`: from the store once it is finished, else live."""
-        if turn.finished:
-            feed = Feed(turn.key)
-            fill_from_store(feed, turn)
-            async for frame in view(feed, cursor, wire):
-                yield frame
-            return
-        async with self._feeds.attach(turn.key) as feed:
-            async for frame in view(feed, cursor, wire):
-                yield frame
+    def watch(self, turn: Turn) -> AbstractAsyncContextManager[Feed]:
+        """The feed of a turn: from the store once it is finished, else live."""
+        if not turn.finished:
+            return self._feeds.attach(turn.key)
+        feed = Feed(turn.key)
+        fill_from_store(feed, turn)
+        return nullcontext(feed)
 
     async def cancel(self, session_id: str) -> Turn:
         """Raises NotFound. A running turn ends by its owner, which looks for this several times a second."""

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from api.viewer import Wire, view
 from core.feed import Feed
 from core.generation import Run, Stop
 from core.keeper import Keeper
@@ -26,8 +26,9 @@ class DirectRuns:
         self._pace = Pace()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def stream(self, turn: Turn, wire: Wire) -> AsyncIterator[bytes]:
-        """Answer a turn that this process has created for itself."""
+    @asynccontextmanager
+    async def answer(self, turn: Turn) -> AsyncIterator[Feed]:
+        """Answer a turn that this process has created for itself; whoever leaves early cancels it."""
         feed = Feed(turn.key)
         run = Run(
             turn,
@@ -43,8 +44,7 @@ class DirectRuns:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            async for frame in view(feed, None, wire):
-                yield frame
+            yield feed
         finally:
             run.stop(Stop.CANCELLED)
 

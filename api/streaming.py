@@ -1,43 +1,77 @@
-"""The response of a stream: ready-made bytes, and a break where the wire asks for one."""
+"""The response of a stream: a feed in the words of a wire, for as long as its client is there."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 
 import structlog
-from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from api.viewer import Unfinished, Wire
+from api.cursor import Cursor
+from api.viewer import Unfinished, Wire, view
 from api.wires.sse import SseWire
 from api.wires.text import TextWire
 from core.errors import ProviderError
+from core.feed import Feed
 
 log = structlog.get_logger()
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-class WireResponse(StreamingResponse):
-    def __init__(self, frames: AsyncIterator[bytes], wire: Wire, headers: dict[str, str] | None = None) -> None:
-        super().__init__(frames, headers={**STREAM_HEADERS, **(headers or {})}, media_type=wire.media_type)
+class StreamResponse(Response):
+    """Everything after `cursor`. `watching` is left as soon as the client is gone.
 
-    async def stream_response(self, send: Send) -> None:
-        """An unfinished answer has no last chunk: the client's HTTP library reports it as cut off."""
+    Plain text has no words for an error, so there the status waits for the first text. Raises ProviderError.
+    """
+
+    def __init__(
+        self,
+        watching: AbstractAsyncContextManager[Feed],
+        cursor: Cursor | None,
+        wire: Wire,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.status_code = 200
+        self.media_type = wire.media_type
+        self.background = None
+        self.init_headers({**STREAM_HEADERS, **(headers or {})})
+        self._watching = watching
+        self._cursor = cursor
+        self._wire = wire
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().stream_response(send)
-        except Unfinished:
+            async with asyncio.timeout(None) as presence:
+                leaving = asyncio.create_task(_until_gone(receive, presence))
+                try:
+                    async with self._watching as feed, aclosing(view(feed, self._cursor, self._wire)) as frames:
+                        await self._stream(frames, send)
+                finally:
+                    leaving.cancel()
+        except TimeoutError:
+            if not presence.expired():
+                raise
+
+    async def _stream(self, frames: AsyncIterator[bytes], send: Send) -> None:
+        first = await _first_text(frames) if isinstance(self._wire, TextWire) else b""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            if first:
+                await send({"type": "http.response.body", "body": first, "more_body": True})
+            async for frame in frames:
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+        except Unfinished:  # without a last chunk: the client's HTTP library reports the answer as cut off
             log.warning("stream broken off", action="stream.unfinished")
+        else:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def respond(frames: AsyncIterator[bytes], wire: Wire, headers: dict[str, str] | None = None) -> WireResponse:
-    """Plain text has no words for an error, so there the status waits for the first text. Raises ProviderError."""
-    if isinstance(wire, SseWire):
-        return WireResponse(frames, wire, headers)
-    try:
-        first = await _first_text(frames)
-    except Unfinished as error:
-        raise ProviderError(error.message) from error
-    return WireResponse(_prepend(first, frames), wire, headers)
+async def _until_gone(receive: Receive, presence: asyncio.Timeout) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    presence.reschedule(asyncio.get_running_loop().time())
 
 
 def choose_wire(accept: str | None, default: type[SseWire] | type[TextWire]) -> SseWire | TextWire:
@@ -50,14 +84,10 @@ def choose_wire(accept: str | None, default: type[SseWire] | type[TextWire]) -> 
 
 
 async def _first_text(frames: AsyncIterator[bytes]) -> bytes:
-    async for frame in frames:
-        if frame:
-            return frame
-    return b""
-
-
-async def _prepend(first: bytes, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async with aclosing(frames):  # type: ignore[type-var]
-        yield first
+    try:
         async for frame in frames:
-            yield frame
+            if frame:
+                return frame
+    except Unfinished as error:
+        raise ProviderError(error.message) from error
+    return b""

@@ -1,7 +1,7 @@
 """A viewer: one client's position into a shared feed, written in the words of a wire. A slow one costs no memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol, Self
 
 from api.cursor import Cursor
@@ -44,7 +44,7 @@ class Unfinished(HopstreamError):
     code = "unfinished"
 
 
-async def view(feed: Feed, cursor: Cursor | None, wire: Wire) -> AsyncIterator[bytes]:
+async def view(feed: Feed, cursor: Cursor | None, wire: Wire) -> AsyncGenerator[bytes]:
     """Everything after `cursor` (None: from the beginning), as it comes, to the end of the turn."""
     at = cursor or Cursor(feed.key.turn, 0, 0)
     queue_position: int | None = None

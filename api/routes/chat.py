@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from api.dependencies import PROTECTED, Mine, Spent
 from api.models import CancelAccepted, ChatAccepted, ChatRequest
 from api.problems import responses
-from api.streaming import choose_wire, respond
+from api.streaming import StreamResponse, choose_wire
 from api.wires.sse import SseWire
 from api.wires.text import TextWire
 from core.keys import SESSION_ID_PATTERN
@@ -36,11 +36,11 @@ async def ask(
     headers = {"X-Session-ID": turn.session_id, **spent}
     if turn.mode == "direct":
         wire = choose_wire(accept, TextWire)
-        return await respond(chat.answer_directly(turn, wire), wire, headers)
+        return StreamResponse(chat.answer_directly(turn), None, wire, headers)
     headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
     if accept and ("text/event-stream" in accept or "text/plain" in accept):
         wire = choose_wire(accept, SseWire)
-        return await respond(chat.stream(turn, None, wire), wire, headers)
+        return StreamResponse(chat.watch(turn), None, wire, headers)
     accepted = ChatAccepted(
         session_id=turn.session_id,
         turn=turn.turn,

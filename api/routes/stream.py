@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from api.dependencies import PROTECTED, Mine
 from api.problems import responses
-from api.streaming import choose_wire, respond
+from api.streaming import StreamResponse, choose_wire
 from api.wires.sse import SseWire
 from core.keys import SESSION_ID_PATTERN
 
@@ -42,4 +42,4 @@ async def stream(
     if cursor is not None and cursor.is_end_of(found):
         return Response(status_code=204)
     wire = choose_wire(accept, SseWire)
-    return await respond(chat.stream(found, cursor, wire), wire)
+    return StreamResponse(chat.watch(found), cursor, wire)
