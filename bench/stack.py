@@ -69,6 +69,7 @@ class Stack:
             "MAX_STREAMS": ENOUGH,
             "MAX_STREAMS_PER_CLIENT": ENOUGH,
             "MAX_QUEUED_TURNS": ENOUGH,
+            "LOG_FORMAT": "json",  # as in deploy/k8s
         }
         self._processes.run_module(name, *module, env=environment)
 
