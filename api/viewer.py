@@ -1,13 +1,13 @@
 """A viewer: one client's position into a shared feed, written in the words of a wire. A slow one costs no memory."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from typing import Protocol, Self
+from typing import Protocol
 
 from api.cursor import Cursor
 from core.errors import HopstreamError
 from core.events import End
 from core.feed import Feed
+from core.silence import Silence
 from core.tape import Part
 
 PING_SECONDS = 15.0
@@ -50,7 +50,7 @@ async def view(feed: Feed, cursor: Cursor | None, wire: Wire) -> AsyncGenerator[
     queue_position: int | None = None
     has_sent = False
     yield wire.opening()
-    with feed.watch() as changed, Silence(changed) as silence:
+    with feed.watch() as changed, Silence(PING_SECONDS, changed.set) as silence:
         while True:
             changed.clear()
             frames: list[bytes] = []
@@ -89,32 +89,3 @@ def _growth(feed: Feed, at: Cursor, wire: Wire) -> bytes:
     if framed is None:
         framed = feed.framed[key] = wire.parts(feed.tape.slice(at.position), at)
     return framed
-
-
-class Silence:
-    """Wakes a viewer that has sent nothing for long; while it sends, that costs nothing."""
-
-    def __init__(self, wake: asyncio.Event) -> None:
-        self._wake = wake
-        self._loop = asyncio.get_running_loop()
-
-    def __enter__(self) -> Self:
-        self.end()
-        self._watch()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._timer.cancel()
-
-    @property
-    def is_long(self) -> bool:
-        return self._loop.time() >= self._until
-
-    def end(self) -> None:
-        self._until = self._loop.time() + PING_SECONDS
-
-    def _watch(self) -> None:
-        if self.is_long:
-            self._wake.set()
-        rest = self._until - self._loop.time()
-        self._timer = self._loop.call_later(rest if rest > 0 else PING_SECONDS, self._watch)

@@ -20,6 +20,7 @@ from core.errors import ProviderDropped, ProviderError
 from core.providers.base import Finish, Request
 from core.providers.chunks import BadChunk, ChunkReader, ErrorChunk
 from core.providers.sse import EventReader, EventTooLarge
+from core.silence import Silence
 from core.tape import Part
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -34,10 +35,12 @@ class OpenAIProvider:
 
     def __init__(self, api_key: str, base_url: str | None, timeout: float) -> None:
         """`timeout`: seconds without a byte after which the service counts as failed."""
+        self._timeout = timeout
+        self._closing: set[asyncio.Task[None]] = set()
         self._client = _Client(
             api_key=api_key,
             base_url=base_url,
-            timeout=timeout,
+            timeout=httpx2.Timeout(timeout, read=None),  # the stream minds that by itself, for less
             max_retries=0,  # the generation retries, and honours Retry-After in one place
             http_client=_Http(timeout=timeout),
         )
@@ -45,24 +48,30 @@ class OpenAIProvider:
 
     async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
         events, reader = EventReader(), ChunkReader()
+        silence = Silence(self._timeout, lambda: self._hang_up(response))
         try:
-            response = (await self._open(request)).response
+            async with asyncio.timeout(self._timeout):
+                response = (await self._open(request)).response
             try:
-                async for raw in _raw(response):
-                    parts, failure = reader.read_all(events.feed(raw))
-                    if parts:
-                        yield parts
-                    if failure is not None:
-                        raise failure
-                    if reader.is_done:
-                        await _drain(response)
-                        break
+                with silence:
+                    async for raw in _raw(response):
+                        silence.end()
+                        parts, failure = reader.read_all(events.feed(raw))
+                        if parts:
+                            yield parts
+                        if failure is not None:
+                            raise failure
+                        if reader.is_done:
+                            await _drain(response)
+                            break
             finally:
                 await response.aclose()
+        except TimeoutError as error:
+            raise _failure(TOO_LATE, reader.started, True) from error
         except openai.APIError as error:
             raise _provider_error(error, started=reader.started) from error
         except httpx2.RequestError as error:
-            raise _transport_error(error, started=reader.started) from error
+            raise _failure(TOO_LATE if silence.is_long else BROKE_OFF, reader.started, True) from error
         except ErrorChunk as error:
             raise _failure(f"the model's service reported: {str(error)[:MAX_ERROR_CHARS]}", reader.started) from error
         except (BadChunk, EventTooLarge) as error:
@@ -75,6 +84,12 @@ class OpenAIProvider:
 
     async def close(self) -> None:
         await self._client.close()
+
+    def _hang_up(self, response: httpx2.Response) -> None:
+        """On a service that is silent: whoever reads gets an error."""
+        closing = asyncio.create_task(response.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _open(self, request: Request) -> AsyncStream[object]:
         options = dict(request.options)
@@ -133,12 +148,6 @@ async def _drain(response: httpx2.Response) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in cast(AsyncIterator[bytes], response.stream):
                 pass
-
-
-def _transport_error(error: httpx2.RequestError, *, started: bool) -> ProviderError:
-    if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
-        return _failure(TOO_LATE, started, True)
-    return _failure(BROKE_OFF, started, True)
 
 
 def _provider_error(error: openai.APIError, *, started: bool) -> ProviderError:
