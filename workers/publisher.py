@@ -20,6 +20,8 @@ from core.keeper import Lease
 
 log = structlog.get_logger()
 
+HEAD_START_SECONDS = 0.01
+"""The model is asked first: to make the log keeps this process and RabbitMQ busy for some milliseconds."""
 RETRY_SECONDS = 0.1
 DELETE_SECONDS = 30.0
 """How long the end of a turn waits for a broker that is away: longer than most outages."""
@@ -46,6 +48,9 @@ class Publisher:
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
         with self._feed.watch() as self._changed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEAD_START_SECONDS):
+                    await self._changed.wait()
             while True:
                 self._changed.clear()
                 try:
