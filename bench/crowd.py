@@ -6,13 +6,14 @@ ended, the queued ones are answered, and every viewer has to get its answer.
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from bench.clients import Question, Reading, post_queue, watch
 from bench.contenders import MOCK, pids_of, start_mock
-from bench.http_client import HttpClient
+from bench.http_client import HttpClient, HttpError
 from bench.processes import Processes
 from bench.stack import Stack
 from bench.usage import Usage
@@ -77,6 +78,8 @@ async def _answer(url: str, model: str) -> Reading:
     try:
         path = await post_queue(http, Question(model, f"bench-{secrets.token_hex(8)}"))
         await watch(http, path, reading)
+    except (HttpError, OSError) as error:
+        print(f"crowd: {error}", file=sys.stderr)
     finally:
         http.close()
     return reading
