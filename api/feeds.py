@@ -29,6 +29,8 @@ START_SECONDS = 0.5
 RETRY_SECONDS = 0.2
 LOOK_SECONDS = 2.0
 """How often the store is asked about feeds that hear nothing: queue positions, and ends whose event was lost."""
+LOOK_SLICE = 100
+"""Feeds at a time: when the queue moves, all who wait are told, and tokens must not wait for that."""
 MAX_PENDING = 1000
 """Events kept while the log is being read. More than the log ever holds; beyond that it is read once more."""
 
@@ -123,19 +125,16 @@ class Feeds:
                 log.error("look failed", action="feeds.look_failed", exc_info=error)
 
     async def _look_once(self) -> None:
-        await self._update_positions()
-        statuses = await self._store.turns.statuses(self._filled)
-        for key, filled in list(self._filled.items()):
-            if statuses.get(key) not in ("queued", "running"):
+        known = list(self._filled.items())
+        places = await self._store.turns.places()
+        for number, (key, filled) in enumerate(known):
+            if number % LOOK_SLICE == 0:
+                await asyncio.sleep(0)
+            place = places.get(key)
+            if place is None:  # it is finished, and its end was lost
                 filled.refill()
-
-    async def _update_positions(self) -> None:
-        waiting = [filled.feed for filled in self._filled.values() if filled.feed.attempt == 0]
-        if waiting:
-            places = {key: place for place, key in enumerate(await self._store.turns.queued(), start=1)}
-            for feed in waiting:
-                if feed.key in places:
-                    feed.set_queue_position(places[feed.key])
+            elif place:
+                filled.feed.set_queue_position(place)
 
 
 class FilledFeed:

@@ -1,7 +1,7 @@
 """Turns: create, read, cancel. Who may run and end a turn is in `ownership`."""
 
-from collections.abc import Iterable
 from functools import cache
+from itertools import count
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,8 +11,8 @@ from core.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.keys import TurnKey
 from core.store.database import Database
 from core.store.reach import EVERYTHING, Reach
-from core.store.records import Created, Exchange, NewTurn, Status, Turn
-from core.store.schema import IS_TURN, db_now, of, sessions, turns
+from core.store.records import Created, Exchange, NewTurn, Turn
+from core.store.schema import ACTIVE, IS_TURN, db_now, of, sessions, turns
 from core.store.sessions import unknown_session
 from core.tape import Tape
 
@@ -60,7 +60,11 @@ class _Statements:
 _statements = cache(_Statements)
 
 _COUNT_AHEAD = _COUNT_QUEUED.where(turns.c.created_at < sa.bindparam("at"))
-_LIST_QUEUED = sa.select(turns.c.session_id, turns.c.turn).where(_QUEUED).order_by(turns.c.created_at)
+_LIST_ACTIVE = (
+    sa.select(turns.c.session_id, turns.c.turn, turns.c.status)
+    .where(turns.c.status.in_(ACTIVE))
+    .order_by(turns.c.created_at)
+)
 _INSERT = sa.insert(turns).values(lost_attempts=0, cancel_requested=False, created_at=db_now()).returning(*turns.c)
 _INSERT_QUEUED = _INSERT.values(status="queued", attempt=0, queued_at=db_now())
 _INSERT_DIRECT = _INSERT.values(status="running", attempt=1, started_at=db_now())
@@ -130,20 +134,23 @@ class Turns:
         exchanges = [Exchange(row["message"], Tape.decode(row["tape"]).text()) for row in reversed(rows)]
         return [exchange for exchange in exchanges if exchange.answer]
 
-    async def queued(self) -> list[TurnKey]:
-        """The turns that wait for a worker, in order: the first is next."""
-        return [TurnKey(**row) for row in await self._database.rows(_LIST_QUEUED)]
+    async def places(self) -> dict[TurnKey, int]:
+        """Of all turns that are not finished: the place in the queue of those that wait, 1 is next, and 0 of those that
+        run."""
+
+        def places(connection: sa.Connection) -> dict[TurnKey, int]:
+            found: dict[TurnKey, int] = {}
+            waiting = count(1)
+            for session_id, turn, status in connection.execute(_LIST_ACTIVE):
+                found[TurnKey(session_id, turn)] = next(waiting) if status == "queued" else 0
+            return found
+
+        return await self._database.run(places)
 
     async def position(self, turn: Turn) -> int:
         """Place in the queue of a turn that waits: 1 is next."""
         ahead: int = await self._database.value(_COUNT_AHEAD, at=turn.created_at)
         return ahead + 1
-
-    async def statuses(self, keys: Iterable[TurnKey]) -> dict[TurnKey, Status]:
-        """Of those turns that exist."""
-        wanted = sa.tuple_(turns.c.session_id, turns.c.turn).in_([tuple(key) for key in keys])
-        query = sa.select(turns.c.session_id, turns.c.turn, turns.c.status).where(wanted)
-        return {TurnKey(row["session_id"], row["turn"]): row["status"] for row in await self._database.rows(query)}
 
     async def request_cancel(self, session_id: str) -> Turn:
         """Ask that the latest turn ends; one that is still queued ends here. Idempotent. Raises NotFound."""

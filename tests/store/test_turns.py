@@ -120,17 +120,16 @@ async def test_a_turn_that_runs_is_not_discarded(store: Store, make: Maker) -> N
 
 async def test_the_queue_is_in_order(store: Store, make: Maker) -> None:
     turns = [await make.queued(session_id) for session_id in ("a", "b", "c")]
-    await make.running(W, "d")
-    assert await store.turns.queued() == [turn.key for turn in turns]
+    running = await make.running(W, "d")
+    done = await make.running(W, "f")
+    await store.ownership.finish(done.key, W, Tape(), Done(1, 0, "stop"))
+    assert await store.turns.places() == {turns[0].key: 1, turns[1].key: 2, turns[2].key: 3, running.key: 0}
     assert [await store.turns.position(turn) for turn in turns] == [1, 2, 3]
     last = NewTurn(session_id="e", mode="queue", model="m", message="hi", options={})
     assert (await store.turns.create(last)).position == 4
     await store.turns.request_cancel("a")
     assert await store.turns.position(turns[2]) == 2
-    assert await store.turns.statuses([turns[0].key, turns[1].key, TurnKey("x", 1)]) == {
-        turns[0].key: "done",
-        turns[1].key: "queued",
-    }
+    assert (await store.turns.places())[turns[2].key] == 2
 
 
 async def test_cancelling_is_idempotent_in_every_state(store: Store, make: Maker) -> None:
