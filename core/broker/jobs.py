@@ -1,10 +1,9 @@
-"""Jobs: a nudge to the workers to look at a turn. A Celery message, built without I/O and published with aio-pika."""
+"""Jobs: a nudge to the workers to look at a turn. A Celery message, published with aio-pika."""
 
 import msgspec
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import DeliveryError
 from celery import Celery
-from kombu.serialization import dumps
 from pamqp.commands import Basic
 
 from core.broker.link import broker_down
@@ -16,8 +15,12 @@ TASK_NAME = "hopstream.generate"
 PUBLISH_SECONDS = 3.0
 """A broker that holds a job back this long (a memory or disk alarm) is as good as down for the client who waits."""
 
-# Only the format of its messages is used; the workers' app is `workers.app`.
-_messages = Celery("hopstream", set_as_current=False).amqp
+# Celery's message, of which only this differs from turn to turn: id, root_id, argsrepr, and the arguments in the body.
+_EVERY = Celery("hopstream", set_as_current=False).amqp.as_task_v2(
+    "", TASK_NAME, ignore_result=True, origin="hopstream"
+)
+_HEADERS = {name: value for name, value in _EVERY.headers.items() if value is not None}
+_, _KWARGS, _EMBED = _EVERY.body
 
 
 def task_id(key: TurnKey) -> str:
@@ -27,20 +30,18 @@ def task_id(key: TurnKey) -> str:
 
 async def publish_job(channel: AbstractChannel, key: TurnKey) -> None:
     """Confirmed and mandatory. Raises BrokerDown."""
-    message = _messages.as_task_v2(
-        task_id(key), TASK_NAME, args=(key.session_id, key.turn), ignore_result=True, origin="hopstream"
-    )
-    content_type, content_encoding, body = dumps(message.body, serializer="json")
+    own_id = task_id(key)
     properties = Basic.Properties(
-        content_type=content_type,
-        content_encoding=content_encoding,
-        headers={name: value for name, value in message.headers.items() if value is not None},
+        content_type="application/json",
+        content_encoding="utf-8",
+        headers={**_HEADERS, "id": own_id, "root_id": own_id, "argsrepr": repr(tuple(key))},
         delivery_mode=2,
-        correlation_id=message.properties["correlation_id"],
+        correlation_id=own_id,
     )
+    body = msgspec.json.encode((key, _KWARGS, _EMBED))
     try:
         await channel.basic_publish(
-            body.encode(), routing_key=JOBS, properties=properties, mandatory=True, timeout=PUBLISH_SECONDS
+            body, routing_key=JOBS, properties=properties, mandatory=True, timeout=PUBLISH_SECONDS
         )
     except DeliveryError as error:
         raise broker_down() from error
