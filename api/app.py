@@ -21,7 +21,7 @@ from api.routes import chat, health, sessions, stream
 from api.security_headers import SecurityHeadersMiddleware
 from api.services import Services
 from api.version import VERSION
-from core.garbage import spare_what_is_loaded
+from core.garbage import calm_collector
 from core.logs import configure_logs
 from core.settings import Settings, get_settings
 
@@ -87,7 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
     if settings.provider == "demo":
         log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
-    spare_what_is_loaded()
+    calm_collector()
     with _BeforeSignal(services.closing):
         yield
     await services.stop()

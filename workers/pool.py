@@ -14,7 +14,7 @@ import structlog
 from celery.concurrency import thread
 from celery.concurrency.base import apply_target
 
-from core.garbage import spare_what_is_loaded
+from core.garbage import calm_collector
 from core.generation import Stop
 from core.settings import get_settings
 from workers.job import Job
@@ -62,7 +62,7 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
     def on_start(self) -> None:
         TaskPool._running = self
         self.runtime.start()
-        spare_what_is_loaded()
+        calm_collector()
 
     def on_stop(self) -> None:
         """Finish what runs within the grace time, hand over the rest."""
