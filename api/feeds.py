@@ -240,7 +240,8 @@ class FilledFeed:
     async def _try_to_fill(self, pending: list[Event]) -> bool:
         feed = self.feed
         is_subscribed = await self._subscribe()
-        if self._is_new and is_subscribed and await self._hears_start():
+        is_new, self._is_new = self._is_new, False
+        if is_new and is_subscribed and await self._hears_start():
             return self._apply_all(pending)
         try:
             turn = await self._store.turns.get(feed.key)
@@ -259,7 +260,6 @@ class FilledFeed:
 
     async def _hears_start(self) -> bool:
         """Whoever has heard a turn's start has missed nothing."""
-        self._is_new = False
         with self.feed.watch() as changed, suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
                 while not self.feed.attempt:
