@@ -6,7 +6,8 @@
 
 Every token carries the time it was sent, so its delay is exact. Figures are medians over the runs; only max is the
 worst of all. The parts: `ladder` (contenders side by side), `viewers` (many of one answer), `crowd` (a thousand slow
-answers and two thousand idle viewers), `fleet` (more workers and API processes).
+answers and two thousand idle viewers), `fleet` (more workers and API processes), `broker` (what RabbitMQ alone
+carries).
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from bench import crowd, fleet, ladder, viewers
+from bench import broker, crowd, fleet, ladder, viewers
 from bench.contenders import MODES, contenders, pids_of
 from bench.machine import machine
 from bench.mock_upstream import raise_open_files_limit
@@ -28,7 +29,7 @@ from bench.results import Results
 from bench.stack import broker_url, check
 from bench.targets import missed
 
-PARTS = ("ladder", "viewers", "crowd", "fleet")
+PARTS = ("ladder", "viewers", "crowd", "fleet", "broker")
 SESSIONS = (1, 10, 20, 30, 40, 60, 80, 100, 130, 160, 200, 240, 300)
 
 
@@ -47,6 +48,8 @@ async def main() -> int:
         results.crowd = await crowd.measure()
     if "fleet" in parts:
         results.fleets = await fleet.measure()
+    if "broker" in parts:
+        results.broker = await broker.measure()
     print(report(results))
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")

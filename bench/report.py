@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bench import crowd, fleet, viewers
+from bench import broker, crowd, fleet, viewers
 from bench.figures import FAULTS
 from bench.results import Results
 from bench.rung import DRIVER
@@ -21,6 +21,8 @@ def report(results: Results) -> str:
         sections.append(crowd.table(results.crowd))
     if results.fleets:
         sections.append(fleet.table(results.fleets))
+    if results.broker is not None:
+        sections.append(broker.table(results.broker))
     return "\n\n".join(sections)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from bench.broker import Capacity
 from bench.crowd import Crowd
 from bench.figures import Figures, Ladders
 from bench.fleet import Fleet
@@ -23,6 +24,7 @@ class Results(msgspec.Struct):
     viewers: list[Audience] = []
     crowd: Crowd | None = None
     fleets: list[Fleet] = []
+    broker: Capacity | None = None
 
     @property
     def modes(self) -> list[str]:

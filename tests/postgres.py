@@ -16,7 +16,7 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from tests.stack import free_port
+from bench.processes import free_port
 
 STOP_SECONDS = 30
 OPTIONS = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=200"

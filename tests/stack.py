@@ -8,7 +8,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import aio_pika
 import httpx
 
 from bench.leftovers import forget
+from bench.processes import free_port
 from core.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -212,9 +212,3 @@ def broker_answers() -> bool:
     except (aio_pika.exceptions.AMQPError, OSError, TimeoutError):
         return False
     return True
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.broker import measure
 from bench.processes import ROOT
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("broker")]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,3 +40,10 @@ def test_a_broker_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
     assert ran.returncode == 1
     assert "RabbitMQ does not answer, see RABBIT_MQ" in ran.stderr
+
+
+async def test_the_broker_alone() -> None:
+    capacity = await measure(turns=20, seconds=0.2)
+    assert capacity.turns_per_second > 1
+    assert capacity.messages_per_second > 100
+    assert capacity.message_cpu_us > 0

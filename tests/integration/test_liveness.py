@@ -8,11 +8,12 @@ import pytest
 
 from api.echo import Echo
 from api.inbox import Inbox
+from bench.processes import free_port
 from core.broker.link import Link
 from core.broker.topology import JOBS
 from tests.client import Client, new_session, numbered, text_of
 from tests.integration.conftest import eventually, owner_of
-from tests.stack import BROKER, Api, Stack, free_port
+from tests.stack import BROKER, Api, Stack
 
 pytestmark = pytest.mark.anyio
 

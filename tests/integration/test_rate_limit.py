@@ -11,10 +11,11 @@ import anyio
 import httpx
 import pytest
 
+from bench.processes import free_port
 from tests.client import Client
 from tests.integration.conftest import ALICE, BOB, KEYS, assert_problem
 from tests.parts import require
-from tests.stack import Stack, free_port
+from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from bench.processes import free_port
 from core.errors import StoreDown
 from core.store.database import Database
 from core.store.schema import db_now, metadata
 from core.store.store import Store
 from tests.postgres import Postgres
-from tests.stack import free_port
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio

@@ -11,13 +11,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bench.mock_upstream import MockUpstream
+from bench.processes import free_port
 from core.errors import ProviderDropped, ProviderError
 from core.events import Usage
 from core.providers.base import Finish, Message, Request
 from core.providers.openai import OpenAIProvider, _retry_after
 from core.tape import Tape, ToolCall
 from tests.client import numbered
-from tests.stack import free_port
 
 pytestmark = pytest.mark.anyio
 
