@@ -62,13 +62,14 @@ class Turns:
                 claiming.cancel()
 
         on_stop(stop_claiming)
-        match await self._claim(key):
-            case Turn() as turn:
-                return await self._run(turn, on_stop)
-            case Held.EXHAUSTED:
-                await self._give_up(key)
-            case Held.FINISHED:
-                await self.announce_end(key)
+        claimed = await self._claim(key)
+        if isinstance(claimed, Turn):
+            return await self._run(claimed, on_stop)
+        log.info("job left", action="job.left", session_id=key.session_id, turn=key.turn, reason=claimed.value)
+        if claimed is Held.EXHAUSTED:
+            await self._give_up(key)
+        elif claimed is Held.FINISHED:
+            await self.announce_end(key)
         return None
 
     async def cancel(self, key: TurnKey) -> None:
