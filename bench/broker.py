@@ -41,9 +41,9 @@ async def measure(turns: int = TURNS, seconds: float = SECONDS) -> Capacity:
     await check(broker_url())
     async with await connect(broker_url()) as connection:
         assert connection.transport is not None
-        traffic = _Traffic(connection.transport.connection)
-        traffic.lane = connection.lane(await traffic.connection.channel())
-        inbox = await traffic.connection.channel(publisher_confirms=False)
+        channels = connection.transport.connection
+        traffic = _Traffic(channels, connection.lane(await channels.channel()))
+        inbox = await channels.channel(publisher_confirms=False)
         connection.lane(inbox, lambda routing_key, body: None)
         await traffic.set_up(inbox)
         try:
@@ -60,23 +60,23 @@ async def measure(turns: int = TURNS, seconds: float = SECONDS) -> Capacity:
 
 
 class _Traffic:
-    def __init__(self, connection: AbstractConnection) -> None:
-        self.connection = connection
-        self.lane: Lane
+    def __init__(self, connection: AbstractConnection, lane: Lane) -> None:
         self.confirmed = 0
+        self._connection = connection
+        self._lane = lane
         self._name = f"bench-{secrets.token_hex(4)}"
         self._jobs = f"{self._name}.jobs"
         self._inbox = ""
         self._channels: list[AbstractChannel] = []
 
     async def set_up(self, inbox: AbstractChannel) -> None:
-        self._channels = [await self.connection.channel() for _ in range(BUSY)]
+        self._channels = [await self._connection.channel() for _ in range(BUSY)]
         first = self._channels[0]
         await first.exchange_declare(self._name, exchange_type="direct", durable=True)
         await first.queue_declare(self._jobs, durable=True, arguments={"x-queue-type": "quorum"})
         self._inbox = (await inbox.queue_declare(exclusive=True)).queue or ""
         await inbox.basic_consume(self._inbox, by_lane, no_ack=True)
-        self._consuming = await self.connection.channel(publisher_confirms=False)
+        self._consuming = await self._connection.channel(publisher_confirms=False)
         await self._consuming.basic_qos(prefetch_count=TOGETHER)
         await self._consuming.basic_consume(self._jobs, _acknowledge)
 
@@ -106,7 +106,7 @@ class _Traffic:
 
         async def one(number: int) -> None:
             while time.monotonic() < until:
-                await self.lane.publish(BODY, self._name, str(number))
+                await self._lane.publish(BODY, self._name, str(number))
                 self.confirmed += 1
 
         await asyncio.gather(*map(one, range(SESSIONS)))
