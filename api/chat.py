@@ -45,10 +45,11 @@ class Chat:
             self._link.channel()
         turn, position = await self._create(request)
         if turn.mode == "queue":
-            # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
-            asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
             try:
-                await self._link.call(lambda channel: publish_job(channel, turn.key))
+                publishing = publish_job(self._link, turn.key)
+                # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
+                asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
+                await publishing
             except BrokerDown:
                 if await self._store.turns.discard(turn.key):
                     raise

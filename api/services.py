@@ -34,7 +34,7 @@ class Services:
         self.rate_limit = RateLimit(settings)
         self.provider = create_provider(settings)
         self.store = Store(settings.database_url)
-        self.link = Link(settings.rabbit_mq, "hopstream api", _declare)
+        self.link = Link(settings.rabbit_mq, "hopstream api", _declare, has_lane=True)
         self.feeds = Feeds(self.store, settings.rabbit_mq, self.link)
         self.keeper = Keeper(self.store, process_id, "api")
         self.direct = DirectRuns(

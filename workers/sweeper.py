@@ -1,7 +1,6 @@
 """The sweeper: queues turns again that a crash left behind. Every worker sweeps; the store lets one act."""
 
 import asyncio
-from functools import partial
 
 import structlog
 
@@ -61,7 +60,7 @@ class Sweeper:
             log.warning("job queued again", action="sweep.requeue", session_id=key.session_id, turn=key.turn, why=why)
         # Together, since a worker that ran hundreds of turns may be gone, and everybody waits.
         again = [key for key in keys for _ in range(copies)]
-        await asyncio.gather(*(self._link.call(partial(publish_job, key=key)) for key in again))
+        await asyncio.gather(*(publish_job(self._link, key) for key in again))
 
     async def _copies(self) -> int:
         """So many that one gets to a worker that lives: RabbitMQ serves its consumers in turn, and does not know which

@@ -146,6 +146,6 @@ class Turns:
     async def _requeue(self, key: TurnKey) -> None:
         """A hint only: where it fails, the sweep of another worker finds the turn without an owner."""
         try:
-            await self._link.call(lambda channel: publish_job(channel, key))
+            await publish_job(self._link, key)
         except BrokerDown:
             return

@@ -1,12 +1,13 @@
-"""Jobs: a nudge to the workers to look at a turn. A Celery message, published with aio-pika."""
+"""Jobs: a nudge to the workers to look at a turn. A Celery message, published by a lane."""
+
+import asyncio
+from collections.abc import Awaitable
 
 import msgspec
-from aiormq.abc import AbstractChannel
-from aiormq.exceptions import DeliveryError
 from celery import Celery
 from pamqp.commands import Basic
 
-from core.broker.link import broker_down
+from core.broker.link import Link, broker_down
 from core.broker.topology import JOBS
 from core.errors import HopstreamError
 from core.keys import TurnKey
@@ -28,8 +29,8 @@ def task_id(key: TurnKey) -> str:
     return str(key)
 
 
-async def publish_job(channel: AbstractChannel, key: TurnKey) -> None:
-    """Confirmed and mandatory. Raises BrokerDown."""
+def publish_job(link: Link, key: TurnKey) -> Awaitable[None]:
+    """Sends it at once; what is returned waits for the confirm. Both raise BrokerDown."""
     own_id = task_id(key)
     properties = Basic.Properties(
         content_type="application/json",
@@ -39,12 +40,7 @@ async def publish_job(channel: AbstractChannel, key: TurnKey) -> None:
         correlation_id=own_id,
     )
     body = msgspec.json.encode((key, _KWARGS, _EMBED))
-    try:
-        await channel.basic_publish(
-            body, routing_key=JOBS, properties=properties, mandatory=True, timeout=PUBLISH_SECONDS
-        )
-    except DeliveryError as error:
-        raise broker_down() from error
+    return _confirm(link.lane().publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
 
 
 class BadJob(HopstreamError):
@@ -58,3 +54,11 @@ def read_job(body: bytes) -> TurnKey:
     except (msgspec.MsgspecError, ValueError) as error:
         raise BadJob(str(error)) from error
     return TurnKey(*key)
+
+
+async def _confirm(published: asyncio.Future[None]) -> None:
+    try:
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            await published
+    except (ConnectionError, TimeoutError) as error:
+        raise broker_down() from error

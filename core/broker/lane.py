@@ -15,6 +15,7 @@ import yarl
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.connection import TransportFactory
 from aiormq.exceptions import AMQPConnectionError
+from pamqp.commands import Basic
 
 OnMessage = Callable[[str, bytes], None]
 """Told the routing key and the body of each message."""
@@ -32,9 +33,8 @@ _METHOD_ID = Struct(">HH")
 _PUBLISH, _RETURN, _DELIVER, _ACK, _NACK, _CLOSE = (60, 40), (60, 50), (60, 60), (60, 80), (60, 120), (20, 40)
 _CONFIRM = Struct(">QB")
 _BODY_SIZE = Struct(">Q")
-_CONTENT = Struct(">HHQHB")
-_HAS_DELIVERY_MODE = 1 << 12
-_TRANSIENT = 1
+_CONTENT = Struct(">HHQ")
+TRANSIENT = Basic.Properties(delivery_mode=1).marshal()
 _BODY_BYTES = 128 * 1024 - _OVERHEAD
 """RabbitMQ's frames have 128 KB, and aiormq accepts what it proposes."""
 
@@ -76,13 +76,22 @@ class Lane:
         self._is_lost = False
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], float]] = {}
         """By delivery tag: what is done when the confirm comes, and since when it is awaited."""
-        self._mandatory: dict[str, asyncio.Future[None]] = {}
-        """By routing key, which is all that a returned message tells; only while the confirm is awaited."""
+        self._mandatory: dict[_Address, asyncio.Future[None]] = {}
+        """A returned message tells no more of itself than this. Only while the confirm is awaited."""
         self._message: _Message | None = None
         wire.lanes[number] = self
 
-    def publish(self, body: bytes, exchange: str, routing_key: str, *, mandatory: bool = False) -> asyncio.Future[None]:
-        """Send a transient message. The future is done once the broker has confirmed it.
+    def publish(
+        self,
+        body: bytes,
+        exchange: str,
+        routing_key: str,
+        *,
+        properties: bytes = TRANSIENT,
+        mandatory: bool = False,
+    ) -> asyncio.Future[None]:
+        """Send a message with these properties, as pamqp marshals them. The future is done once the broker has
+        confirmed it.
 
         It fails with Refused, and with ConnectionError where the channel is lost.
         """
@@ -90,9 +99,10 @@ class Lane:
         self._published += 1
         self._unconfirmed[self._published] = confirmed, self._wire.loop.time()
         if mandatory:
-            self._mandatory[routing_key] = confirmed
-            confirmed.add_done_callback(lambda _: self._forget_mandatory(routing_key, confirmed))
-        frames = _frames(self._number, body, exchange.encode(), routing_key.encode(), mandatory)
+            address = routing_key, body
+            self._mandatory[address] = confirmed
+            confirmed.add_done_callback(lambda _: self._forget_mandatory(address, confirmed))
+        frames = _frames(self._number, body, exchange.encode(), routing_key.encode(), properties, mandatory)
         if self._is_lost or not self._wire.send(frames):
             self._lose()
         return confirmed
@@ -108,9 +118,9 @@ class Lane:
             del self._wire.lanes[self._number]
         self._lose()
 
-    def _forget_mandatory(self, routing_key: str, confirmed: asyncio.Future[None]) -> None:
-        if self._mandatory.get(routing_key) is confirmed:
-            del self._mandatory[routing_key]
+    def _forget_mandatory(self, address: "_Address", confirmed: asyncio.Future[None]) -> None:
+        if self._mandatory.get(address) is confirmed:
+            del self._mandatory[address]
 
     def _lose(self) -> None:
         """What is not confirmed now never is."""
@@ -154,10 +164,11 @@ class Lane:
         return True
 
     def _dispatch(self, message: "_Message") -> None:
+        body = b"".join(message.parts)
         if message.is_returned:  # its confirm follows, and finds it failed
-            _fail(self._mandatory.get(message.routing_key), Refused("there is no queue for the message"))
+            _fail(self._mandatory.get((message.routing_key, body)), Refused("there is no queue for the message"))
         elif self._on_message is not None:
-            self._on_message(message.routing_key, b"".join(message.parts))
+            self._on_message(message.routing_key, body)
 
     def _confirm(self, tag: int, flags: int, *, is_refused: bool) -> None:
         is_multiple = flags & 1
@@ -168,6 +179,10 @@ class Lane:
                 _fail(confirmed, Refused("the broker could not take the message"))
             elif confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
+
+
+_Address = tuple[str, bytes]
+"""Routing key and body."""
 
 
 class _Message:
@@ -265,7 +280,9 @@ class _LaneTransportFactory(TransportFactory):
         return reader, asyncio.StreamWriter(transport, self.wire, reader, loop)
 
 
-def _frames(number: int, body: bytes, exchange: bytes, routing_key: bytes, is_mandatory: bool) -> bytes:
+def _frames(
+    number: int, body: bytes, exchange: bytes, routing_key: bytes, properties: bytes, is_mandatory: bool
+) -> bytes:
     method = b"%b\x00\x00%c%b%c%b%c" % (
         _METHOD_ID.pack(*_PUBLISH),
         len(exchange),
@@ -274,7 +291,7 @@ def _frames(number: int, body: bytes, exchange: bytes, routing_key: bytes, is_ma
         routing_key,
         is_mandatory,
     )
-    content = _CONTENT.pack(60, 0, len(body), _HAS_DELIVERY_MODE, _TRANSIENT)
+    content = _CONTENT.pack(60, 0, len(body)) + properties
     frames = [_frame(_METHOD, number, method), _frame(_HEADER, number, content)]
     frames += [_frame(_BODY, number, body[at : at + _BODY_BYTES]) for at in range(0, len(body), _BODY_BYTES)]
     return b"".join(frames)

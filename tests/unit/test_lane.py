@@ -133,3 +133,29 @@ async def test_nothing_is_kept_of_a_message_that_was_confirmed_or_returned() -> 
     assert isinstance(refused.exception(), Refused)
     await asyncio.sleep(0)
     assert (len(lane._unconfirmed), len(lane._mandatory)) == (0, 0)
+
+
+async def test_of_messages_to_one_queue_the_one_that_came_back_is_refused() -> None:
+    """All jobs go to the same one."""
+    wire, _, _ = _wire()
+    lane = Lane(wire, LANE, None)
+    refused = lane.publish(b"first", "", "jobs", mandatory=True)
+    taken = lane.publish(b"second", "", "jobs", mandatory=True)
+    returned = commands.Basic.Return(312, "NO_ROUTE", "", "jobs")
+    header = ContentHeader(0, 5, commands.Basic.Properties(content_type="application/json"))
+    for part in (returned, header, ContentBody(b"first"), commands.Basic.Ack(2, True)):
+        wire.data_received(frame.marshal(part, LANE))
+    assert isinstance(refused.exception(), Refused)
+    assert taken.result() is None
+
+
+async def test_a_message_keeps_its_properties() -> None:
+    wire, _, transport = _wire()
+    properties = commands.Basic.Properties(delivery_mode=2, correlation_id="one", headers={"task": "generate"})
+    Lane(wire, LANE, None).publish(b"x", "", "jobs", properties=properties.marshal())
+    await asyncio.sleep(0)
+    size, *_ = frame.unmarshal(transport.written)
+    *_, header = frame.unmarshal(transport.written[size:])
+    assert isinstance(header, ContentHeader)
+    assert (header.properties.delivery_mode, header.properties.correlation_id) == (2, "one")
+    assert header.properties.headers == {"task": "generate"}
