@@ -14,8 +14,10 @@ pytestmark = pytest.mark.anyio
 async def test_a_job_that_is_never_finished_ends_its_turn(
     arena: Arena, viewer: Client, start_workers: StartWorkers
 ) -> None:
-    await viewer.ask(session_id=(session := new_session()), model="mock?tokens=5")
     async with await aio_pika.connect(BROKER) as connection:
+        channel = await connection.channel()
+        await (await channel.get_queue(f"{arena.stack.prefix}{JOBS}", ensure=False)).purge()  # a copy nobody needed
+        await viewer.ask(session_id=(session := new_session()), model="mock?tokens=5")
         for _ in range(DELIVERY_LIMIT + 1):  # taken, and never acknowledged: so it goes with a job that kills
             channel = await connection.channel()
             await (await channel.get_queue(f"{arena.stack.prefix}{JOBS}", ensure=False)).get(timeout=5)
