@@ -76,6 +76,10 @@ TARGETS = (
     Target("queue: CPU per token at 100 sessions, µs", lambda r: r.cpu("queue", 100), 200),
     Target("direct: CPU per token at 100 sessions, µs", lambda r: r.cpu("direct", 100), 60),
     Target("direct: CPU per token at 100 sessions, of LiteLLM's least", _cpu_ratio, 1 / 8),
+    Target("100 viewers: CPU of the API per token and viewer, µs", _viewer_us, 25),
+    Target("crowd: tokens and answers lost or doubled", _crowd_lost, 0),
+    Target("crowd: memory of the API, MB", lambda r: _crowd_mb(r, "api"), 400),
+    Target("crowd: memory of all workers, MB", lambda r: _crowd_mb(r, "worker"), 600),
 )
 
 

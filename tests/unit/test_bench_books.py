@@ -206,6 +206,20 @@ def test_a_missed_target_is_named(change: dict[str, float], says: str) -> None:
     assert any(says in line for line in missed(results(**change)))
 
 
+def test_a_missed_target_of_the_other_parts_is_named() -> None:
+    measured = results()
+    measured.viewers = [Audience(100, 26.0, 1.0, 0)]
+    memory = {"api": 401.0, "worker": 301.0, "worker 2": 300.0}
+    measured.crowd = Crowd([Phase("all", memory, {})], 3000, 2999, 1, 0)
+
+    assert missed(measured) == [
+        "100 viewers: CPU of the API per token and viewer, µs: 26, target 25",
+        "crowd: tokens and answers lost or doubled: 2, target 0",
+        "crowd: memory of the API, MB: 401, target 400",
+        "crowd: memory of all workers, MB: 601, target 600",
+    ]
+
+
 def test_what_was_not_measured_is_missed() -> None:
     assert len(missed(Results(machine={}))) == len(TARGETS)
 
