@@ -15,6 +15,7 @@ from api.access import Access, AccessMiddleware
 from api.access_log import keep_tokens_out_of_access_log
 from api.limits import StreamLimitMiddleware
 from api.middleware import BodyLimitMiddleware, RequestIdMiddleware
+from api.openapi import document_access
 from api.pages import add_pages
 from api.problems import install_handlers
 from api.routes import chat, health, sessions, stream
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (chat, stream, sessions, health):
         app.include_router(routes.router)
     add_pages(app, settings)
+    document_access(app)
     body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
     app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
     app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)

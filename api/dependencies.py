@@ -1,9 +1,11 @@
-"""How routes get at the services of their process, and at what their caller may see of them."""
+"""How routes get at the services of their process, and at what their caller may see of them.
+
+One dependency for each: FastAPI takes longer to solve them than most take to answer.
+"""
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import Depends, Request
 
 from api.caller import Caller
 from api.problems import responses
@@ -11,9 +13,7 @@ from api.services import Services
 from core.errors import Unauthorized
 from core.store.reach import Reach
 
-_bearer = HTTPBearer(auto_error=False, description="An API key of API_KEYS; none is needed while the API is open.")
-
-PROTECTED: dict[str, Any] = {"dependencies": [Security(_bearer)], "responses": responses(401)}
+PROTECTED: dict[str, Any] = {"responses": responses(401)}
 """What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.access`."""
 
 
@@ -36,19 +36,11 @@ IsKnown = Annotated[bool, Depends(_is_known)]
 """False for a stranger, who gets this far on open paths only."""
 
 
-async def _caller(request: Request, services: Use) -> Caller:
+async def _caller(request: Request) -> Caller:
     reach: Reach | None = request.state.reach
     if reach is None:
         raise Unauthorized("this needs an API key")
-    return Caller(services, reach)
+    return Caller(request.app.state.services, reach)
 
 
 Mine = Annotated[Caller, Depends(_caller)]
-
-
-async def _spend(caller: Mine) -> dict[str, str]:
-    return await caller.spend()
-
-
-Spent = Annotated[dict[str, str], Depends(_spend)]
-"""For routes that cost money: counted against the key's rate limit. The value is headers for the answer."""

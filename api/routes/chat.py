@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import PROTECTED, Mine, Spent
+from api.dependencies import PROTECTED, Mine
 from api.models import CancelAccepted, ChatAccepted, ChatRequest
 from api.problems import responses
 from api.streaming import StreamResponse, choose_wire
@@ -27,11 +27,10 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
         **responses(404, 408, 409, 413, 422, 429, 502, 503),
     },
 )
-async def ask(
-    request: ChatRequest, caller: Mine, spent: Spent, accept: Annotated[str | None, Header()] = None
-) -> Response:
+async def ask(request: ChatRequest, caller: Mine, accept: Annotated[str | None, Header()] = None) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
     chat = caller.chat
+    spent = await caller.spend()
     turn, position = await chat.ask(request)
     headers = {"X-Session-ID": turn.session_id, **spent}
     if turn.mode == "direct":

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import PROTECTED, IsKnown, Spent, Use
+from api.dependencies import IsKnown, Mine, Use
 from api.models import Health, ProviderTest, Readiness
 from api.problems import responses
 from api.services import Services
@@ -51,9 +51,10 @@ async def ready(services: Use) -> JSONResponse:
     return JSONResponse(readiness.model_dump(), 200 if is_ready else 503)
 
 
-@router.get("/test", dependencies=PROTECTED["dependencies"], responses=responses(401, 429, 502))
-async def test(services: Use, spent: Spent, response: Response) -> ProviderTest:
+@router.get("/test", responses=responses(401, 429, 502))
+async def test(services: Use, caller: Mine, response: Response) -> ProviderTest:
     """Call the provider once."""
+    spent = await caller.spend()
     model = services.settings.default_model
     request = Request(model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
     tape = Tape()
