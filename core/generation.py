@@ -21,8 +21,8 @@ from core.errors import HopstreamError, ProviderDropped, ProviderError, StoreDow
 from core.events import Done, End, Failed
 from core.feed import Feed
 from core.pace import Pace
-from core.prompt import build_messages
-from core.providers.base import Finish, Provider, Request
+from core.prompt import answered, build_messages
+from core.providers.base import Finish, Message, Provider, Request
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
@@ -136,9 +136,10 @@ class Run:
         return Failed(self.attempt, len(self.feed.tape), error.code, error.message)
 
     async def _attempts(self) -> End:
+        messages = self._build_messages()
         while True:
             try:
-                finish = await self._attempt()
+                finish = await self._attempt(messages)
             except ProviderDropped:
                 if self._settings.provider_drop == "error" or not await self._begin_next_attempt():
                     raise
@@ -155,16 +156,20 @@ class Run:
         self.feed.start(attempt, self.turn.model, "provider_drop")
         return True
 
-    async def _attempt(self) -> Finish:
+    def _build_messages(self) -> list[Message]:
         settings = self._settings
         messages = build_messages(
             self.turn.message,
-            await _patiently(lambda: self._store.turns.history(self.turn.key)),
+            answered(self.turn.earlier),
             system_prompt=settings.system_prompt,
             max_history_chars=settings.max_history_chars,
         )
+        self.turn.earlier.clear()  # far more than fits into a prompt, perhaps
+        return messages
+
+    async def _attempt(self, messages: list[Message]) -> Finish:
         request = Request(self.turn.model, messages, self.turn.options, self.attempt)
-        first, rest = await open_stream(self._provider, request, settings.provider_retries)
+        first, rest = await open_stream(self._provider, request, self._settings.provider_retries)
         try:
             return await self._record(first, rest)
         finally:

@@ -1,9 +1,10 @@
 """The prompt of a turn: system prompt, earlier turns, the new message."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from core.providers.base import Message
-from core.store.records import Exchange
+from core.store.records import Earlier, Exchange
+from core.tape import Tape
 
 
 def build_messages(
@@ -25,3 +26,9 @@ def newest_whole_exchanges(history: Sequence[Exchange], budget: int) -> list[Exc
             break
         kept.append(exchange)
     return kept[::-1]
+
+
+def answered(earlier: Iterable[Earlier]) -> list[Exchange]:
+    """The turns whose answer has text. Raises BadTape."""
+    exchanges = [Exchange(each.message, Tape.decode(each.tape).text()) for each in earlier]
+    return [exchange for exchange in exchanges if exchange.answer]

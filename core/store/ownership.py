@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from core.events import Done, End, Failed
 from core.keys import TurnKey
 from core.store.database import Database
+from core.store.history import read_earlier
 from core.store.processes import alive
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
@@ -120,7 +121,7 @@ class Ownership:
         def claim(connection: sa.Connection) -> Turn | Held:
             row = connection.execute(_CLAIM, {**of(key), "claimant": process_id}).mappings().one_or_none()
             if row is not None:
-                return Turn(**row)
+                return Turn(**row, earlier=read_earlier(connection, key))
             seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
             if seen is None:
                 return Held.GONE

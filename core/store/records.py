@@ -12,6 +12,13 @@ Mode = Literal["queue", "direct"]
 Status = Literal["queued", "running", "done", "error"]
 
 
+class Earlier(msgspec.Struct, frozen=True):
+    """An earlier question of the session, and its answer as it is stored."""
+
+    message: str
+    tape: bytes
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One row of `turns`. Times are seconds since 1970."""
 
@@ -39,6 +46,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     queued_at: float | None
     started_at: float | None
     finished_at: float | None
+    earlier: list[Earlier] = []
+    """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""
 
     @property
     def key(self) -> TurnKey:

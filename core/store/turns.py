@@ -10,16 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from core.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.keys import TurnKey
 from core.store.database import Database
+from core.store.history import read_earlier
 from core.store.reach import EVERYTHING, Reach
-from core.store.records import Created, Exchange, NewTurn, Turn
+from core.store.records import Created, NewTurn, Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, sessions, turns
 from core.store.sessions import unknown_session
-from core.tape import Tape
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
-HISTORY_TURNS = 200
-"""No prompt looks further back, whatever its character budget."""
 
 _QUEUED = turns.c.status == "queued"
 _COUNT_QUEUED = sa.select(sa.func.count()).where(_QUEUED)
@@ -69,24 +67,6 @@ _INSERT = sa.insert(turns).values(lost_attempts=0, cancel_requested=False, creat
 _INSERT_QUEUED = _INSERT.values(status="queued", attempt=0, queued_at=db_now())
 _INSERT_DIRECT = _INSERT.values(status="running", attempt=1, started_at=db_now())
 _DISCARD = sa.delete(turns).where(IS_TURN, _QUEUED)
-_other = turns.alias()
-_HISTORY = (
-    sa.select(turns.c.message, turns.c.tape)
-    .where(
-        turns.c.session_id == sa.bindparam("of_session"),
-        turns.c.turn < sa.bindparam("of_turn"),
-        turns.c.tape.is_not(None),
-        turns.c.turn.not_in(
-            sa.select(_other.c.replaces).where(
-                _other.c.session_id == sa.bindparam("of_session"),
-                _other.c.replaces.is_not(None),
-                _other.c.turn <= sa.bindparam("of_turn"),
-            )
-        ),
-    )
-    .order_by(turns.c.turn.desc())
-    .limit(HISTORY_TURNS)
-)
 
 
 class Turns:
@@ -125,14 +105,6 @@ class Turns:
         """All turns of a session in order."""
         rows = await self._database.rows(self._statements.of_session, of_session=session_id)
         return [Turn(**row) for row in rows]
-
-    async def history(self, key: TurnKey) -> list[Exchange]:
-        """Earlier turns that have an answer and were not replaced, oldest first."""
-        if key.turn == 1:
-            return []
-        rows = await self._database.rows(_HISTORY, **of(key))
-        exchanges = [Exchange(row["message"], Tape.decode(row["tape"]).text()) for row in reversed(rows)]
-        return [exchange for exchange in exchanges if exchange.answer]
 
     async def places(self) -> dict[TurnKey, int]:
         """Of all turns that are not finished: the place in the queue of those that wait, 1 is next, and 0 of those that
@@ -198,7 +170,8 @@ class Turns:
             "replaces": new.replaces,
         }
         row = connection.execute(_INSERT_QUEUED if is_queued else _INSERT_DIRECT, values).mappings().one()
-        return Created(Turn(**row), waiting + 1)
+        earlier = [] if is_queued else read_earlier(connection, TurnKey(new.session_id, number))
+        return Created(Turn(**row, earlier=earlier), waiting + 1)
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""

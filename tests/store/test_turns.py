@@ -8,6 +8,7 @@ import pytest
 from core.errors import NotFound, ReplaceConflict, TurnRunning
 from core.events import Done, Failed, Usage
 from core.keys import TurnKey
+from core.prompt import answered
 from core.store.records import Exchange, NewTurn
 from core.store.store import Store
 from core.tape import Reasoning, Tape, Text, ToolCall
@@ -79,9 +80,16 @@ async def test_history_is_what_was_asked_and_answered_before(store: Store, make:
     await _answer(store, make, "two", message="2")
     await make.queued(message="never answered")
     await store.turns.request_cancel("s")
-    now = await make.queued(message="now")
-    assert await store.turns.history(now.key) == [Exchange("1", "one"), Exchange("2", "two")]
-    assert await store.turns.history(TurnKey("other", 1)) == []
+    now = await make.running(W, message="now")
+    assert answered(now.earlier) == [Exchange("1", "one"), Exchange("2", "two")]
+    assert (await make.running(W, "other")).earlier == []
+
+
+async def test_a_direct_turn_is_taken_where_it_is_made(store: Store, make: Maker) -> None:
+    await _answer(store, make, "one", message="1")
+    waiting = await make.queued("other")
+    assert answered((await make.queued(mode="direct", owner=W)).earlier) == [Exchange("1", "one")]
+    assert waiting.earlier == []
 
 
 async def test_replaced_turns_leave_the_history(store: Store, make: Maker) -> None:
@@ -89,8 +97,8 @@ async def test_replaced_turns_leave_the_history(store: Store, make: Maker) -> No
     await _answer(store, make, "wrong", message="2")
     await _answer(store, make, "wrong again", message="2", replaces=2)
     await _answer(store, make, "right", message="2", replaces=3)
-    now = await make.queued(message="now")
-    assert await store.turns.history(now.key) == [Exchange("1", "one"), Exchange("2", "right")]
+    now = await make.running(W, message="now")
+    assert answered(now.earlier) == [Exchange("1", "one"), Exchange("2", "right")]
 
 
 async def test_only_the_latest_turn_can_be_replaced(store: Store, make: Maker) -> None:
