@@ -1,0 +1,76 @@
+"""Growth: what the store is asked costs the same with ten turns as with a million."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from core.events import Done
+from core.store.database import Database
+from core.store.store import Store
+from core.tape import Tape, Text
+from tests.store.conftest import Maker
+
+pytestmark = pytest.mark.anyio
+
+W = "worker-1"
+
+
+@contextmanager
+def listening() -> Iterator[dict[str, Any]]:
+    """The statements that are executed meanwhile, each with its parameters."""
+    heard: dict[str, Any] = {}
+
+    def hear(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        heard[statement] = parameters
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", hear)
+    try:
+        yield heard
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", hear)
+
+
+async def test_no_question_looks_at_every_turn(tmp_path: Path) -> None:
+    file = tmp_path / "test.db"
+    store = Store(f"sqlite:///{file}")
+    await store.open()
+    database = Database(f"sqlite:///{file}")
+    database.is_migrated = True
+    make = Maker(store, database)
+    with listening() as heard:
+        for mode in ("queue", "direct"):
+            turn = await make.queued(mode=mode, owner=W if mode == "direct" else None)
+            if mode == "queue":
+                await store.turns.position(turn)
+                await store.ownership.claim(turn.key, W)
+            await store.ownership.next_attempt(turn.key, 1, W)
+            await store.ownership.finish(turn.key, W, Tape([Text("an answer")]), Done(2, 9, "stop"))
+            await store.turns.get(turn.key)
+        await make.queued()
+        await store.turns.latest("s")
+        await store.turns.of_session("s")
+        await store.turns.places()
+        await store.turns.request_cancel("s")
+        await store.processes.beat(W, "worker")
+        await store.ownership.mine(W)
+        await store.ownership.requeue_orphans()
+        await store.ownership.has_overdue()
+        await store.ownership.requeue_overdue()
+        await store.ownership.lost_direct_turns()
+        await store.ownership.cancelled_orphans()
+        await store.ownership.left_logs()
+        await store.sessions.get("s")
+        await store.sessions.recent(10)
+    await database.close()
+    await store.close()
+    assert len(heard) > 20
+    with closing(sqlite3.connect(file)) as connection:
+        connection.create_function("hopstream_now", 0, lambda: 0.0)
+        for statement, parameters in heard.items():
+            plan = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            assert not [step for step in plan if step.startswith("SCAN turns")], (statement, plan)
