@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.cursor import Cursor
+from api.middleware import body_send
 from api.viewer import Unfinished, Wire, view
 from api.wires.sse import SseWire
 from api.wires.text import TextWire
@@ -42,36 +43,36 @@ class StreamResponse(Response):
         self._wire = wire
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # In a task of its own: from here each wake-up would go through all the middleware above.
+        streaming = asyncio.create_task(self._stream(send, body_send(scope, send)), name="stream")
+        leaving = asyncio.create_task(_until_gone(receive), name="stream's client")
         try:
-            async with asyncio.timeout(None) as presence:
-                leaving = asyncio.create_task(_until_gone(receive, presence))
-                try:
-                    async with self._watching as feed, aclosing(view(feed, self._cursor, self._wire)) as frames:
-                        await self._stream(frames, send)
-                finally:
-                    leaving.cancel()
-        except TimeoutError:
-            if not presence.expired():
-                raise
+            await asyncio.wait([streaming, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if streaming.done():
+                streaming.result()
+        finally:
+            streaming.cancel()
+            leaving.cancel()
+            await asyncio.wait([streaming, leaving])
 
-    async def _stream(self, frames: AsyncIterator[bytes], send: Send) -> None:
-        first = await _first_text(frames) if isinstance(self._wire, TextWire) else b""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        try:
-            if first:
-                await send({"type": "http.response.body", "body": first, "more_body": True})
-            async for frame in frames:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-        except Unfinished:  # without a last chunk: the client's HTTP library reports the answer as cut off
-            log.warning("stream broken off", action="stream.unfinished")
-        else:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def _stream(self, send: Send, send_body: Send) -> None:
+        async with self._watching as feed, aclosing(view(feed, self._cursor, self._wire)) as frames:
+            first = await _first_text(frames) if isinstance(self._wire, TextWire) else b""
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            try:
+                if first:
+                    await send_body({"type": "http.response.body", "body": first, "more_body": True})
+                async for frame in frames:
+                    await send_body({"type": "http.response.body", "body": frame, "more_body": True})
+            except Unfinished:  # without a last chunk: the client's HTTP library reports the answer as cut off
+                log.warning("stream broken off", action="stream.unfinished")
+            else:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _until_gone(receive: Receive, presence: asyncio.Timeout) -> None:
+async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    presence.reschedule(asyncio.get_running_loop().time())
 
 
 def choose_wire(accept: str | None, default: type[SseWire] | type[TextWire]) -> SseWire | TextWire:
