@@ -1,7 +1,7 @@
 """Feeds of the running turns that somebody watches in this process: filled from inbox, session log and store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -26,20 +26,22 @@ EXPECT_SECONDS = 1.0
 """One that nobody watches yet: behind a load balancer its stream may be asked of another process."""
 START_SECONDS = 0.5
 """How long the start of a turn that was just queued is waited for before the store is asked what became of it."""
-RETRY_SECONDS = 0.2
+LOG_BEHIND_SECONDS = 0.3
+"""A session log is written four times a second: what is in it so long after we subscribed reaches to what we hear."""
 LOOK_SECONDS = 2.0
 """How often the store is asked about feeds that hear nothing: queue positions, and ends whose event was lost."""
 LOOK_SLICE = 100
 """Feeds at a time: when the queue moves, all who wait are told, and tokens must not wait for that."""
+NEVER = float("inf")
 MAX_PENDING = 1000
-"""Events kept while the log is being read. More than the log ever holds; beyond that it is read once more."""
+"""Events kept until the log has what is before them: twenty seconds of a fast model."""
 
 
 class Feeds:
     def __init__(self, store: Store, broker_url: str, sender: Link) -> None:
         """`sender`: the link that publishes, here to see that the inbox hears."""
         self._store = store
-        self._inbox = Inbox(broker_url, self._refill_all)
+        self._inbox = Inbox(broker_url, self._on_renewed)
         self._echo = Echo(self._inbox, sender)
         # Logs are read on a connection of their own, so that an accident there cannot cost the inbox.
         self._logs = Link(broker_url, "hopstream logs", _nothing)
@@ -108,9 +110,9 @@ class Feeds:
             filled = self._filled[key] = FilledFeed(key, self._store, self._inbox, self._logs, forget, is_new=is_new)
         return filled
 
-    def _refill_all(self) -> None:
+    def _on_renewed(self) -> None:
         for filled in self._filled.values():
-            filled.refill()
+            filled.hear_anew()
 
     async def _look(self) -> None:
         while True:
@@ -159,8 +161,13 @@ class FilledFeed:
         self._changed = asyncio.Event()
         """Set when the task has to look: a hole, a viewer gone, the end."""
         self._has_hole = True
-        self._pending: list[Event] | None = None
-        """What comes while the feed is being filled."""
+        self._hears_since = NEVER
+        """The loop's time at which we subscribed."""
+        self._has_heard = False
+        """Whether anything since then went on where the feed ended: then nothing is missing before it."""
+        self._pending: list[Event] = []
+        """Events that wait for what is before them."""
+        self._loop = asyncio.get_running_loop()
         self._store = store
         self._inbox = inbox
         self._logs = logs
@@ -177,6 +184,12 @@ class FilledFeed:
         self._viewers -= 1
         self._changed.set()
 
+    def hear_anew(self) -> None:
+        """The subscription was made again, and what came meanwhile was missed."""
+        self._begin_to_hear()
+        self._pending.clear()
+        self.refill()
+
     def refill(self) -> None:
         self._has_hole = True
         self._changed.set()
@@ -192,6 +205,7 @@ class FilledFeed:
             while True:
                 await self._serve()
                 await self._inbox.unsubscribe(self.feed.key)
+                self._hears_since = NEVER
                 if not self._viewers:  # nobody came while we said goodbye to the broker
                     return
                 self._has_hole = True
@@ -226,23 +240,22 @@ class FilledFeed:
     async def _fill(self) -> None:
         """Subscribe, ask the store, read the log: in this order nothing falls between them."""
         self._has_hole = False
-        self._pending = []
         try:
-            is_filled = await self._try_to_fill(self._pending)
+            is_filled = await self._try_to_fill()
         except (BrokerDown, StoreDown):
             is_filled = False
-        finally:
-            self._pending = None
-        if not is_filled:
+        if is_filled:
+            self._pending.clear()
+        else:
             self._has_hole = True
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(LOG_BEHIND_SECONDS)
 
-    async def _try_to_fill(self, pending: list[Event]) -> bool:
+    async def _try_to_fill(self) -> bool:
         feed = self.feed
         is_subscribed = await self._subscribe()
         is_new, self._is_new = self._is_new, False
         if is_new and is_subscribed and await self._hears_start():
-            return self._apply_all(pending)
+            return self._apply_all()
         try:
             turn = await self._store.turns.get(feed.key)
         except NotFound as error:
@@ -254,9 +267,16 @@ class FilledFeed:
         if turn.status == "queued":  # there is no log yet
             if feed.queue_position is None:
                 feed.set_queue_position(await self._store.turns.position(turn))
-            return is_subscribed and self._apply_all(pending)
-        events = await self._logs.hold(read_log(self._logs, feed.key))
-        return is_subscribed and self._apply_all([*events, *pending])
+            return is_subscribed and self._apply_all()
+        return await self._read_log() and is_subscribed
+
+    async def _read_log(self) -> bool:
+        """Whether it reaches to what is heard."""
+        since, now = self._hears_since, self._loop.time()
+        events = await self._logs.hold(read_log(self._logs, self.feed.key))
+        fits = self._apply_all(events)
+        reaches = self._has_heard or bool(self._pending) or now - since >= LOG_BEHIND_SECONDS
+        return fits and reaches and since == self._hears_since and self.feed.attempt > 0
 
     async def _hears_start(self) -> bool:
         """Whoever has heard a turn's start has missed nothing."""
@@ -272,24 +292,30 @@ class FilledFeed:
             await self._inbox.subscribe(self.feed.key, self._on_event)
         except BrokerDown:
             return False
+        if self._hears_since == NEVER:
+            self._begin_to_hear()
         return True
 
-    def _apply_all(self, events: list[Event]) -> bool:
+    def _begin_to_hear(self) -> None:
+        self._hears_since = self._loop.time()
+        self._has_heard = False
+
+    def _apply_all(self, logged: Iterable[Event] = ()) -> bool:
         """Whether nothing is missing up to the last of them. A log may begin with batches whose start it has dropped;
         a snapshot follows."""
-        fits = [self.feed.apply(event) for event in events]
+        fits = [self.feed.apply(event) for event in (*logged, *self._pending)]
         return not fits or fits[-1]
 
     def _on_event(self, event: Event) -> None:
         if self.feed.apply(event):
+            self._has_heard = self._has_heard or event.attempt == self.feed.attempt
             if self.feed.end is not None:
                 self._changed.set()
-        elif self._pending is None:
-            self.refill()
-        elif len(self._pending) < MAX_PENDING:
-            self._pending.append(event)
-        else:
-            self.refill()
+            return
+        if len(self._pending) >= MAX_PENDING:
+            self._pending.clear()
+        self._pending.append(event)
+        self.refill()
 
 
 def fill_from_store(feed: Feed, turn: Turn) -> None:

@@ -1,4 +1,7 @@
-"""The inbox: the one RabbitMQ queue of this API process. A binding is a subscription to a turn's events."""
+"""The inbox: the one RabbitMQ queue of this API process. A binding is a subscription to a turn's events.
+
+Under load these come in bundles of a whole worker, which reach every inbox.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,6 +9,7 @@ from collections.abc import Callable
 import structlog
 from aiormq.abc import AbstractChannel
 
+from core.broker.bundle import BUNDLE, decode_bundle
 from core.broker.lane import by_lane
 from core.broker.link import BUSY, Link
 from core.broker.topology import SESSIONS, declare_sessions
@@ -71,6 +75,7 @@ class Inbox:
         await declare_sessions(channel)
         declared = await channel.queue_declare(exclusive=True)
         self.queue = declared.queue or ""
+        await channel.queue_bind(self.queue, SESSIONS, BUNDLE)
         channel.on_consumer_cancel_callbacks.add(lambda _: self._link.reset())
         self._link.lane_from(channel, self._on_message)
         await channel.basic_consume(self.queue, by_lane, no_ack=True)
@@ -84,12 +89,13 @@ class Inbox:
         self._bound.add(routing_key)
 
     def _on_message(self, routing_key: str, body: bytes) -> None:
-        on_event = self._subscribers.get(routing_key)
-        if on_event is None:
-            if routing_key == self.queue:
-                self.heard.set()
+        if routing_key == self.queue:
+            self.heard.set()
             return
         try:
-            on_event(decode(body))
+            events = decode_bundle(body) if routing_key == BUNDLE else {routing_key: body}
+            for key, event in events.items():
+                if on_event := self._subscribers.get(key):
+                    on_event(decode(event))
         except BadEvent as error:
             log.error("event not read", action="inbox.bad_event", error=error.message)

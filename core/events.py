@@ -73,7 +73,7 @@ def encode(event: Event) -> bytes:
     return _ENCODER.encode(event)
 
 
-def decode(body: bytes) -> Event:
+def decode(body: bytes | msgspec.Raw) -> Event:
     """Raises BadEvent."""
     try:
         event: Event = _DECODER.decode(body)

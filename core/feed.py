@@ -53,6 +53,10 @@ class Feed:
         self.error = error
         self.wake()
 
+    def snapshot(self) -> Snapshot:
+        """All of it as an event."""
+        return Snapshot(self.attempt, self.model, self.tape.slice(), self.reason)
+
     def set_queue_position(self, position: int) -> None:
         if position != self.queue_position and self.attempt == 0:
             self.queue_position = position

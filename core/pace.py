@@ -25,6 +25,11 @@ class Pace:
         self._counted = 0
         self._since = self._loop.time()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are ticks."""
+        return self._tick_seconds > 0
+
     def count(self, tokens: int) -> None:
         """So many came."""
         self._counted += tokens

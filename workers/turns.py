@@ -20,6 +20,8 @@ from core.settings import Settings
 from core.store.ownership import MAX_LOST_ATTEMPTS, Held
 from core.store.records import Turn
 from core.store.store import Store
+from workers.log_writer import LogWriter
+from workers.outbox import Outbox
 from workers.publisher import Publisher
 
 log = structlog.get_logger()
@@ -48,6 +50,7 @@ class Turns:
         self._settings = settings
         self._process_id = process_id
         self._pace = Pace()
+        self._outbox = Outbox(link)
 
     async def handle(self, key: TurnKey, on_stop: OnStop) -> Stop | None:
         """Returns why the turn was stopped from outside, None where it took its course.
@@ -106,27 +109,30 @@ class Turns:
             pace=self._pace,
             process_id=self._process_id,
         )
-        publisher = Publisher(feed, self._link, self._keeper.lease, turn.attempt)
+        publisher = Publisher(feed, self._link, self._outbox, self._keeper.lease, self._pace)
+        log_writer = LogWriter(feed, self._link, self._keeper.lease, turn.attempt)
         on_stop(run.stop)
         self._keeper.runs[turn.key] = run
         if turn.cancel_requested:
             run.stop(Stop.CANCELLED)
-        publishing: asyncio.Task[None] | None = None
+        answering = asyncio.create_task(run.execute(turn.restart_reason), name=f"run {turn.key}")
+        publishing = asyncio.create_task(publisher.run(), name=f"publish {turn.key}")
+        logging = asyncio.create_task(log_writer.run(), name=f"log {turn.key}")
         try:
-            answering = asyncio.create_task(run.execute(turn.restart_reason), name=f"run {turn.key}")
-            publishing = asyncio.create_task(publisher.run(), name=f"publish {turn.key}")
             await answering
             if feed.end is not None:
                 await publishing
-                await publisher.delete_log()
+                logging.cancel()
+                await log_writer.delete()
             elif run.stopped is Stop.HANDED_OVER:
                 await self._requeue(turn.key)
             elif await self._is_deleted(turn.key):
-                await publisher.delete_log()
+                logging.cancel()
+                await log_writer.delete()
         finally:
             del self._keeper.runs[turn.key]
-            if publishing is not None:
-                publishing.cancel()
+            publishing.cancel()
+            logging.cancel()
         return run.stopped
 
     async def _give_up(self, key: TurnKey) -> None:

@@ -26,7 +26,7 @@ JOBS_ARGUMENTS: dict[str, Any] = {
 DEAD_JOBS_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum"}
 
 SNAPSHOT_EVERY = 24
-"""Messages from one snapshot to the next."""
+"""Messages of a session log from one snapshot to the next."""
 LOG_MAX_LENGTH = SNAPSHOT_EVERY + 4
 """So that a snapshot and all that follows it are always there, and little else: whoever joins reads all of it."""
 LOG_EXPIRES_MS = 7_200_000
@@ -63,9 +63,8 @@ async def declare_sessions(channel: AbstractChannel) -> None:
 
 
 async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:
-    """Declare a turn's session log and bind it."""
+    """Declare a turn's session log. It is written by its name: to bind it would cost more than all its messages."""
     await channel.queue_declare(log_name(key), durable=True, arguments=LOG_ARGUMENTS)
-    await channel.queue_bind(log_name(key), SESSIONS, str(key))
 
 
 async def renew_log(channel: AbstractChannel, key: TurnKey) -> None:
