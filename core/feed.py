@@ -5,7 +5,7 @@ watch. Both watch the same way: a position of their own, and a look at the feed 
 """
 
 import asyncio
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 
 from core.events import Batch, Done, End, Event, Failed, Snapshot, Start
@@ -28,7 +28,7 @@ class Feed:
         self.queue_position: int | None = None
         self.framed: dict[Hashable, bytes] = {}
         """What a watcher has made of the feed as it is now, for others that need the same; gone with every change."""
-        self._watchers: set[asyncio.Event] = set()
+        self._watchers: set[Callable[[], object]] = set()
 
     @property
     def watched(self) -> bool:
@@ -65,17 +65,23 @@ class Feed:
     def wake(self) -> None:
         self.framed.clear()
         for watcher in self._watchers:
-            watcher.set()
+            watcher()
 
     @contextmanager
     def watch(self) -> Iterator[asyncio.Event]:
         """An event that is set whenever the feed changes; the watcher clears it before it looks."""
-        watcher = asyncio.Event()
-        self._watchers.add(watcher)
+        event = asyncio.Event()
+        with self.on_change(event.set):
+            yield event
+
+    @contextmanager
+    def on_change(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Calls back in the midst of each change; for those who do little there."""
+        self._watchers.add(callback)
         try:
-            yield watcher
+            yield
         finally:
-            self._watchers.discard(watcher)
+            self._watchers.discard(callback)
 
     def apply(self, event: Event) -> bool:
         """Take in an event from the broker, in whatever order and however often it comes.

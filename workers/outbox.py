@@ -1,11 +1,15 @@
-"""The outbox: puts into one bundle what the turns of this worker publish at the same moment."""
+"""The outbox: sends the events of this worker's turns; in a bundle, what they say at the same moment under load."""
 
 import asyncio
+from collections.abc import Callable
 
 from core.broker.bundle import BUNDLE, encode_bundle
-from core.broker.link import Link
+from core.broker.link import AMQP_ERRORS, Link
 from core.broker.topology import SESSIONS
 from core.errors import BrokerDown
+
+OnSent = Callable[[BaseException | None], None]
+"""Told that the broker has an event (None), or why nobody knows whether it has."""
 
 
 class Outbox:
@@ -14,37 +18,32 @@ class Outbox:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._events: dict[str, bytes] = {}
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[OnSent] = []
 
-    def add(self, routing_key: str, event: bytes) -> asyncio.Future[None]:
-        """It leaves with all that is added in this turn of the event loop. The future is done once the broker has
-        confirmed the bundle, and fails where it does not. One event of a turn at a time: its next one waits for that.
-        """
-        loop = asyncio.get_running_loop()
+    def send(self, routing_key: str, event: bytes, on_sent: OnSent) -> None:
+        """As a message of its own, at once."""
+        self._publish(event, routing_key, [on_sent])
+
+    def bundle(self, routing_key: str, event: bytes, on_sent: OnSent) -> None:
+        """With all that is bundled in this turn of the event loop; one event of a turn at a time."""
         if not self._events:
-            loop.call_soon(self._send)
+            asyncio.get_running_loop().call_soon(self._send_bundle)
         self._events[routing_key] = event
-        confirmed: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(confirmed)
-        return confirmed
+        self._waiting.append(on_sent)
 
-    def _send(self) -> None:
-        events, self._events = self._events, {}
-        waiting, self._waiting = self._waiting, []
+    def _send_bundle(self) -> None:
+        body, waiting = encode_bundle(self._events), self._waiting
+        self._events, self._waiting = {}, []
+        self._publish(body, BUNDLE, waiting)
+
+    def _publish(self, body: bytes, routing_key: str, waiting: list[OnSent]) -> None:
+        def tell(confirmed: asyncio.Future[None]) -> None:
+            error = asyncio.CancelledError() if confirmed.cancelled() else confirmed.exception()
+            for on_sent in waiting:
+                on_sent(error)
+
         try:
-            sent = self._link.lane().publish(encode_bundle(events), SESSIONS, BUNDLE)
-        except BrokerDown as error:
-            _settle(waiting, error)
-        else:
-            sent.add_done_callback(lambda _: _settle(waiting, sent.exception()))
-
-
-def _settle(waiting: list[asyncio.Future[None]], error: BaseException | None) -> None:
-    for confirmed in waiting:
-        if confirmed.done():
-            continue
-        if error is None:
-            confirmed.set_result(None)
-        else:
-            confirmed.set_exception(error)
-            confirmed.exception()  # whoever published may wait for it no more
+            self._link.lane().publish(body, SESSIONS, routing_key).add_done_callback(tell)
+        except (BrokerDown, *AMQP_ERRORS) as error:
+            for on_sent in waiting:
+                on_sent(error)

@@ -2,6 +2,9 @@
 
 While a batch is on its way the next one gathers: the first token goes at once, and a busy broker makes batches longer,
 not queues. Under load a batch leaves in a bundle with those of other turns.
+
+It works in callbacks, of the feed and of the broker's confirms, for there is one for each batch; only where something
+is in its way it waits in a task.
 """
 
 import asyncio
@@ -9,9 +12,7 @@ from typing import cast
 
 import structlog
 
-from core.broker.link import AMQP_ERRORS, Link
-from core.broker.topology import SESSIONS
-from core.errors import BrokerDown
+from core.broker.link import Link
 from core.events import Batch, End, Event, Start, encode
 from core.feed import Feed
 from core.keeper import Lease
@@ -35,57 +36,50 @@ class Publisher:
         self._routing_key = str(feed.key)
         self._attempt = 0
         self._position = 0
-        self._on_its_way: asyncio.Future[None] | None = None
-        """Done once the broker has what was sent last."""
+        self._on_its_way: Event | None = None
+        """What was sent last, until the broker has it."""
         self._is_lost = False
         """Nobody knows whether that arrived."""
+        self._is_hindered = False
+        """By a lost broker or a lease that has run out: the task goes on."""
+        self._is_over = False
+        self._attention = asyncio.Event()
+        """Set when the task has to look."""
 
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
-        with self._feed.watch() as self._changed:
-            while True:
-                self._changed.clear()
-                try:
-                    if await self._publish_growth():
-                        return
-                except (BrokerDown, *AMQP_ERRORS) as error:
-                    log.warning(
-                        "publish failed",
-                        action="publish.failed",
-                        session_id=self._feed.key.session_id,
-                        turn=self._feed.key.turn,
-                        error=type(error).__name__,
-                    )
-                    self._is_lost = True
-                    await asyncio.sleep(RETRY_SECONDS)
-                    await self._link.wait_up()
-                else:
-                    await self._changed.wait()
+        try:
+            with self._feed.on_change(self._publish_growth):
+                self._publish_growth()
+                while not self._is_over:
+                    await self._attention.wait()
+                    self._attention.clear()
+                    if self._is_hindered:
+                        await self._recover()
+        finally:
+            self._is_over = True
 
-    async def _publish_growth(self) -> bool:
-        """Publish until there is nothing new; True once the end is out. The last batch may still be on its way."""
-        feed = self._feed
+    async def _recover(self) -> None:
         if self._is_lost:
-            await self._make_up()
-        while self._is_behind():
-            await self._settle()
-            await self._lease.wait_valid()
-            event = self._next_event()
-            self._publish(event)
-            if event is feed.end:
-                await self._settle()
-                return True
-        return False
+            await asyncio.sleep(RETRY_SECONDS)
+        await self._link.wait_up()
+        await self._lease.wait_valid()
+        self._is_hindered = False
+        if self._is_lost:
+            self._is_lost = False
+            self._attempt, self._position = self._feed.attempt, len(self._feed.tape)
+            self._send(self._feed.snapshot())
+        else:
+            self._publish_growth()
 
-    async def _make_up(self) -> None:
-        """A snapshot tells everybody everything."""
-        feed = self._feed
-        if self._attempt:
-            await self._lease.wait_valid()
-            self._attempt, self._position = feed.attempt, len(feed.tape)
-            self._publish(feed.snapshot())
-            await self._settle()
-        self._is_lost = False
+    def _publish_growth(self) -> None:
+        """What is new, unless something is on its way, or in it."""
+        if self._on_its_way is not None or self._is_hindered or self._is_over or not self._is_behind():
+            return
+        if self._lease.valid:
+            self._send(self._next_event())
+        else:
+            self._hinder()
 
     def _is_behind(self) -> bool:
         feed = self._feed
@@ -104,22 +98,29 @@ class Publisher:
             return feed.snapshot()
         return Batch(feed.attempt, position, feed.tape.slice(position))
 
-    def _publish(self, event: Event) -> None:
-        if self._pace.is_busy and isinstance(event, Batch):
-            sent = self._outbox.add(self._routing_key, encode(event))
+    def _send(self, event: Event) -> None:
+        self._on_its_way = event
+        send = self._outbox.bundle if self._pace.is_busy and isinstance(event, Batch) else self._outbox.send
+        send(self._routing_key, encode(event), self._on_sent)
+
+    def _on_sent(self, error: BaseException | None) -> None:
+        event, self._on_its_way = self._on_its_way, None
+        if error is not None:
+            log.warning(
+                "publish failed",
+                action="publish.failed",
+                session_id=self._feed.key.session_id,
+                turn=self._feed.key.turn,
+                error=type(error).__name__,
+            )
+            self._is_lost = True  # the model may be silent for long: the task begins again
+            self._hinder()
+        elif event is self._feed.end:
+            self._is_over = True
+            self._attention.set()
         else:
-            sent = self._link.lane().publish(encode(event), SESSIONS, self._routing_key)
-        sent.add_done_callback(self._notice_loss)
-        self._on_its_way = sent
+            self._publish_growth()
 
-    def _notice_loss(self, sent: asyncio.Future[None]) -> None:
-        """The model may be silent for long: somebody has to begin again."""
-        if sent.cancelled() or sent.exception() is not None:
-            self._is_lost = True
-            self._changed.set()
-
-    async def _settle(self) -> None:
-        """What was sent has arrived. Raises what kept it from that."""
-        sent, self._on_its_way = self._on_its_way, None
-        if sent is not None:
-            await sent
+    def _hinder(self) -> None:
+        self._is_hindered = True
+        self._attention.set()

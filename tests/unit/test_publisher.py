@@ -31,9 +31,12 @@ class Busy(Pace):
     is_busy = True
 
 
-def _publisher(link: FakeLink, feed: Feed, outbox: Outbox | None = None, pace: Pace | None = None) -> Publisher:
-    lease = Lease()
-    lease.renew(monotonic())
+def _publisher(
+    link: FakeLink, feed: Feed, outbox: Outbox | None = None, pace: Pace | None = None, lease: Lease | None = None
+) -> Publisher:
+    if lease is None:
+        lease = Lease()
+        lease.renew(monotonic())
     real = cast(Link, link)
     return Publisher(feed, real, outbox or Outbox(real), lease, pace or Pace())
 
@@ -146,21 +149,44 @@ async def test_under_load_the_batches_of_all_turns_are_one_message(monkeypatch: 
 
 
 async def test_a_turn_that_leaves_takes_no_other_with_it() -> None:
-    link = FakeLink()
+    link, pace = FakeLink(), Busy()
     outbox = Outbox(cast(Link, link))
-    leaving, staying = outbox.add("a.1", b"\x90"), outbox.add("b.1", b"\x90")
-    leaving.cancel()
+    feeds = [Feed(TurnKey(name, 1)) for name in "ab"]
+    leaving, staying = (asyncio.create_task(_publisher(link, feed, outbox, pace).run()) for feed in feeds)
+    for feed in feeds:
+        feed.start(1, "m")
+        feed.extend([Text(LONG + "x")])
+    assert [await link.next(), await link.next()] == [Start(1, "m")] * 2
     await asyncio.wait_for(link.fake.sent.get(), 2)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    for feed in feeds:
+        feed.extend([Text("y")])
     link.fake.confirm()
-    await asyncio.wait_for(staying, 2)
+    routing_key, body = await asyncio.wait_for(link.fake.sent.get(), 2)
+    assert (routing_key, list(decode_bundle(body))) == (BUNDLE, ["b.1"])
+    staying.cancel()
+    await asyncio.wait([staying])
 
 
-async def test_a_bundle_that_cannot_leave_fails_all_that_is_in_it() -> None:
+async def test_a_broker_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.001)
     link = FakeLink()
-    link.is_down = True
-    outbox = Outbox(cast(Link, link))
-    confirms = [outbox.add(key, b"\x90") for key in ("a.1", "b.1")]
-    assert [type(error).__name__ for error in await asyncio.gather(*confirms, return_exceptions=True)] == [
-        "BrokerDown",
-        "BrokerDown",
-    ]
+    async with _publishing(link) as feed:
+        link.is_down = True
+        feed.extend([Text("a")])
+        await asyncio.sleep(0.01)
+        link.is_down = False
+        assert await link.next() == Snapshot(1, "m", [Text(LONG + "a")])
+
+
+async def test_one_whose_turn_others_may_have_taken_publishes_nothing() -> None:
+    link, feed, lease = FakeLink(), Feed(KEY), Lease()
+    task = asyncio.create_task(_publisher(link, feed, lease=lease).run())
+    feed.start(1, "m")
+    await asyncio.sleep(0.01)
+    assert link.fake.sent.empty()
+    lease.renew(monotonic())
+    assert await link.next() == Start(1, "m")
+    task.cancel()
+    await asyncio.wait([task])
