@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.cursor import Cursor
 from api.middleware import body_send
+from api.protocol import push_of
 from api.viewer import Unfinished, Wire, view
 from api.wires.sse import SseWire
 from api.wires.text import TextWire
@@ -44,7 +45,7 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # In a task of its own: from here each wake-up would go through all the middleware above.
-        streaming = asyncio.create_task(self._stream(send, body_send(scope, send)), name="stream")
+        streaming = asyncio.create_task(self._stream(scope, send), name="stream")
         leaving = asyncio.create_task(_until_gone(receive), name="stream's client")
         try:
             await asyncio.wait([streaming, leaving], return_when=asyncio.FIRST_COMPLETED)
@@ -55,8 +56,12 @@ class StreamResponse(Response):
             leaving.cancel()
             await asyncio.wait([streaming, leaving])
 
-    async def _stream(self, send: Send, send_body: Send) -> None:
-        async with self._watching as feed, aclosing(view(feed, self._cursor, self._wire)) as frames:
+    async def _stream(self, scope: Scope, send: Send) -> None:
+        send_body = body_send(scope, send)
+        async with (
+            self._watching as feed,
+            aclosing(view(feed, self._cursor, self._wire, push_of(scope))) as frames,
+        ):
             first = await _first_text(frames) if isinstance(self._wire, TextWire) else b""
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:

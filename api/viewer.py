@@ -1,7 +1,10 @@
 """A viewer: one client's position into a shared feed, written in the words of a wire. A slow one costs no memory."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Protocol
+
+import structlog
 
 from api.cursor import Cursor
 from core.errors import HopstreamError
@@ -9,6 +12,8 @@ from core.events import End
 from core.feed import Feed
 from core.silence import Silence
 from core.tape import Part
+
+log = structlog.get_logger()
 
 PING_SECONDS = 15.0
 """Proxies cut connections that are silent for 30 to 60 s."""
@@ -44,42 +49,99 @@ class Unfinished(HopstreamError):
     code = "unfinished"
 
 
-async def view(feed: Feed, cursor: Cursor | None, wire: Wire) -> AsyncGenerator[bytes]:
-    """Everything after `cursor` (None: from the beginning), as it comes, to the end of the turn."""
-    at = cursor or Cursor(feed.key.turn, 0, 0)
-    queue_position: int | None = None
-    has_sent = False
+class Push(Protocol):
+    """Writes to the client at once, from within a change of the feed."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the response has begun, and its client keeps up."""
+        ...
+
+    def write(self, frames: bytes) -> None: ...
+
+
+async def view(feed: Feed, cursor: Cursor | None, wire: Wire, push: Push | None = None) -> AsyncGenerator[bytes]:
+    """Everything after `cursor` (None: from the beginning), as it comes, to the end of the turn.
+
+    While it is awaited, what is simply added goes by `push`: to wake a task for it takes longer than to write it.
+    """
+    viewer = Viewer(feed, cursor, wire)
+    changed = asyncio.Event()
+    is_awaited = False
+
+    def on_change() -> None:
+        if not (is_awaited and push and push.is_ready and viewer.only_grows) or changed.is_set():
+            changed.set()
+            return
+        try:
+            frames = viewer.look()
+        except Exception as error:  # the next look, below, fails by it as well: that is this viewer's affair alone
+            log.error("view failed", action="view.failed", exc_info=error)
+            changed.set()
+            return
+        if frames:
+            silence.end()
+            push.write(frames)
+
     yield wire.opening()
-    with feed.watch() as changed, Silence(PING_SECONDS, changed.set) as silence:
+    with feed.on_change(on_change), Silence(PING_SECONDS, changed.set) as silence:
         while True:
             changed.clear()
-            frames: list[bytes] = []
-            if feed.attempt > at.attempt:
-                before, at = at, Cursor(at.turn, feed.attempt, 0)
-                if before.attempt == 0:
-                    frames.append(wire.start(at, feed.model))
-                else:
-                    frames.append(wire.restart(at, feed.reason or "worker_lost", has_sent=has_sent))
-            elif feed.attempt == 0 and feed.queue_position not in (None, queue_position):
-                queue_position = feed.queue_position
-                frames.append(wire.queued(queue_position or 0))
-            if feed.attempt == at.attempt and len(feed.tape) > at.position:
-                growth = _growth(feed, at, wire)
-                has_sent = has_sent or bool(growth)
-                frames.append(growth)
-                at = Cursor(at.turn, at.attempt, len(feed.tape))
-            if feed.end is not None:
-                frames.append(wire.end(at._replace(position=feed.end.position + 1), feed.end))
-            elif feed.error is not None:
-                frames.append(wire.broken(feed.error))
+            frames = viewer.look()
             if not frames and silence.is_long:
-                frames.append(wire.ping())
+                frames = wire.ping()
             if frames:
                 silence.end()
-                yield b"".join(frames)
-            if feed.end is not None or feed.error is not None:
+                yield frames
+            if viewer.is_over:
                 return
+            is_awaited = True
             await changed.wait()
+            is_awaited = False
+
+
+class Viewer:
+    """Says what is new in a feed each time one looks."""
+
+    def __init__(self, feed: Feed, cursor: Cursor | None, wire: Wire) -> None:
+        self.is_over = False
+        """Whether the end, or the break-down, was told."""
+        self._feed = feed
+        self._wire = wire
+        self._at = cursor or Cursor(feed.key.turn, 0, 0)
+        self._queue_position: int | None = None
+        self._has_sent = False
+
+    @property
+    def only_grows(self) -> bool:
+        """Whether there is nothing new but what was added."""
+        feed = self._feed
+        return feed.attempt == self._at.attempt and feed.end is None and feed.error is None
+
+    def look(self) -> bytes:
+        """Raises Unfinished."""
+        feed, wire = self._feed, self._wire
+        frames = []
+        if feed.attempt > self._at.attempt:
+            before, self._at = self._at, Cursor(self._at.turn, feed.attempt, 0)
+            if before.attempt == 0:
+                frames.append(wire.start(self._at, feed.model))
+            else:
+                frames.append(wire.restart(self._at, feed.reason or "worker_lost", has_sent=self._has_sent))
+        elif feed.attempt == 0 and feed.queue_position not in (None, self._queue_position):
+            self._queue_position = feed.queue_position
+            frames.append(wire.queued(self._queue_position or 0))
+        if feed.attempt == self._at.attempt and len(feed.tape) > self._at.position:
+            growth = _growth(feed, self._at, wire)
+            self._has_sent = self._has_sent or bool(growth)
+            frames.append(growth)
+            self._at = Cursor(self._at.turn, self._at.attempt, len(feed.tape))
+        if feed.end is not None:
+            frames.append(wire.end(self._at._replace(position=feed.end.position + 1), feed.end))
+        elif feed.error is not None:
+            frames.append(wire.broken(feed.error))
+        self.is_over = feed.end is not None or feed.error is not None
+        return b"".join(frames)
 
 
 def _growth(feed: Feed, at: Cursor, wire: Wire) -> bytes:

@@ -1,4 +1,4 @@
-"""The head of a request is bounded in size and time, whatever way it is cut into pieces."""
+"""The head of a request is bounded in size and time, whatever way it is cut into pieces; a body can be pushed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from api import protocol
-from api.protocol import HEAD_BYTES, BoundedHeadProtocol
+from api.protocol import HEAD_BYTES, BoundedHeadProtocol, CyclePush, push_of
+from tests.integration.conftest import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def connection() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connection(app: ASGIApp = app) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     config = uvicorn.Config(app, port=0, http=BoundedHeadProtocol, lifespan="off", log_config=None)
     config.load()
     state = ServerState()
@@ -80,3 +81,53 @@ async def test_a_slow_one_ends_its_connection(pieces: list[bytes], monkeypatch: 
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
 
     assert await status_line(*pieces) == b""
+
+
+@asynccontextmanager
+async def pushing() -> AsyncIterator[tuple[CyclePush, Send, asyncio.StreamReader]]:
+    """What can be pushed to a client that reads when we say so; and the response's own `send`."""
+    ready: asyncio.Future[tuple[CyclePush, Send]] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        push = push_of(scope)
+        assert push is not None
+        ready.set_result((push, send))
+        await over.wait()
+
+    async with connection(stream) as (reader, writer):
+        writer.write(START + END)
+        push, send = await ready
+        yield push, send, reader
+        over.set()
+
+
+async def test_what_is_pushed_is_part_of_the_body() -> None:
+    async with pushing() as (push, send, reader):
+        assert not push.is_ready
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        assert push.is_ready
+        push.write(b"pushed")
+        await send({"type": "http.response.body", "body": b", sent", "more_body": False})
+        assert not push.is_ready
+        assert (await reader.read()).endswith(b"\r\n\r\n6\r\npushed\r\n6\r\n, sent\r\n0\r\n\r\n")
+
+
+async def test_nothing_is_pushed_to_a_client_that_does_not_read() -> None:
+    async with pushing() as (push, send, reader):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        pushes = 0
+        while push.is_ready:
+            push.write(b"x" * 65_536)
+            pushes += 1
+            await asyncio.sleep(0)
+        assert pushes < 1000
+        while not push.is_ready:
+            await reader.read(1_000_000)
+
+
+async def test_nothing_is_pushed_to_a_client_that_has_left() -> None:
+    async with pushing() as (push, send, reader):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        reader._transport.abort()  # type: ignore[attr-defined]
+        await eventually(lambda: not push.is_ready)

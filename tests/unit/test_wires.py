@@ -154,3 +154,73 @@ async def test_a_viewer_that_leaves_watches_no_more() -> None:
 
 async def _close(reading: AsyncIterator[bytes]) -> None:
     await reading.aclose()  # type: ignore[attr-defined]
+
+
+class Pushed:
+    """What a viewer wrote at once, and what it gave to whoever awaits it."""
+
+    def __init__(self, feed: Feed, wire: Wire) -> None:
+        self.is_ready = True
+        self.written: list[bytes] = []
+        self.reading = view(feed, None, wire, self)
+
+    def write(self, frames: bytes) -> None:
+        self.written.append(frames)
+
+    async def awaited(self) -> "asyncio.Task[bytes]":
+        """The next frames, that somebody waits for by now."""
+
+        async def read() -> bytes:
+            return await anext(self.reading)
+
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        return task
+
+
+async def test_what_is_added_while_a_viewer_is_awaited_is_written_at_once() -> None:
+    feed = Feed(TurnKey("s", 1))
+    feed.start(1, "m")
+    viewer = Pushed(feed, TextWire())
+    assert await anext(viewer.reading) == b""
+    awaited = await viewer.awaited()
+    for text in ("a", "b"):
+        feed.extend([Text(text)])
+    assert viewer.written == [b"a", b"b"]
+    assert not awaited.done()
+    feed.extend([Reasoning("nothing to show")])
+    feed.finish(Done(1, 17, "stop"))
+    await asyncio.wait([awaited])
+    assert isinstance(awaited.exception(), StopAsyncIteration)
+    assert viewer.written == [b"a", b"b"]
+
+
+async def test_a_client_that_does_not_keep_up_is_awaited() -> None:
+    feed = Feed(TurnKey("s", 1))
+    feed.start(1, "m")
+    viewer = Pushed(feed, TextWire())
+    await anext(viewer.reading)
+    awaited = await viewer.awaited()
+    viewer.is_ready = False
+    feed.extend([Text("a")])
+    viewer.is_ready = True
+    feed.extend([Text("b")])  # not before what is waiting
+    assert await awaited == b"ab"
+    feed.extend([Text("c")])  # nobody awaits us: the client is being written to
+    assert await anext(viewer.reading) == b"c"
+    assert viewer.written == []
+    await _close(viewer.reading)
+
+
+async def test_all_but_growth_is_left_to_whoever_awaits() -> None:
+    feed = Feed(TurnKey("s", 1))
+    feed.start(1, "m")
+    viewer = Pushed(feed, SseWire())
+    await anext(viewer.reading)
+    await anext(viewer.reading)
+    awaited = await viewer.awaited()
+    feed.extend([Text("a")])
+    feed.start(2, "m", "worker_lost")
+    assert _events(await awaited) == [("1.2.0", {"type": "restart", "attempt": 2, "reason": "worker_lost"})]
+    assert _events(viewer.written[0]) == [("1.1.1", {"chunk": "a"})]
+    await _close(viewer.reading)
