@@ -1,6 +1,7 @@
 # .venv and what is installed in it.
 
 OLDEST_PYTHON=3.11
+SYSTEM_PYTHON=/usr/bin/python3
 
 # Makes .venv with the pinned requirements; a moment's work when nothing has changed.
 setup() {
@@ -20,14 +21,11 @@ is_new_enough() { # PYTHON
 
 make_venv() {
     local python version
-    python=$(find_python) || die "Hopstream needs Python $OLDEST_PYTHON or newer, and found none (looked for python3, python3.x and \$PYTHON).
+    choose_python || die "Hopstream needs Python $OLDEST_PYTHON or newer, and found none (looked for python3, python3.x and \$PYTHON).
 Install one, or name it: PYTHON=/path/to/python3 ./run.sh setup"
-    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        # Debian and Ubuntu keep the venv module in a package of its own.
-        install_packages python "python$version-venv" || die "Python $version is here, but its venv module is not, and $why_not.
+    version=$(version_of "$python")
+    gets_venv_module "$python" || die "Python $version is here, but its venv module is not, and $why_not.
 Install it (Debian, Ubuntu: apt install python$version-venv), then try again."
-    fi
     say python "making $VENV with Python $version"
     if [[ -L $VENV ]]; then rm "$VENV"; fi # --clear would empty what it points to
     "$python" -m venv --clear "$VENV" >"$LOGS/venv.log" 2>&1 || {
@@ -36,16 +34,46 @@ Install it (Debian, Ubuntu: apt install python$version-venv), then try again."
     }
 }
 
-find_python() {
-    local candidate
-    for candidate in "${PYTHON:-python3}" python3 python3.{14,13,12,11} python; do
-        if is_new_enough "$candidate"; then
-            # The one behind an activated environment: it may be .venv itself, which is about to be replaced.
-            "$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))'
+# Sets `python`: the first that is new enough, but one that was built with optimizations before one that was not, as
+# pyenv's are unless it is told so: with such a one everything takes up to twice as long. $PYTHON goes before all.
+choose_python() {
+    local candidate tried=
+    python=
+    for candidate in "${PYTHON:-python3}" python3 python3.{14,13,12,11} python "$SYSTEM_PYTHON"; do
+        is_new_enough "$candidate" || continue
+        # The one behind an activated environment: it may be .venv itself, which is about to be replaced.
+        candidate=$("$candidate" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))')
+        if [[ -n ${PYTHON:-} ]]; then
+            python=$candidate
             return
         fi
+        if [[ " $tried " == *" $candidate "* ]]; then continue; fi
+        tried+=" $candidate"
+        if is_optimized "$candidate" && gets_venv_module "$candidate"; then
+            python=$candidate
+            return
+        fi
+        python=${python:-$candidate}
     done
-    return 1
+    [[ -n $python ]] || return 1
+    if ! is_optimized "$python"; then
+        warn python "$python was built without optimizations, and may take twice as long; PYTHON=... names another"
+    fi
+}
+
+# Distributions build theirs with optimizations, and do not say so in its configuration.
+is_optimized() { # PYTHON
+    [[ $1 == "${SYSTEM_PYTHON%/*}"/* ]] || "$1" -c 'import sys, sysconfig
+sys.exit("--enable-optimizations" not in (sysconfig.get_config_var("CONFIG_ARGS") or ""))'
+}
+
+# Debian and Ubuntu keep the venv module in a package of its own.
+gets_venv_module() { # PYTHON
+    "$1" -c 'import ensurepip, venv' 2>/dev/null || install_packages python "python$(version_of "$1")-venv"
+}
+
+version_of() { # PYTHON
+    "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 }
 
 # The stamp is what was installed, word for word, so that it needs no explanation.

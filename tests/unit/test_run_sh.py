@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -185,17 +185,61 @@ def test_a_broker_that_does_not_answer_is_named_without_its_password(tree: Tree,
     assert "secret" not in chosen.stderr
 
 
-def test_too_old_a_python_is_not_taken(tree: Tree) -> None:
-    old = tree.path / "old"
-    old.mkdir()
-    for name in ("python", "python3", *(f"python3.{minor}" for minor in range(11, 15))):
-        (old / name).write_text("#!/bin/sh\nexit 1\n")
-        (old / name).chmod(0o755)
-    tree.variables["PATH"] = f"{old}:{tree.variables['PATH']}"
-    setup = tree.run("setup")
+PYTHONS = ("python", "python3", *(f"python3.{minor}" for minor in range(11, 15)))
+
+
+@pytest.fixture
+def pythons(tree: Tree) -> Callable[[str, str], Path]:
+    """Puts a folder on the PATH, with a Python under all its names: a shell script of this text."""
+
+    def put(name: str, script: str) -> Path:
+        folder = tree.path / name
+        folder.mkdir()
+        for each in PYTHONS:
+            (folder / each).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / each).chmod(0o755)
+        tree.variables["PATH"] = f"{folder}:{tree.variables['PATH']}"
+        return folder
+
+    return put
+
+
+def test_too_old_a_python_is_not_taken(tree: Tree, pythons: Callable[[str, str], Path]) -> None:
+    pythons("old", "exit 1")
+    setup = tree.call("VENV=.venv; SYSTEM_PYTHON=/nowhere/python3; setup")
     assert setup.returncode == 1
     assert "needs Python 3.11 or newer" in setup.stderr
     assert not (tree.path / ".venv").exists()
+
+
+def _python(folder: str, config: str) -> str:
+    """One that says so of itself, and is else the real one."""
+    base = f'case "$*" in *_base_executable*) echo {folder}/python3; exit;; esac'
+    return f'{base}\ncase "$*" in *CONFIG_ARGS*) exec {sys.executable} -c "{config}";; esac\nexec {sys.executable} "$@"'
+
+
+OPTIMIZED, UNOPTIMIZED = "exit(0)", "exit(1)"
+
+
+def test_an_optimized_python_goes_before_one_that_is_not(tree: Tree, pythons: Callable[[str, str], Path]) -> None:
+    system = pythons("system", _python(f"{tree.path}/system", UNOPTIMIZED))
+    first = pythons("first", _python(f"{tree.path}/first", UNOPTIMIZED))
+    choose = f"SYSTEM_PYTHON={system}/python3; choose_python; echo $python"
+    assert tree.call(choose).stdout == f"{system}/python3\n"
+    tree.variables["PYTHON"] = f"{first}/python3"
+    assert tree.call(choose).stdout == f"{first}/python3\n"
+
+
+def test_an_optimized_python_on_the_path_is_taken(tree: Tree, pythons: Callable[[str, str], Path]) -> None:
+    first = pythons("first", _python(f"{tree.path}/first", OPTIMIZED))
+    assert tree.call("choose_python; echo $python").stdout == f"{first}/python3\n"
+
+
+def test_one_without_optimizations_is_better_than_none(tree: Tree, pythons: Callable[[str, str], Path]) -> None:
+    first = pythons("first", _python(f"{tree.path}/first", UNOPTIMIZED))
+    chosen = tree.call("SYSTEM_PYTHON=/nowhere/python3; choose_python; echo $python")
+    assert chosen.stdout == f"{first}/python3\n"
+    assert "was built without optimizations" in chosen.stderr
 
 
 def test_requirements_are_installed_once_and_again_when_they_change(tree: Tree) -> None:
