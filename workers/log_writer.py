@@ -36,6 +36,7 @@ class LogWriter:
         """There may be a queue of that name."""
         self._is_open = False
         """The queue is ours, and we know what is in it."""
+        self._opening: asyncio.Task[None] | None = None
         self._attempt = 0
         self._position = 0
         self._since_snapshot = 0
@@ -63,7 +64,12 @@ class LogWriter:
                     await changed.wait()
 
     async def delete(self) -> None:
-        """The turn is committed: the store has it now. A broker that is away for longer is left to expire the log."""
+        """The turn is committed: the store has it now. A broker that is away for longer is left to expire the log.
+
+        Once `run` is cancelled; a log that is just being made is made first, or it would be made afterwards.
+        """
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
         with suppress(TimeoutError):
             async with asyncio.timeout(DELETE_SECONDS):
                 while self._exists and not await self._is_deleted():
@@ -72,9 +78,10 @@ class LogWriter:
 
     async def _write(self) -> None:
         feed = self._feed
+        await self._lease.wait_valid()
         if not self._is_open:
             await self._open()
-        await self._lease.wait_valid()
+            await self._lease.wait_valid()
         if feed.attempt != self._attempt or self._since_snapshot >= SNAPSHOT_EVERY:
             self._attempt, self._since_snapshot = feed.attempt, 0
             event: Snapshot | Batch = feed.snapshot()
@@ -90,7 +97,10 @@ class LogWriter:
     async def _open(self) -> None:
         open_log = renew_log if self._exists else declare_log
         self._exists = True
-        await self._link.call(lambda channel: open_log(channel, self._feed.key), about=str(self._feed.key))
+        key = self._feed.key
+        opening = self._link.call(lambda channel: open_log(channel, key), about=str(key))
+        self._opening = asyncio.create_task(opening, name=f"open log {key}")
+        await asyncio.shield(self._opening)
         self._is_open = True
         self._attempt = 0  # it begins with a snapshot
 

@@ -127,6 +127,33 @@ async def test_a_log_is_deleted_once_the_broker_is_back() -> None:
     assert (link.outages, link.calls) == (0, 1)
 
 
+async def test_a_log_that_is_being_made_when_the_answer_ends_is_deleted_afterwards() -> None:
+    calls: list[str] = []
+    makes, made = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeLink):
+        async def call(self, work: Any, about: str) -> None:
+            if calls:
+                calls.append("delete")
+                return
+            calls.append("make")
+            makes.set()
+            await made.wait()
+            calls.append("made")
+
+    feed = Feed(KEY)
+    feed.start(1, "m")
+    writer = _writer(Slow(), feed)
+    running = asyncio.create_task(writer.run())
+    await asyncio.wait_for(makes.wait(), 2)
+    running.cancel()
+    deleting = asyncio.create_task(writer.delete())
+    await asyncio.sleep(0.01)
+    made.set()
+    await asyncio.wait_for(deleting, 2)
+    assert calls == ["make", "made", "delete"]
+
+
 async def test_an_answer_that_never_had_a_log_has_none_to_delete() -> None:
     link = LinkInOutage()
     await _writer(link, Feed(KEY)).delete()
