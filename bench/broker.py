@@ -32,7 +32,7 @@ class Capacity(msgspec.Struct):
     turns_per_second: float
     turn_cpu_ms: float
     messages_per_second: float
-    """Each to an inbox and to a session log, and confirmed."""
+    """Each to an inbox, and confirmed."""
     message_cpu_us: float
 
 
@@ -114,10 +114,8 @@ class _Traffic:
             await self._end(self._channels[number % BUSY], number)
 
     async def _begin(self, channel: AbstractChannel, number: int) -> None:
-        log = f"{self._name}.{number}"
         await channel.queue_bind(self._inbox, self._name, str(number))
-        await channel.queue_declare(log, durable=True, arguments=LOG_ARGUMENTS)
-        await channel.queue_bind(log, self._name, str(number))
+        await channel.queue_declare(f"{self._name}.{number}", durable=True, arguments=LOG_ARGUMENTS)
 
     async def _end(self, channel: AbstractChannel, number: int) -> None:
         await channel.queue_delete(f"{self._name}.{number}")
@@ -146,6 +144,6 @@ def table(capacity: Capacity) -> str:
             "| RabbitMQ alone | a second | its CPU for one |",
             "| --- | ---: | ---: |",
             f"| turns: job, session log, subscription | {turns} |",
-            f"| messages to an inbox and a log, confirmed | {messages} |",
+            f"| messages to an inbox, confirmed | {messages} |",
         ]
     )
