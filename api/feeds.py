@@ -163,6 +163,8 @@ class FilledFeed:
         self._has_hole = True
         self._hears_since = NEVER
         """The loop's time at which we subscribed."""
+        self._has_read = False
+        """Whether the last try to fill it read a log that goes with what was heard."""
         self._has_heard = False
         """Whether anything since then went on where the feed ended: then nothing is missing before it."""
         self._pending: list[Event] = []
@@ -187,6 +189,7 @@ class FilledFeed:
     def hear_anew(self) -> None:
         """The subscription was made again, and what came meanwhile was missed."""
         self._begin_to_hear()
+        self._has_read = False
         self._pending.clear()
         self.refill()
 
@@ -239,7 +242,7 @@ class FilledFeed:
 
     async def _fill(self) -> None:
         """Subscribe, ask the store, read the log: in this order nothing falls between them."""
-        self._has_hole = False
+        self._has_hole = self._has_read = False
         try:
             is_filled = await self._try_to_fill()
         except (BrokerDown, StoreDown):
@@ -249,6 +252,8 @@ class FilledFeed:
         else:
             self._has_hole = True
             await asyncio.sleep(LOG_BEHIND_SECONDS)
+            if self._has_read and self._has_heard and not self._pending:
+                self._has_hole = False  # what was heard meanwhile went on where the log had ended
 
     async def _try_to_fill(self) -> bool:
         feed = self.feed
@@ -275,8 +280,8 @@ class FilledFeed:
         since, now = self._hears_since, self._loop.time()
         events = await self._logs.hold(read_log(self._logs, self.feed.key))
         fits = self._apply_all(events)
-        reaches = self._has_heard or bool(self._pending) or now - since >= LOG_BEHIND_SECONDS
-        return fits and reaches and since == self._hears_since and self.feed.attempt > 0
+        self._has_read = fits and since == self._hears_since and self.feed.attempt > 0
+        return self._has_read and (self._has_heard or bool(self._pending) or now - since >= LOG_BEHIND_SECONDS)
 
     async def _hears_start(self) -> bool:
         """Whoever has heard a turn's start has missed nothing."""
