@@ -4,6 +4,7 @@ it later would keep the model waiting once more."""
 import sqlalchemy as sa
 
 from core.keys import TurnKey
+from core.store.prepared import Prepared
 from core.store.records import Earlier
 from core.store.schema import of, turns
 
@@ -11,7 +12,7 @@ HISTORY_TURNS = 200
 """No prompt looks further back, whatever its character budget."""
 
 _other = turns.alias()
-_EARLIER = (
+_EARLIER = Prepared(
     sa.select(turns.c.message, turns.c.tape)
     .where(
         turns.c.session_id == sa.bindparam("of_session"),
@@ -34,4 +35,4 @@ def read_earlier(connection: sa.Connection, key: TurnKey) -> list[Earlier]:
     """Turns that have an answer and were not replaced, oldest first."""
     if key.turn == 1:
         return []
-    return [Earlier(*row) for row in reversed(connection.execute(_EARLIER, of(key)).all())]
+    return [Earlier(**row) for row in reversed(_EARLIER.rows(connection, of(key)))]

@@ -14,6 +14,7 @@ from core.events import Done, End, Failed
 from core.keys import TurnKey
 from core.store.database import Database
 from core.store.history import read_earlier
+from core.store.prepared import Prepared
 from core.store.processes import alive
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
@@ -33,7 +34,7 @@ LEFT_LOG_SECONDS = 600.0
 _orphaned = turns.c.owner.is_(None) | turns.c.owner.not_in(alive())
 _lost_attempts = turns.c.lost_attempts + sa.case((turns.c.owner.is_not(None), 1), else_=0)
 """With the one whose owner fell silent."""
-_active = turns.c.status.in_(ACTIVE)
+_active = sa.or_(*(turns.c.status == status for status in ACTIVE))
 _running = turns.c.status == "running"
 _overdue = (turns.c.status == "queued") & (turns.c.queued_at < db_now() - OVERDUE_SECONDS)
 _own = (
@@ -43,7 +44,7 @@ _own = (
     & (turns.c.owner == sa.bindparam("own_process"))
 )
 
-_CLAIM = (
+_CLAIM = Prepared(
     sa.update(turns)
     .where(IS_TURN, _active, _lost_attempts < MAX_LOST_ATTEMPTS, _orphaned)
     .values(
@@ -117,19 +118,7 @@ class Ownership:
 
     async def claim(self, key: TurnKey, process_id: str) -> Turn | Held:
         """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left."""
-
-        def claim(connection: sa.Connection) -> Turn | Held:
-            row = connection.execute(_CLAIM, {**of(key), "claimant": process_id}).mappings().one_or_none()
-            if row is not None:
-                return Turn(**row, earlier=read_earlier(connection, key))
-            seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
-            if seen is None:
-                return Held.GONE
-            if seen.status not in ACTIVE:
-                return Held.FINISHED
-            return Held.EXHAUSTED if seen.spent else Held.BUSY
-
-        return await self._database.run(claim)
+        return await self._database.run(lambda connection: _claim(connection, key, process_id))
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str) -> int | None:
         """Start the own turn afresh after a drop; None where the attempt is no longer ours or was the last one."""
@@ -191,6 +180,18 @@ class Ownership:
         if await self._database.row(requeue.look) is None:
             return []
         return [TurnKey(**row) for row in await self._database.rows(requeue.update)]
+
+
+def _claim(connection: sa.Connection, key: TurnKey, process_id: str) -> Turn | Held:
+    row = _CLAIM.row(connection, {**of(key), "claimant": process_id})
+    if row is not None:
+        return Turn(**row, earlier=read_earlier(connection, key))
+    seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
+    if seen is None:
+        return Held.GONE
+    if seen.status not in ACTIVE:
+        return Held.FINISHED
+    return Held.EXHAUSTED if seen.spent else Held.BUSY
 
 
 def _own_by(key: TurnKey, attempt: int, process_id: str) -> dict[str, Any]:

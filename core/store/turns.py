@@ -11,6 +11,7 @@ from core.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.keys import TurnKey
 from core.store.database import Database
 from core.store.history import read_earlier
+from core.store.prepared import Prepared
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Created, NewTurn, Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, sessions, turns
@@ -30,12 +31,12 @@ class _Statements:
         in_reach = reach.has(turns.c.session_id)
         of_session = turns.c.session_id == sa.bindparam("of_session")
         insert = sqlite.insert if is_sqlite else postgresql.insert
-        self.get = sa.select(turns).where(IS_TURN, in_reach)
+        self.get = Prepared(sa.select(turns).where(IS_TURN, in_reach))
         self.latest = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn.desc()).limit(1)
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
         # A write comes first, so that two requests of one session wait for one another in either database. It tells
         # how many turns wait, too: one statement less.
-        self.next_number = (
+        self.next_number = Prepared(
             insert(sessions)
             .values(key_name=reach.key_name, last_turn=1, created_at=db_now(), updated_at=db_now())
             .on_conflict_do_update(
@@ -43,7 +44,7 @@ class _Statements:
                 set_={"last_turn": sessions.c.last_turn + 1, "updated_at": db_now()},
                 where=reach.has_session(),
             )
-            .returning(sessions.c.last_turn, _COUNT_QUEUED.scalar_subquery())
+            .returning(sessions.c.last_turn, _COUNT_QUEUED.scalar_subquery().label("waiting"))
         )
         latest_turn = sa.select(sa.func.max(turns.c.turn)).where(of_session).scalar_subquery()
         here = of_session & (turns.c.turn == latest_turn) & in_reach
@@ -64,8 +65,8 @@ _LIST_ACTIVE = (
     .order_by(turns.c.created_at)
 )
 _INSERT = sa.insert(turns).values(lost_attempts=0, cancel_requested=False, created_at=db_now()).returning(*turns.c)
-_INSERT_QUEUED = _INSERT.values(status="queued", attempt=0, queued_at=db_now())
-_INSERT_DIRECT = _INSERT.values(status="running", attempt=1, started_at=db_now())
+_INSERT_QUEUED = Prepared(_INSERT.values(status="queued", attempt=0, queued_at=db_now()))
+_INSERT_DIRECT = Prepared(_INSERT.values(status="running", attempt=1, started_at=db_now()))
 _DISCARD = sa.delete(turns).where(IS_TURN, _QUEUED)
 
 
@@ -89,7 +90,7 @@ class Turns:
 
     async def get(self, key: TurnKey) -> Turn:
         """Raises NotFound."""
-        row = await self._database.row(self._statements.get, **of(key))
+        row = await self._database.run(lambda connection: self._statements.get.row(connection, of(key)))
         if row is None:
             raise NotFound(f"session {key.session_id!r} has no turn {key.turn}")
         return Turn(**row)
@@ -169,16 +170,14 @@ class Turns:
             "options": new.options,
             "replaces": new.replaces,
         }
-        row = connection.execute(_INSERT_QUEUED if is_queued else _INSERT_DIRECT, values).mappings().one()
+        [row] = (_INSERT_QUEUED if is_queued else _INSERT_DIRECT).rows(connection, values)
         earlier = [] if is_queued else read_earlier(connection, TurnKey(new.session_id, number))
         return Created(Turn(**row, earlier=earlier), waiting + 1)
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""
         title = " ".join(new.message.split())[:TITLE_CHARS]
-        found = connection.execute(self._statements.next_number, {"session_id": new.session_id, "title": title})
-        row = found.one_or_none()
+        row = self._statements.next_number.row(connection, {"session_id": new.session_id, "title": title})
         if row is None:
             raise unknown_session(new.session_id)
-        number, waiting = row
-        return number, waiting
+        return row["last_turn"], row["waiting"]

@@ -12,7 +12,9 @@ from alembic.migration import MigrationContext
 
 from bench.processes import free_port
 from core.errors import StoreDown
+from core.keys import TurnKey
 from core.store.database import Database
+from core.store.ownership import Held
 from core.store.schema import db_now, metadata
 from core.store.store import Store
 from tests.postgres import Postgres
@@ -87,14 +89,22 @@ async def test_a_postgresql_that_is_not_there_is_named(postgres: Postgres) -> No
 async def test_a_postgresql_that_restarts_is_found_again(postgres: Postgres) -> None:
     store = Store(postgres.url("postgres"))
     await store.open()
-    await store.processes.beat("worker", "worker")
-    postgres.stop()
-    try:
-        with pytest.raises(StoreDown):
-            await store.processes.beat("worker", "worker")
-    finally:
-        postgres.start()
-    await store.processes.beat("worker", "worker")
+
+    async def ask() -> None:
+        await store.processes.beat("worker", "worker")
+
+    async def ask_prepared() -> None:
+        assert await store.ownership.claim(TurnKey("s", 1), "worker") is Held.GONE
+
+    for asking in (ask, ask_prepared):
+        await asking()
+        postgres.stop()
+        try:
+            with pytest.raises(StoreDown):
+                await asking()
+        finally:
+            postgres.start()
+        await asking()
     await store.close()
 
 
