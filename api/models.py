@@ -55,7 +55,7 @@ class ChatRequest(BaseModel):
         "queue", description="direct skips the queue and ends with its connection."
     )
     model: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
-    options: Options = Options()
+    options: Options = Field(default_factory=Options)
     replaces: int | None = Field(
         None, ge=1, strict=True, description="The session's latest, finished turn, whose answer this one replaces."
     )

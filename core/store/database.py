@@ -1,15 +1,17 @@
-"""The database: plain URLs in, transactions in threads, and every driver's failure as StoreDown.
+"""The database: plain URLs in, transactions out, and every driver's failure as StoreDown.
 
 A transaction is one hop to a thread and back. SQLite's async driver hops for every statement, every fetch and the
-commit, which costs more than the database does.
+commit, which costs more than the database does. A short transaction of SQLite's even takes less time than the hop: it
+is tried in the event loop, and goes to a thread where it would have to wait for another process's write.
 """
 
 import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,13 +53,15 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.is_migrated = False
         self._engine = self._create_engine()
-        self._here = threading.local()
+        self._in_loop: sa.Connection | None = None
+        self._in_thread = threading.local()
         self._held: list[sa.Connection] = []
         self._threads = ThreadPoolExecutor(POOL_SIZE, "store")
         self._free = asyncio.Semaphore(POOL_SIZE)
 
     async def rows(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.RowMapping]:
-        return await self.run(lambda connection: connection.execute(statement, parameters).mappings().all())
+        """However many."""
+        return await self.run_in_thread(lambda connection: connection.execute(statement, parameters).mappings().all())
 
     async def row(self, statement: sa.Executable, **parameters: Any) -> sa.RowMapping | None:
         """The only one, or none."""
@@ -72,15 +76,30 @@ class Database:
         return await self.run(lambda connection: connection.execute(statement, parameters).rowcount)
 
     async def run(self, work: Work[T]) -> T:
-        """For more than one statement: `work` is called in a thread, and reads its results to their end."""
-        if not self.is_migrated:
-            raise StoreDown("the database is not ready yet", retry_after=2)
+        """For more than one statement: `work` reads its results to their end.
+
+        It takes a millisecond at most, for in SQLite the event loop waits for it, and it may be called twice: nothing
+        is left of the first time then.
+        """
+        self._check_ready()
+        if self.is_sqlite:
+            with suppress(_Busy):
+                return self._transact(self._begin_in_loop(), work)
+        return await self.run_unready(work)
+
+    async def run_in_thread(self, work: Work[T]) -> T:
+        """The same for what may take longer."""
+        self._check_ready()
         return await self.run_unready(work)
 
     async def run_unready(self, work: Work[T]) -> T:
-        """The same for whoever brings the schema up to date."""
+        """And for whoever brings the schema up to date."""
         await self._wait_for_thread()
-        transaction = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
+
+        def transact() -> T:
+            return self._transact(self._begin_in_thread(), work)
+
+        transaction = asyncio.get_running_loop().run_in_executor(self._threads, transact)
         transaction.add_done_callback(lambda _: self._free.release())
         return await asyncio.shield(transaction)
 
@@ -97,6 +116,10 @@ class Database:
             connection.close()
         self._engine.dispose()
 
+    def _check_ready(self) -> None:
+        if not self.is_migrated:
+            raise StoreDown("the database is not ready yet", retry_after=2)
+
     async def _wait_for_thread(self) -> None:
         if not self._free.locked():  # the usual case, without a timer
             await self._free.acquire()
@@ -107,28 +130,45 @@ class Database:
         except TimeoutError as error:
             raise _store_down() from error
 
-    def _transact(self, work: Work[T]) -> T:
+    def _transact(self, transaction: AbstractContextManager[sa.Connection], work: Work[T]) -> T:
         try:
-            if not self.is_sqlite:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            connection = self._connection()
-            with connection.begin():
+            with transaction as connection:
                 return work(connection)
         except (OperationalError, InterfaceError, OSError) as error:
-            raise _store_down() from error
+            raise _store_down(_Busy if _is_busy(error) else StoreDown) from error
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
             raise StoreDown("the database closed the connection", retry_after=2) from error
 
-    def _connection(self) -> sa.Connection:
-        """SQLite's of this thread. Nothing can happen to it while it rests, so no pool has to hand it out."""
-        held: sa.Connection | None = getattr(self._here, "connection", None)
+    @contextmanager
+    def _begin_in_loop(self) -> Iterator[sa.Connection]:
+        """SQLite's. It neither waits nor brings the file up to date with the log of writes: threads do."""
+        if self._in_loop is None:
+            self._in_loop = self._hold_connection()
+            with self._in_loop.begin():
+                for setting in ("busy_timeout=0", "wal_autocheckpoint=0"):
+                    self._in_loop.exec_driver_sql(f"PRAGMA {setting}")
+        with self._in_loop.begin():
+            yield self._in_loop
+
+    @contextmanager
+    def _begin_in_thread(self) -> Iterator[sa.Connection]:
+        if not self.is_sqlite:
+            with self._engine.begin() as connection:
+                yield connection
+            return
+        held: sa.Connection | None = getattr(self._in_thread, "connection", None)
         if held is None:
-            held = self._here.connection = self._engine.connect()
-            self._held.append(held)
-        return held
+            held = self._in_thread.connection = self._hold_connection()
+        with held.begin():
+            yield held
+
+    def _hold_connection(self) -> sa.Connection:
+        """To SQLite. Nothing can happen to it while it rests, so no pool has to hand it out."""
+        connection = self._engine.connect()
+        self._held.append(connection)
+        return connection
 
     def _create_engine(self) -> sa.Engine:
         """Parameters are hidden from errors, which are logged: they are people's messages. Of PostgreSQL's connections
@@ -144,8 +184,16 @@ class Database:
         return engine
 
 
-def _store_down() -> StoreDown:
-    return StoreDown("the database does not answer; see DATABASE_URL", retry_after=2)
+class _Busy(StoreDown):
+    """Another process writes to SQLite."""
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def _store_down(kind: type[StoreDown] = StoreDown) -> StoreDown:
+    return kind("the database does not answer; see DATABASE_URL", retry_after=2)
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:

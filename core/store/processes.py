@@ -36,7 +36,9 @@ class Processes:
         self._beat = row.on_conflict_do_update(index_elements=["process_id"], set_={"seen_at": db_now()})
 
     async def beat(self, process_id: str, kind: str) -> None:
-        await self._database.change(self._beat, process_id=process_id, kind=kind)
+        """In a thread, which keeps SQLite's log of writes short."""
+        parameters = {"process_id": process_id, "kind": kind}
+        await self._database.run_in_thread(lambda connection: connection.execute(self._beat, parameters))
 
     async def leave(self, process_id: str) -> None:
         """A process that stops in order is gone at once; its turns need not wait for its silence."""

@@ -118,7 +118,7 @@ class Turns:
                 found[TurnKey(session_id, turn)] = next(waiting) if status == "queued" else 0
             return found
 
-        return await self._database.run(places)
+        return await self._database.run_in_thread(places)
 
     async def position(self, turn: Turn) -> int:
         """Place in the queue of a turn that waits: 1 is next."""

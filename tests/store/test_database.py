@@ -15,6 +15,7 @@ from core.errors import StoreDown
 from core.keys import TurnKey
 from core.store.database import Database
 from core.store.ownership import Held
+from core.store.records import NewTurn
 from core.store.schema import db_now, metadata
 from core.store.store import Store
 from tests.postgres import Postgres
@@ -61,15 +62,39 @@ async def test_sqlite_makes_its_folder(tmp_path: Path, in_tmp_path: Path) -> Non
 async def test_a_locked_sqlite_is_waited_for(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/test.db")
     await store.open()
+    await store.processes.beat("worker", "worker")
+    new = NewTurn(session_id="s", mode="queue", model="m", message="hi", options={})
     with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        beating = asyncio.create_task(store.processes.beat("worker", "worker"))
-        assert await store.processes.count_alive("worker") == 0  # reading waits for nobody
-        assert not beating.done()
+        waiting = [
+            asyncio.create_task(store.processes.beat("another", "worker")),
+            asyncio.create_task(store.turns.create(new)),  # one that is tried in the event loop
+        ]
+        assert await store.processes.count_alive("worker") == 1  # reading waits for nobody
+        assert await store.turns.places() == {}
+        assert not any(task.done() for task in waiting)
         other.execute("COMMIT")
-    await beating
-    assert await store.processes.count_alive("worker") == 1
+    await asyncio.gather(*waiting)
+    assert await store.processes.count_alive("worker") == 2
+    assert await store.turns.places() == {TurnKey("s", 1): 1}
     await store.close()
+
+
+async def test_sqlite_s_log_of_writes_stays_short(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/test.db")
+    await store.open()
+    sizes = []
+    for batch in "abcd":
+        for number in range(150):
+            message = "m" * 50_000
+            await store.turns.create(
+                NewTurn(session_id=f"{batch}{number}", mode="queue", model="m", message=message, options={})
+            )
+        await store.processes.beat("worker", "worker")
+        sizes.append((tmp_path / "test.db-wal").stat().st_size)
+    await store.close()
+    assert sizes[0] > 1_000_000
+    assert sizes[-1] < 2 * sizes[0]
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
