@@ -1,20 +1,23 @@
 """The OpenAI provider: the official SDK against any OpenAI-compatible server.
 
-It asks by the SDK, for its auth, timeouts and errors, and reads the bytes of the answer itself: the SDK's decoder and
-models cost a token more than all the rest of its way.
+The SDK's are the client, its address, headers and timeouts, and the errors. The request is sent, and the bytes of the
+answer are read, here: the SDK's decoder and models cost a token more than all the rest of its way, and its request with
+copies and retries some tenths of a millisecond before the first one.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from time import time
 from typing import Any, cast
 
 import httpx2
 import msgspec
 import openai
-from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient
+from openai import AsyncOpenAI, DefaultAioHttpClient
+from openai._models import FinalRequestOptions
 
 from core.errors import ProviderDropped, ProviderError
 from core.providers.base import Finish, Request
@@ -51,7 +54,7 @@ class OpenAIProvider:
         silence = Silence(self._timeout, lambda: self._hang_up(response))
         try:
             async with asyncio.timeout(self._timeout):
-                response = (await self._open(request)).response
+                response = await self._client.ask(self._body(request))
             try:
                 with silence:
                     async for raw in _raw(response):
@@ -91,20 +94,17 @@ class OpenAIProvider:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    async def _open(self, request: Request) -> AsyncStream[object]:
+    def _body(self, request: Request) -> dict[str, object]:
         options = dict(request.options)
         if "max_tokens" in options:
             options[self._limit_name] = options.pop("max_tokens")
-        body = {
+        return {
             "model": request.model,
             "messages": [{"role": m.role, "content": m.content} for m in request.messages],
             "stream": True,
             "stream_options": {"include_usage": True},
             **options,
         }
-        return await self._client.post(
-            "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=AsyncStream[object]
-        )
 
 
 class _Http(DefaultAioHttpClient):
@@ -122,17 +122,29 @@ class _Http(DefaultAioHttpClient):
 
 
 class _Client(AsyncOpenAI):
-    """Builds a request's headers and URL once: they are the same for every chat completion."""
+    async def ask(self, body: dict[str, object]) -> httpx2.Response:
+        """A chat completion, whose stream has begun. Raises the SDK's errors, as its own `request` does."""
+        like = self._like
+        content = msgspec.json.encode(body)
+        request = httpx2.Request("POST", like.url, headers=like.headers, content=content, extensions=like.extensions)
+        try:
+            response = await self._client.send(request, stream=True)
+        except httpx2.TimeoutException as error:
+            raise openai.APITimeoutError(request) from error
+        except httpx2.RequestError as error:
+            raise openai.APIConnectionError(request=request) from error
+        if not response.is_success:
+            await response.aread()
+            raise self._make_status_error_from_response(response)
+        return response
 
-    _first: httpx2.Request | None = None
-
-    def _build_request(self, options: Any, *, retries_taken: int = 0) -> httpx2.Request:
-        first = self._first
-        if first is None:
-            first = self._first = super()._build_request(options, retries_taken=retries_taken)
-            del first.headers["content-length"]
-        body = msgspec.json.encode(options.json_data)
-        return httpx2.Request("POST", first.url, headers=first.headers, content=body, extensions=first.extensions)
+    @cached_property
+    def _like(self) -> httpx2.Request:
+        """Headers and URL are the same for every chat completion."""
+        options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data={})
+        request = self._build_request(options)
+        del request.headers["content-length"]
+        return request
 
 
 def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
