@@ -21,7 +21,7 @@ class Pace:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._tick_seconds = 0.0
-        self._tick: asyncio.Event | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._counted = 0
         self._since = self._loop.time()
 
@@ -41,13 +41,16 @@ class Pace:
 
     async def wait(self) -> None:
         """Until the next tick; in calm times there is nothing to wait for."""
-        if self._tick is None:
+        if not self._waiting:
             if not self._tick_seconds:
                 return
-            self._tick = asyncio.Event()
-            self._loop.call_later(self._tick_seconds, self._release, self._tick)
-        await self._tick.wait()
+            self._loop.call_later(self._tick_seconds, self._release)
+        tick = self._loop.create_future()
+        self._waiting.append(tick)
+        await tick
 
-    def _release(self, tick: asyncio.Event) -> None:
-        self._tick = None
-        tick.set()
+    def _release(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for tick in waiting:
+            if not tick.done():  # by a turn that was stopped meanwhile
+                tick.set_result(None)
