@@ -71,7 +71,9 @@ _MINE = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.can
 _release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
 _HAND_OVER = _release.values(handed_over=turns.c.attempt)
 _ABANDON = _release.values(lost_attempts=turns.c.lost_attempts + 1)
-_FINISH = sa.update(turns).where(_own).values(finished_at=db_now())
+_FINISH = sa.update(turns).where(_own).values(finished_at=db_now()).returning(turns.c.turn)
+_FINISH_DONE, _FINISH_FAILED = Prepared(_FINISH), Prepared(_FINISH)
+"""Each with the columns of its ending."""
 _FINISH_ORPHAN = sa.update(turns).where(IS_TURN, _active, _orphaned).values(finished_at=db_now())
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
 _LOST_DIRECT = sa.select(turns).where(_running, turns.c.mode == "direct", _orphaned)
@@ -128,7 +130,9 @@ class Ownership:
     async def finish(self, key: TurnKey, process_id: str, tape: Tape, end: End) -> bool:
         """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it."""
         own = _own_by(key, end.attempt, process_id)
-        return bool(await self._database.change(_FINISH, **own, tape=tape.encode(), **_ending(end)))
+        finish = _FINISH_DONE if isinstance(end, Done) else _FINISH_FAILED
+        values = {**own, "tape": tape.encode(), **_ending(end)}
+        return await self._database.run(lambda connection: finish.row(connection, values)) is not None
 
     async def finish_orphan(self, key: TurnKey, end: End) -> bool:
         """End a turn that has no living owner. False where it has one again, or is finished."""
