@@ -94,8 +94,12 @@ class Inbox:
             return
         try:
             events = decode_bundle(body) if routing_key == BUNDLE else {routing_key: body}
-            for key, event in events.items():
-                if on_event := self._subscribers.get(key):
-                    on_event(decode(event))
         except BadEvent as error:
-            log.error("event not read", action="inbox.bad_event", error=error.message)
+            log.error("bundle not read", action="inbox.bad_event", error=error.message)
+            return
+        for key, event in events.items():
+            if on_event := self._subscribers.get(key):
+                try:
+                    on_event(decode(event))
+                except BadEvent as error:
+                    log.error("event not read", action="inbox.bad_event", key=key, error=error.message)

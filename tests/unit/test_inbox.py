@@ -1,0 +1,33 @@
+"""The inbox: what cannot be read of one turn is no loss for the others."""
+
+import msgspec
+import pytest
+
+from api.inbox import Inbox
+from core.broker.bundle import BUNDLE, encode_bundle
+from core.events import Batch, Event, encode
+from core.keys import TurnKey
+from core.tape import Text
+
+pytestmark = pytest.mark.anyio
+
+GOOD = Batch(1, 0, [Text("tea")])
+BROKEN = msgspec.msgpack.encode(["from a later version", 1])
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [(BUNDLE, encode_bundle({"a.1": BROKEN, "b.1": encode(GOOD)}))],
+        [(BUNDLE, b"no bundle"), ("a.1", BROKEN), ("b.1", encode(GOOD))],
+    ],
+)
+async def test_what_cannot_be_read_is_passed_over(messages: list[tuple[str, bytes]]) -> None:
+    inbox = Inbox("amqp://localhost/", lambda: None)
+    inbox.queue = "inbox"
+    heard: list[tuple[str, Event]] = []
+    for session in "ab":
+        inbox._subscribers[str(TurnKey(session, 1))] = lambda event, session=session: heard.append((session, event))
+    for routing_key, body in messages:
+        inbox._on_message(routing_key, body)
+    assert heard == [("b", GOOD)]
