@@ -46,7 +46,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
-            cast(Scope, self.scope)["extensions"] = {PUSH: CyclePush(self.cycle)}
+            cast(Scope, self.scope).setdefault("extensions", {})[PUSH] = CyclePush(self.cycle)
 
     def _expect_head(self) -> None:
         self._head_bytes = 0

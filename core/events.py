@@ -1,6 +1,6 @@
 """Events of a running turn as they travel through RabbitMQ: msgpack arrays, the first element names the kind.
 
-`llm.sessions` carries all of them; a snapshot goes to the session log alone.
+`llm.sessions` carries all of them; a session log has snapshots and batches.
 """
 
 import msgspec

@@ -100,6 +100,7 @@ class LogWriter:
         key = self._feed.key
         opening = self._link.call(lambda channel: open_log(channel, key), about=str(key))
         self._opening = asyncio.create_task(opening, name=f"open log {key}")
+        self._opening.add_done_callback(_look_at)
         await asyncio.shield(self._opening)
         self._is_open = True
         self._attempt = 0  # it begins with a snapshot
@@ -110,3 +111,9 @@ class LogWriter:
         except BrokerDown:
             return False
         return True
+
+
+def _look_at(opening: asyncio.Task[None]) -> None:
+    """`run` may have been cancelled meanwhile; asyncio need not complain that nobody looked."""
+    if not opening.cancelled():
+        opening.exception()
