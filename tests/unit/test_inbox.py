@@ -25,9 +25,9 @@ BROKEN = msgspec.msgpack.encode(["from a later version", 1])
 async def test_what_cannot_be_read_is_passed_over(messages: list[tuple[str, bytes]]) -> None:
     inbox = Inbox("amqp://localhost/", lambda: None)
     inbox.queue = "inbox"
-    heard: list[tuple[str, Event]] = []
-    for session in "ab":
-        inbox._subscribers[str(TurnKey(session, 1))] = lambda event, session=session: heard.append((session, event))
+    heard: dict[str, list[Event]] = {"a": [], "b": []}
+    for session, events in heard.items():
+        inbox._subscribers[str(TurnKey(session, 1))] = events.append
     for routing_key, body in messages:
         inbox._on_message(routing_key, body)
-    assert heard == [("b", GOOD)]
+    assert heard == {"a": [], "b": [GOOD]}
