@@ -82,13 +82,17 @@ class Turns:
             await self.announce_end(key)
 
     async def announce_end(self, key: TurnKey) -> None:
-        """Whoever committed a turn may have died before its viewers heard of it."""
+        """Whoever committed a turn may have died before its viewers heard of it.
+
+        Waits for a broker that is away: a dead job is looked at while the link is still being set up.
+        """
         try:
             turn = await self._store.turns.get(key)
         except NotFound:
             return
         end = turn.end()
         if end is not None:
+            await self._link.wait_up()
             await self._link.call(lambda channel: close_log(channel, key, end))
 
     async def _claim(self, key: TurnKey) -> Turn | Held:
