@@ -4,7 +4,7 @@ Queue mode and direct mode share it: in a worker the publisher watches the feed,
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from core.events import Done, End, Failed
 from core.feed import Feed
 from core.pace import Pace
 from core.prompt import answered, build_messages
-from core.providers.base import Finish, Message, Provider, Request
+from core.providers.base import Finish, Item, Message, Provider, Request, Stream
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
@@ -45,6 +45,10 @@ class Stop(Enum):
     TIME_LIMIT = "time_limit"
     HANDED_OVER = "handed_over"
     LOST = "lost"
+
+
+class _TooLong(Exception):
+    """The answer has MAX_ANSWER_CHARS."""
 
 
 class Run:
@@ -169,31 +173,36 @@ class Run:
 
     async def _attempt(self, messages: list[Message]) -> Finish:
         request = Request(self.turn.model, messages, self.turn.options, self.attempt)
-        first, rest = await open_stream(self._provider, request, self._settings.provider_retries)
+        first, stream = await open_stream(self._provider, request, self._settings.provider_retries)
         try:
-            return await self._record(first, rest)
+            return await self._record(first, stream)
+        except _TooLong:
+            return Finish("length")
         finally:
-            await rest.aclose()  # type: ignore[attr-defined]  # providers are async generators
+            await stream.aclose()
 
-    async def _record(self, first: list[Part] | Finish, rest: AsyncIterator[list[Part] | Finish]) -> Finish:
+    async def _record(self, first: Item, stream: Stream) -> Finish:
+        """Raises _TooLong."""
         item = first
         while not isinstance(item, Finish):
-            if not self._append(item):
-                return Finish("length")
-            self._pace.count(len(item))
-            await self._pace.wait()
-            following = await anext(rest, None)
+            self._append(item)
+            await self._pace.wait(stream, self._append)
+            following = await anext(stream, None)
             if following is None:
                 raise ProviderDropped("the model's service ended the stream without finishing the answer")
             item = following
         return item
 
-    def _append(self, parts: list[Part]) -> bool:
-        """False: there was no room for all of them."""
+    def _append(self, parts: list[Part]) -> None:
+        """Raises _TooLong, with all appended that there was room for."""
+        if not parts:
+            return
+        self._pace.count(len(parts))
         room = self._settings.max_answer_chars - len(self.feed.tape)
-        has_room = sum(map(len, parts)) <= room
-        self.feed.extend(parts if has_room else Tape(parts).slice(0, room))
-        return has_room
+        if sum(map(len, parts)) > room:
+            self.feed.extend(Tape(parts).slice(0, room))
+            raise _TooLong
+        self.feed.extend(parts)
 
     async def _commit(self, end: End) -> bool:
         ownership = self._store.ownership
@@ -209,9 +218,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(STORE_RETRY_SECONDS)
 
 
-async def open_stream(
-    provider: Provider, request: Request, retries: int
-) -> tuple[list[Part] | Finish, AsyncIterator[list[Part] | Finish]]:
+async def open_stream(provider: Provider, request: Request, retries: int) -> tuple[Item, Stream]:
     """The first part and the stream of the rest, tried again while the service fails before the first part."""
     attempts = AsyncRetrying(
         retry=retry_if_exception(_is_worth_a_retry),
@@ -220,7 +227,7 @@ async def open_stream(
         reraise=True,
     )
 
-    async def begin() -> tuple[list[Part] | Finish, AsyncIterator[list[Part] | Finish]]:
+    async def begin() -> tuple[Item, Stream]:
         stream = provider.stream(request)
         return await anext(stream), stream
 

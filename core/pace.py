@@ -2,17 +2,33 @@
 
 To read, publish, frame and send costs the same for one token as for three, and what many turns do at the same moment
 costs less than what each does in its own: fewer system calls, fewer wake-ups of a process. So under load every turn
-looks at the next tick what its model has said. That adds less to a token's delay than the load itself would.
+looks at the next tick what its model has said, and nothing is read until then. That adds less to a token's delay than
+the load itself would.
 """
 
 import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from core.providers.base import Stream
+from core.tape import Part
 
 LONGEST_TICK_SECONDS = 0.04
+SHORTEST_TICK_SECONDS = 0.01
+"""In less hardly anything gathers, and to hold it back costs more than it saves."""
 CALM_RATE = 2500.0
-"""Tokens per second of this process, up to which each one goes at once."""
+"""Tokens per second of this process, from which on ticks would get longer than nothing."""
 BUSY_RATE = 5000.0
 """From here on a tick is the longest one."""
 ACCOUNT_SECONDS = 0.25
+READ_SECONDS = 0.001
+"""For the event loop to read what was held back, before anybody looks."""
+
+
+class _Waiting(NamedTuple):
+    over: asyncio.Future[None]
+    stream: Stream
+    take: Callable[[list[Part]], None]
 
 
 class Pace:
@@ -21,7 +37,7 @@ class Pace:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._tick_seconds = 0.0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[_Waiting] = []
         self._counted = 0
         self._since = self._loop.time()
 
@@ -36,21 +52,46 @@ class Pace:
         elapsed = self._loop.time() - self._since
         if elapsed >= ACCOUNT_SECONDS:
             load = (self._counted / elapsed - CALM_RATE) / (BUSY_RATE - CALM_RATE)
-            self._tick_seconds = LONGEST_TICK_SECONDS * min(max(load, 0.0), 1.0)
+            tick_seconds = LONGEST_TICK_SECONDS * min(load, 1.0)
+            self._tick_seconds = tick_seconds if tick_seconds >= SHORTEST_TICK_SECONDS else 0.0
             self._counted, self._since = 0, self._loop.time()
 
-    async def wait(self) -> None:
-        """Until the next tick; in calm times there is nothing to wait for."""
+    async def wait(self, stream: Stream, take: Callable[[list[Part]], None]) -> None:
+        """Under load: give `take` what `stream` has at each tick, until it has nothing. In calm times return at once.
+
+        What `take` raises, this raises. It is called here, and not in its turn's task, because to wake a task takes as
+        long as all the rest.
+        """
+        if not self._tick_seconds and not self._waiting:
+            return
+        turn = _Waiting(self._loop.create_future(), stream, take)
+        self._hold(turn)
+        await turn.over
+
+    def _hold(self, turn: _Waiting) -> None:
         if not self._waiting:
-            if not self._tick_seconds:
-                return
             self._loop.call_later(self._tick_seconds, self._release)
-        tick = self._loop.create_future()
-        self._waiting.append(tick)
-        await tick
+        self._waiting.append(turn)
+        turn.stream.hold()
 
     def _release(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for tick in waiting:
-            if not tick.done():  # by a turn that was stopped meanwhile
-                tick.set_result(None)
+        waiting = [turn for turn in self._waiting if not turn.over.done()]  # without those stopped meanwhile
+        self._waiting = []
+        for turn in waiting:
+            turn.stream.release()
+        self._loop.call_later(READ_SECONDS, self._look, waiting)
+
+    def _look(self, waiting: list[_Waiting]) -> None:
+        for turn in waiting:
+            if turn.over.done():
+                continue
+            try:
+                parts = turn.stream.look()
+                turn.take(parts)
+            except Exception as error:  # noqa: BLE001 - its turn raises it
+                turn.over.set_exception(error)
+                continue
+            if parts and self.is_busy:
+                self._hold(turn)
+            else:
+                turn.over.set_result(None)

@@ -1,7 +1,7 @@
 """What a provider is: something that answers a conversation with parts, and then says how it finished."""
 
-from collections.abc import AsyncIterator
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
@@ -32,14 +32,43 @@ class Finish(msgspec.Struct, frozen=True):
     usage: Usage | None = None
 
 
+Item = list[Part] | Finish
+
+
+class Stream:
+    """An answer as it comes: parts in order, those together that came together; then exactly one Finish.
+
+    Raises ProviderError before the first part, ProviderDropped after it.
+    """
+
+    def __init__(self, items: AsyncGenerator[Item]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[Item]:
+        return self._items.__anext__()
+
+    def look(self) -> list[Part]:
+        """What has come since the last item, without waiting.
+
+        Empty where nothing has, where something else than parts is next, and where a provider can do nothing but wait.
+        """
+        return []
+
+    def hold(self) -> None:
+        """Leave what comes in the kernel until `release`: to read all of it at once is cheaper than piece by piece."""
+
+    def release(self) -> None: ...
+
+    async def aclose(self) -> None:
+        await self._items.aclose()
+
+
 class Provider(Protocol):
     name: str
 
-    def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
-        """Parts in order, those together that came together; then exactly one Finish.
-
-        Raises ProviderError before the first part, ProviderDropped after it.
-        """
-        ...
+    def stream(self, request: Request) -> Stream: ...
 
     async def close(self) -> None: ...

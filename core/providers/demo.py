@@ -6,12 +6,12 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from core.errors import ProviderDropped, ProviderError
 from core.events import Usage
-from core.providers.base import Finish, Request
-from core.tape import Part, Text
+from core.providers.base import Finish, Item, Request, Stream
+from core.tape import Text
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
 TOKENS_PER_SECOND = 50.0
@@ -29,7 +29,13 @@ class DemoProvider:
         """`pace` multiplies all waiting; tests use less than 1."""
         self._pace = pace
 
-    async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
+    def stream(self, request: Request) -> Stream:
+        return Stream(self._items(request))
+
+    async def close(self) -> None:
+        return None
+
+    async def _items(self, request: Request) -> AsyncGenerator[Item]:
         if request.model not in MODELS:
             raise ProviderError(f"the demo provider has no model {request.model!r}; it has {', '.join(MODELS)}")
         await asyncio.sleep(FIRST_TOKEN_SECONDS * self._pace)
@@ -47,9 +53,6 @@ class DemoProvider:
             yield [Text(token)]
         usage = Usage(sum(len(m.content.split()) for m in request.messages), min(limit, len(tokens)))
         yield Finish("length" if limit < len(tokens) else "stop", usage)
-
-    async def close(self) -> None:
-        return None
 
 
 def _answer(request: Request) -> str:

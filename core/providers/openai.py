@@ -6,21 +6,23 @@ copies and retries some tenths of a millisecond before the first one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from time import time
 from typing import Any, cast
 
+import aiohttp
 import httpx2
 import msgspec
 import openai
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from openai._models import FinalRequestOptions
+from openai._vendor.httpx_aiohttp.transport import AiohttpResponseStream
 
 from core.errors import ProviderDropped, ProviderError
-from core.providers.base import Finish, Request
+from core.providers.base import Finish, Item, Request, Stream
 from core.providers.chunks import BadChunk, ChunkReader, ErrorChunk
 from core.providers.sse import EventReader, EventTooLarge
 from core.silence import Silence
@@ -39,7 +41,6 @@ class OpenAIProvider:
     def __init__(self, api_key: str, base_url: str | None, timeout: float) -> None:
         """`timeout`: seconds without a byte after which the service counts as failed."""
         self._timeout = timeout
-        self._closing: set[asyncio.Task[None]] = set()
         self._client = _Client(
             api_key=api_key,
             base_url=base_url,
@@ -49,50 +50,11 @@ class OpenAIProvider:
         )
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
 
-    async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
-        events, reader = EventReader(), ChunkReader()
-        silence = Silence(self._timeout, lambda: self._hang_up(response))
-        try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._client.ask(self._body(request))
-            try:
-                with silence:
-                    async for raw in _raw(response):
-                        silence.end()
-                        parts, failure = reader.read_all(events.feed(raw))
-                        if parts:
-                            yield parts
-                        if failure is not None:
-                            raise failure
-                        if reader.is_done:
-                            await _drain(response)
-                            break
-            finally:
-                await response.aclose()
-        except TimeoutError as error:
-            raise _failure(TOO_LATE, reader.started, True) from error
-        except openai.APIError as error:
-            raise _provider_error(error, started=reader.started) from error
-        except httpx2.RequestError as error:
-            raise _failure(TOO_LATE if silence.is_long else BROKE_OFF, reader.started, True) from error
-        except ErrorChunk as error:
-            raise _failure(f"the model's service reported: {str(error)[:MAX_ERROR_CHARS]}", reader.started) from error
-        except (BadChunk, EventTooLarge) as error:
-            raise _failure("the model's service sent something that is no chat completion", reader.started) from error
-        if calls := reader.tool_calls():
-            yield calls
-        if reader.finish_reason is None:
-            raise _failure("the model's service ended the stream without finishing the answer", reader.started, True)
-        yield Finish(reader.finish_reason, reader.usage)
+    def stream(self, request: Request) -> Stream:
+        return _Answer(self._client, self._body(request), self._timeout)
 
     async def close(self) -> None:
         await self._client.close()
-
-    def _hang_up(self, response: httpx2.Response) -> None:
-        """On a service that is silent: whoever reads gets an error."""
-        closing = asyncio.create_task(response.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
 
     def _body(self, request: Request) -> dict[str, object]:
         options = dict(request.options)
@@ -105,6 +67,88 @@ class OpenAIProvider:
             "stream_options": {"include_usage": True},
             **options,
         }
+
+
+class _Answer(Stream):
+    def __init__(self, client: "_Client", body: dict[str, object], timeout: float) -> None:
+        super().__init__(self._read(client, body, timeout))
+        self._events, self._reader = EventReader(), ChunkReader()
+        self._silence = Silence(timeout, self._hang_up)
+        self._response: httpx2.Response | None = None
+        self._plain: aiohttp.ClientResponse | None = None
+        """The response, where its bytes can be looked at: not those of a compressed body."""
+        self._failure: Exception | None = None
+        """Comes after what was read last."""
+        self._closing: asyncio.Task[None] | None = None
+
+    def look(self) -> list[Part]:
+        if self._plain is None or self._failure or self._reader.is_done or self._plain.content.exception():
+            return []
+        raw = self._plain.content.read_nowait()
+        return self._decode(raw) if raw else []
+
+    def hold(self) -> None:
+        if transport := self._transport():
+            transport.pause_reading()
+
+    def release(self) -> None:
+        if transport := self._transport():
+            transport.resume_reading()
+
+    def _transport(self) -> asyncio.Transport | None:
+        """None as soon as the response is whole: then its connection may be another's."""
+        connection = self._plain.connection if self._plain else None
+        transport = connection.transport if connection else None
+        return transport if transport and not transport.is_closing() else None
+
+    async def _read(self, client: "_Client", body: dict[str, object], timeout: float) -> AsyncGenerator[Item]:
+        reader = self._reader
+        try:
+            async with asyncio.timeout(timeout):
+                self._response = response = await client.ask(body)
+            try:
+                self._plain = _plain(response)
+                with self._silence:
+                    async for raw in _raw(response):
+                        if parts := self._decode(raw):
+                            yield parts
+                        if self._failure is not None:
+                            raise self._failure
+                        if reader.is_done:
+                            await _drain(response)
+                            break
+            finally:
+                await response.aclose()
+        except TimeoutError as error:
+            raise _failure(TOO_LATE, reader.started, True) from error
+        except openai.APIError as error:
+            raise _provider_error(error, started=reader.started) from error
+        except httpx2.RequestError as error:
+            raise _failure(TOO_LATE if self._silence.is_long else BROKE_OFF, reader.started, True) from error
+        except ErrorChunk as error:
+            raise _failure(f"the model's service reported: {str(error)[:MAX_ERROR_CHARS]}", reader.started) from error
+        except (BadChunk, EventTooLarge) as error:
+            raise _failure("the model's service sent something that is no chat completion", reader.started) from error
+        if calls := reader.tool_calls():
+            yield calls
+        if reader.finish_reason is None:
+            raise _failure("the model's service ended the stream without finishing the answer", reader.started, True)
+        yield Finish(reader.finish_reason, reader.usage)
+
+    def _decode(self, raw: bytes) -> list[Part]:
+        self._silence.end()
+        try:
+            events = self._events.feed(raw)
+        except EventTooLarge as error:
+            self._failure = error
+            return []
+        parts, self._failure = self._reader.read_all(events)
+        return parts
+
+    def _hang_up(self) -> None:
+        """On a service that is silent: whoever reads gets an error."""
+        if self._response is not None:
+            self._closing = asyncio.create_task(self._response.aclose())
 
 
 class _Http(DefaultAioHttpClient):
@@ -147,11 +191,21 @@ class _Client(AsyncOpenAI):
         return request
 
 
+def _is_plain(response: httpx2.Response) -> bool:
+    """Whether the service has not compressed the body."""
+    return response.headers.get("content-encoding", "identity") == "identity"
+
+
 def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
     """The body as it arrives; decoded only where the service has compressed it."""
-    if response.headers.get("content-encoding", "identity") == "identity":
-        return cast(AsyncIterator[bytes], response.stream)
-    return response.aiter_bytes()
+    return cast(AsyncIterator[bytes], response.stream) if _is_plain(response) else response.aiter_bytes()
+
+
+def _plain(response: httpx2.Response) -> aiohttp.ClientResponse | None:
+    stream = response.stream
+    if isinstance(stream, AiohttpResponseStream) and _is_plain(response):  # not so after a redirect
+        return stream._aiohttp_response
+    return None
 
 
 async def _drain(response: httpx2.Response) -> None:

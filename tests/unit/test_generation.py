@@ -1,7 +1,7 @@
 """Generation: retries, drops, limits and stops, with a scripted provider and a real store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from core.events import Done, Failed, Usage
 from core.feed import Feed
 from core.generation import Run, Stop
 from core.pace import Pace
-from core.providers.base import Finish, Request
+from core.providers.base import Finish, Request, Stream
 from core.settings import Settings
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
@@ -36,7 +36,10 @@ class Scripted:
         self._scripts = list(scripts)
         self._endless = endless
 
-    async def stream(self, request: Request) -> AsyncIterator[list[Part] | Finish]:
+    def stream(self, request: Request) -> Stream:
+        return Stream(self._items(request))
+
+    async def _items(self, request: Request) -> AsyncGenerator[list[Part] | Finish]:
         self.requests.append(request)
         try:
             for item in self._scripts[min(len(self.requests), len(self._scripts)) - 1]:
@@ -70,14 +73,34 @@ async def turn(store: Store) -> Turn:
     return claimed
 
 
-def _run(turn: Turn, store: Store, provider: Scripted, **settings: Any) -> Run:
+class Looked(Scripted):
+    """What comes after the first item is there to be looked at, one part each time."""
+
+    def __init__(self, first: Item, *rest: Part) -> None:
+        super().__init__([first, FINISH])
+        self._rest = [*rest]
+
+    def stream(self, request: Request) -> Stream:
+        return _Looked(self._items(request), self._rest)
+
+
+class _Looked(Stream):
+    def __init__(self, items: AsyncGenerator[list[Part] | Finish], rest: list[Part]) -> None:
+        super().__init__(items)
+        self._rest = rest
+
+    def look(self) -> list[Part]:
+        return [self._rest.pop(0)] if self._rest else []
+
+
+def _run(turn: Turn, store: Store, provider: Scripted, pace: Pace | None = None, **settings: Any) -> Run:
     return Run(
         turn,
         Feed(turn.key),
         store=store,
         provider=provider,
         settings=Settings(**settings),
-        pace=Pace(),
+        pace=pace or Pace(),
         process_id=OWNER,
     )
 
@@ -157,6 +180,27 @@ async def test_an_answer_that_just_fits_is_whole(store: Store, turn: Turn) -> No
 async def test_a_long_answer_is_cut_at_the_very_limit(store: Store, turn: Turn, pieces: list[str]) -> None:
     items: list[Item] = [*map(Text, pieces), FINISH]
     run = _run(turn, store, provider := Scripted(items), max_answer_chars=4)
+    await run.execute()
+    assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "length"))
+    assert provider.closed == 1
+
+
+@pytest.fixture
+async def busy() -> Pace:
+    pace = Pace()
+    pace._tick_seconds = 0.001
+    return pace
+
+
+async def test_under_load_it_looks_at_what_has_come(store: Store, turn: Turn, busy: Pace) -> None:
+    run = _run(turn, store, provider := Looked(Text("a"), Text("b"), Text("c")), busy)
+    await run.execute()
+    assert (run.feed.tape.text(), run.feed.end) == ("abc", Done(1, 3, "stop", Usage(1, 2)))
+    assert provider.closed == 1
+
+
+async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn, busy: Pace) -> None:
+    run = _run(turn, store, provider := Looked(Text("ab"), Text("cdef"), Text("g")), busy, max_answer_chars=4)
     await run.execute()
     assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "length"))
     assert provider.closed == 1

@@ -1,12 +1,18 @@
 """The OpenAI provider against an OpenAI-compatible server over real HTTP."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import httpx2
+import msgspec
 import openai
 import pytest
+import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -14,15 +20,17 @@ from bench.mock_upstream import MockUpstream
 from bench.processes import free_port
 from core.errors import ProviderDropped, ProviderError
 from core.events import Usage
-from core.providers.base import Finish, Message, Request
+from core.pace import READ_SECONDS
+from core.providers.base import Finish, Message, Request, Stream
 from core.providers.openai import OpenAIProvider, _retry_after
-from core.tape import Tape, ToolCall
+from core.tape import Part, Tape, ToolCall
 from tests.client import numbered
 
 pytestmark = pytest.mark.anyio
 
 TIMEOUT = 0.5
 """Seconds the service may be silent."""
+TICK = 0.01
 
 
 @pytest.fixture
@@ -38,6 +46,56 @@ async def provider(mock: MockUpstream) -> AsyncIterator[OpenAIProvider]:
     await provider.close()
 
 
+@pytest.fixture
+async def compressed() -> AsyncIterator[OpenAIProvider]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(request)
+        for event in (_event("Hi"), _event(" there"), _event(None, "stop"), b"data: [DONE]\n\n"):
+            await response.write(event)
+        return response
+
+    async with _serving(answer) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def long_line() -> AsyncIterator[OpenAIProvider]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(_event("Hi"))
+        with suppress(ConnectionError):  # the provider does not read to its end
+            while True:
+                await response.write(b"x" * 65_536)
+        return response
+
+    async with _serving(answer) as provider:
+        yield provider
+
+
+@asynccontextmanager
+async def _serving(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[OpenAIProvider]:
+    app = web.Application()
+    app.router.add_post("/chat/completions", answer)
+    server = TestServer(app)
+    await server.start_server(ssl=tls)
+    provider = OpenAIProvider("secret-key", str(server.make_url("/")), TIMEOUT)
+    try:
+        yield provider
+    finally:
+        await provider.close()
+        await server.close()
+
+
+def _event(text: str | None, finish: str | None = None) -> bytes:
+    chunk = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
+    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+
+
 async def _answer(provider: OpenAIProvider, model: str, tape: Tape, **options: object) -> Finish:
     request = Request(model, [Message("user", "hi")], options)
     async for item in provider.stream(request):
@@ -47,12 +105,83 @@ async def _answer(provider: OpenAIProvider, model: str, tape: Tape, **options: o
     raise AssertionError("no finish")
 
 
+async def _look(provider: OpenAIProvider, model: str, tape: Tape) -> tuple[Finish, int]:
+    """As the pace does it under load; also how often something was there."""
+    stream, looks = provider.stream(Request(model, [Message("user", "hi")])), 0
+    async for item in stream:
+        if isinstance(item, Finish):
+            return item, looks
+        tape.extend(item)
+        while parts := await _gathered(stream):
+            tape.extend(parts)
+            looks += 1
+    raise AssertionError("no finish")
+
+
+async def _gathered(stream: Stream) -> list[Part]:
+    stream.hold()
+    await asyncio.sleep(TICK)
+    assert stream.look() == []  # it is held back
+    stream.release()
+    await asyncio.sleep(READ_SECONDS)
+    return stream.look()
+
+
 async def test_text_and_usage(provider: OpenAIProvider) -> None:
     finish = await _answer(provider, "mock?tokens=20&unicode", tape := Tape())
     assert finish == Finish("stop", Usage(finish.usage.input_tokens if finish.usage else 0, 20))
     assert finish.usage is not None
     assert finish.usage.input_tokens > 0
     assert len(tape) > 20
+
+
+async def test_under_load_it_is_looked_at(provider: OpenAIProvider) -> None:
+    finish, looks = await _look(provider, "mock?tokens=100&rate=1000", tape := Tape())
+    assert (tape.text(), finish.reason) == (numbered(100), "stop")
+    assert finish.usage is not None
+    assert finish.usage.output_tokens == 100
+    assert looks > 3
+
+
+@pytest.mark.parametrize("trouble", ["drop_after=30", "stall_after=30", "garbage=json&garbage_after=30"])
+async def test_trouble_under_load_is_a_drop(provider: OpenAIProvider, trouble: str) -> None:
+    with pytest.raises(ProviderDropped):
+        await _look(provider, f"mock?tokens=60&rate=1000&{trouble}", tape := Tape())
+    assert numbered(30).startswith(tape.text())
+    assert tape.text()
+
+
+async def test_an_endless_event_under_load_is_a_drop(long_line: OpenAIProvider) -> None:
+    with pytest.raises(ProviderDropped, match="no chat completion"):
+        await _look(long_line, "m", tape := Tape())
+    assert tape.text() == "Hi"
+
+
+async def test_an_encrypted_body_is_held_back_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for number in range(50):
+            await response.write(_event(f"t{number:06d} "))
+            await asyncio.sleep(TICK / 10)
+        await response.write(_event(None, "stop"))
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async with _serving(answer, context) as provider:
+        finish, looks = await _look(provider, "m", tape := Tape())
+    assert (tape.text(), finish.reason) == (numbered(50), "stop")
+    assert looks > 1
+
+
+async def test_a_compressed_body_is_read_as_well(compressed: OpenAIProvider) -> None:
+    finish, looks = await _look(compressed, "m", tape := Tape())
+    assert (tape.text(), finish.reason, looks) == ("Hi there", "stop", 0)
 
 
 async def test_reasoning_comes_as_such(provider: OpenAIProvider) -> None:
@@ -113,8 +242,19 @@ async def test_a_server_that_is_not_there() -> None:
 async def test_leaving_closes_the_request(provider: OpenAIProvider, mock: MockUpstream) -> None:
     stream = provider.stream(Request("mock?tokens=100000&rate=50", [Message("user", "hi")]))
     await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     assert await _answer(provider, "mock?tokens=1", Tape()) is not None
+
+
+async def test_leaving_what_is_held_closes_the_request(provider: OpenAIProvider, mock: MockUpstream) -> None:
+    stream = provider.stream(Request("mock?tokens=100000&rate=1000", [Message("user", "hi")]))
+    await anext(stream)
+    stream.hold()
+    await stream.aclose()
+    async with asyncio.timeout(2):
+        while mock.stats.open_streams:  # noqa: ASYNC110 - a count has no event
+            await asyncio.sleep(0)
+    stream.release()  # too late, and no matter
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("3", 3), ("1.5", 1.5), ("-1", 0), ("soon", None), ("", None)])
@@ -147,10 +287,6 @@ async def test_a_redirect_is_followed(mock: MockUpstream) -> None:
     async def redirect(request: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": f"{mock.base_url}/chat/completions"})
 
-    moved = web.Application()
-    moved.router.add_post("/old/chat/completions", redirect)
-    async with TestServer(moved) as server:
-        provider = OpenAIProvider("secret-key", str(server.make_url("/old")), TIMEOUT)
+    async with _serving(redirect) as provider:
         assert (await _answer(provider, "mock?tokens=3", tape := Tape())).reason == "stop"
-        await provider.close()
     assert tape.text() == numbered(3)

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 
 from core.pace import ACCOUNT_SECONDS, BUSY_RATE, CALM_RATE, LONGEST_TICK_SECONDS, Pace
+from core.providers.base import Stream
+from core.tape import Part, Tape, Text
 
 pytestmark = pytest.mark.anyio
 
@@ -17,6 +19,27 @@ class Clock:
 
     def time(self) -> float:
         return self.now
+
+
+class Gathered(Stream):
+    """Has so many parts, one at each look; knows what it was asked for."""
+
+    def __init__(self, *texts: str) -> None:
+        self.calls: list[str] = []
+        self._texts = [*texts]
+
+    def look(self) -> list[Part]:
+        self.calls.append("look")
+        return [Text(self._texts.pop(0))] if self._texts else []
+
+    def hold(self) -> None:
+        self.calls.append("hold")
+
+    def release(self) -> None:
+        self.calls.append("release")
+
+
+def ignore(parts: list[Part]) -> None: ...
 
 
 def paced(rate: float) -> Pace:
@@ -32,13 +55,14 @@ def paced(rate: float) -> Pace:
 
 async def test_nobody_waits_in_calm_times() -> None:
     pace = paced(CALM_RATE)
-    waiting = pace.wait()
+    waiting = pace.wait(Gathered(), ignore)
     with pytest.raises(StopIteration):
         waiting.send(None)  # it returns without giving way
 
 
 @pytest.mark.parametrize(
-    ("rate", "share"), [(CALM_RATE, 0), ((CALM_RATE + BUSY_RATE) / 2, 0.5), (BUSY_RATE, 1), (9 * BUSY_RATE, 1)]
+    ("rate", "share"),
+    [(CALM_RATE, 0), (CALM_RATE * 1.1, 0), ((CALM_RATE + BUSY_RATE) / 2, 0.5), (BUSY_RATE, 1), (9 * BUSY_RATE, 1)],
 )
 async def test_a_tick_is_the_longer_the_more_there_is_to_do(rate: float, share: float) -> None:
     assert paced(rate)._tick_seconds == pytest.approx(share * LONGEST_TICK_SECONDS, rel=0.01)
@@ -50,7 +74,7 @@ async def test_under_load_all_wait_for_the_same_tick() -> None:
     done: list[float] = []
 
     async def turn() -> None:
-        await pace.wait()
+        await pace.wait(Gathered(), ignore)
         done.append(asyncio.get_running_loop().time())
 
     await asyncio.gather(*(turn() for _ in range(20)))
@@ -58,17 +82,46 @@ async def test_under_load_all_wait_for_the_same_tick() -> None:
     assert done[-1] - done[0] < LONGEST_TICK_SECONDS / 2
 
 
+async def test_what_has_come_is_taken_at_each_tick() -> None:
+    pace, stream, taken = paced(BUSY_RATE), Gathered("a", "b"), Tape()
+    begin = asyncio.get_running_loop().time()
+    await pace.wait(stream, taken.extend)
+    assert taken.text() == "ab"
+    assert asyncio.get_running_loop().time() - begin >= 3 * LONGEST_TICK_SECONDS * 0.9
+    assert stream.calls == 3 * ["hold", "release", "look"]
+
+
+async def test_what_taking_raises_is_its_turns_alone() -> None:
+    pace = paced(BUSY_RATE)
+
+    def refuse(parts: list[Part]) -> None:
+        raise RuntimeError("refused")
+
+    failing = asyncio.create_task(pace.wait(Gathered("a"), refuse))
+    staying = asyncio.create_task(pace.wait(Gathered(), ignore))
+    await asyncio.wait_for(staying, 2)
+    with pytest.raises(RuntimeError, match="refused"):
+        await failing
+
+
 async def test_one_that_is_cancelled_takes_nobody_with_it() -> None:
     pace = paced(BUSY_RATE)
-    leaving, staying = asyncio.create_task(pace.wait()), asyncio.create_task(pace.wait())
+    leaving, staying = (
+        asyncio.create_task(pace.wait(Gathered(), ignore)),
+        asyncio.create_task(pace.wait(Gathered(), ignore)),
+    )
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.wait_for(staying, 2)
 
 
 async def test_calm_returns() -> None:
-    pace = paced(BUSY_RATE)
-    await pace.wait()
-    pace._since -= 10
-    pace.count(1)
-    assert pace._tick_seconds == 0
+    pace, stream = paced(BUSY_RATE), Gathered("a", "b")
+
+    def take(parts: list[Part]) -> None:
+        pace._since -= 10
+        pace.count(len(parts))
+
+    await asyncio.wait_for(pace.wait(stream, take), 2)
+    assert not pace.is_busy
+    assert stream.calls == ["hold", "release", "look"]  # what is left is for whoever reads
