@@ -195,8 +195,6 @@ class Run:
 
     def _append(self, parts: list[Part]) -> None:
         """Raises _TooLong, with all appended that there was room for."""
-        if not parts:
-            return
         self._pace.count(len(parts))
         room = self._settings.max_answer_chars - len(self.feed.tape)
         if sum(map(len, parts)) > room:

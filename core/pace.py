@@ -75,19 +75,18 @@ class Pace:
         turn.stream.hold()
 
     def _release(self) -> None:
-        waiting = [turn for turn in self._waiting if not turn.over.done()]  # without those stopped meanwhile
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
         for turn in waiting:
             turn.stream.release()
         self._loop.call_later(READ_SECONDS, self._look, waiting)
 
     def _look(self, waiting: list[_Waiting]) -> None:
         for turn in waiting:
-            if turn.over.done():
+            if turn.over.done():  # stopped meanwhile
                 continue
             try:
-                parts = turn.stream.look()
-                turn.take(parts)
+                if parts := turn.stream.look():
+                    turn.take(parts)
             except Exception as error:  # noqa: BLE001 - its turn raises it
                 turn.over.set_exception(error)
                 continue
