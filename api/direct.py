@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from core.errors import AttemptLost
 from core.feed import Feed
 from core.generation import Run, Stop
 from core.keeper import Keeper
@@ -12,6 +13,8 @@ from core.providers.base import Provider
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
+
+LOST = "the answer was ended elsewhere: its session was deleted, or this process was not heard of for too long"
 
 
 class DirectRuns:
@@ -64,6 +67,8 @@ class DirectRuns:
         limit = asyncio.get_running_loop().call_later(self._settings.max_turn_seconds, run.stop, Stop.TIME_LIMIT)
         try:
             await run.execute()
+            if run.feed.end is None:
+                run.feed.fail(AttemptLost(LOST))
         except Exception as error:
             run.feed.fail(error)
             raise

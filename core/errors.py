@@ -164,9 +164,10 @@ class TimeLimit(HopstreamError):
 
 
 class AttemptLost(HopstreamError):
-    """This attempt is no longer the turn's own: another worker took it over, or the turn was ended. Be silent."""
+    """This attempt is no longer the turn's own: it was ended, or taken over, elsewhere."""
 
     code = "attempt_lost"
+    title = "The answer was ended elsewhere"
 
 
 class Closing(HopstreamError):

@@ -79,15 +79,33 @@ async def test_a_direct_turn_of_a_killed_api_does_not_block_its_session(client: 
     async with doomed_client.ask_streaming(accept="text/event-stream", **fields) as stream:
         await stream.read_chars(80)
         doomed.kill()
-    with anyio.fail_after(8):  # its silence shows after 4 s
-        while True:
-            if (await client.ask(session_id=session, model="mock?tokens=2")).status_code == 202:
-                break
-            await anyio.sleep(POLL_SECONDS)
+    await _ask_once_free(client, session)
     lost = await client.turn(session)
     assert (lost["status"], lost["error"]["code"]) == ("error", "process_lost")
     assert (await client.until(session, "done", number=2))["text"] == numbered(2)
     await doomed_client.close()
+
+
+async def test_a_direct_answer_ends_that_was_given_up_while_its_api_was_frozen(client: Client, doomed: Api) -> None:
+    doomed_client = Client(doomed.url)
+    session = new_session()
+    fields = {"session_id": session, "mode": "direct", "model": "mock?tokens=2000&rate=40"}
+    async with doomed_client.ask_streaming(accept="text/event-stream", **fields) as stream:
+        await stream.read_chars(80)
+        doomed.signal(signal.SIGSTOP)
+        await _ask_once_free(client, session)
+        doomed.signal(signal.SIGCONT)
+        with anyio.fail_after(5):
+            last = (await stream.rest())[-1]
+    assert (last.data["type"], last.data["code"]) == ("error", "attempt_lost")
+    await doomed_client.close()
+
+
+async def _ask_once_free(client: Client, session: str) -> None:
+    """As soon as the session's direct turn is given up: its process's silence shows after 4 s."""
+    with anyio.fail_after(8):
+        while (await client.ask(session_id=session, model="mock?tokens=2")).status_code != 202:  # noqa: ASYNC110
+            await anyio.sleep(POLL_SECONDS)
 
 
 async def test_viewers_of_an_api_that_loses_the_broker_see_a_pause(shared: Shared, proxy: Proxy) -> None:
