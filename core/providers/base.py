@@ -58,7 +58,7 @@ class Stream:
         return []
 
     def hold(self) -> None:
-        """Leave what comes in the kernel until `release`: to read all of it at once is cheaper than piece by piece."""
+        """Leave what comes in the kernel until `release`, where that can be done: to read it at once is cheaper."""
 
     def release(self) -> None: ...
 

@@ -7,11 +7,12 @@ copies and retries some tenths of a millisecond before the first one.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from math import isfinite
 from time import time
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
 import httpx2
@@ -30,9 +31,14 @@ from core.tape import Part
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 MAX_ERROR_CHARS = 500
+MAX_ERROR_BYTES = 64 * 1024
+"""Of an error's body: all that is read of it."""
 DRAIN_SECONDS = 0.1
 TOO_LATE = "the model's service did not answer in time"
 BROKE_OFF = "the model's service cannot be reached or broke off; see OPENAI_BASE_URL"
+_BROKEN = (httpx2.RequestError, aiohttp.ClientError, RuntimeError)
+"""The SDK's transport translates most of aiohttp's errors, and passes others on; a connection that aiohttp has closed
+over what came is a RuntimeError."""
 
 
 class OpenAIProvider:
@@ -46,7 +52,7 @@ class OpenAIProvider:
             base_url=base_url,
             timeout=httpx2.Timeout(timeout, read=None),  # the stream minds that by itself, for less
             max_retries=0,  # the generation retries, and honours Retry-After in one place
-            http_client=_Http(timeout=timeout),
+            http_client=DefaultAioHttpClient(timeout=timeout),
         )
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
 
@@ -82,9 +88,9 @@ class _Answer(Stream):
         self._closing: asyncio.Task[None] | None = None
 
     def look(self) -> list[Part]:
-        if self._plain is None or self._failure or self._reader.is_done or self._plain.content.exception():
+        if self._plain is None or self._failure or self._reader.is_done:
             return []
-        raw = self._plain.content.read_nowait()
+        raw = self._plain.content._read_nowait(-1)  # the public one hides what came before the connection broke
         return self._decode(raw) if raw else []
 
     def hold(self) -> None:
@@ -96,10 +102,12 @@ class _Answer(Stream):
             transport.resume_reading()
 
     def _transport(self) -> asyncio.Transport | None:
-        """None as soon as the response is whole: then its connection may be another's."""
+        """What can be paused. None as soon as the response is whole: then its connection may be another's."""
         connection = self._plain.connection if self._plain else None
         transport = connection.transport if connection else None
-        return transport if transport and not transport.is_closing() else None
+        if transport is None or transport.is_closing() or _is_encrypted(transport):
+            return None
+        return transport
 
     async def _read(self, client: "_Client", body: dict[str, object], timeout: float) -> AsyncGenerator[Item]:
         reader = self._reader
@@ -117,13 +125,22 @@ class _Answer(Stream):
                         if reader.is_done:
                             await _drain(response)
                             break
+            except _BROKEN as error:
+                if parts := self.look():  # they came before it broke
+                    yield parts
+                if self._failure is not None:
+                    raise self._failure from error
+                if not reader.is_done:
+                    raise
             finally:
                 await response.aclose()
+                if self._closing is not None:
+                    await self._closing
         except TimeoutError as error:
             raise _failure(TOO_LATE, reader.started, True) from error
         except openai.APIError as error:
             raise _provider_error(error, started=reader.started) from error
-        except httpx2.RequestError as error:
+        except _BROKEN as error:
             raise _failure(TOO_LATE if self._silence.is_long else BROKE_OFF, reader.started, True) from error
         except ErrorChunk as error:
             raise _failure(f"the model's service reported: {str(error)[:MAX_ERROR_CHARS]}", reader.started) from error
@@ -147,22 +164,8 @@ class _Answer(Stream):
 
     def _hang_up(self) -> None:
         """On a service that is silent: whoever reads gets an error."""
-        if self._response is not None:
-            self._closing = asyncio.create_task(self._response.aclose())
-
-
-class _Http(DefaultAioHttpClient):
-    """Sends straight by its transport: auth, cookies and hooks, which nothing here uses, take longer than that."""
-
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        response = await self._transport_for_url(request.url).handle_async_request(request)
-        response.request = request
-        if response.has_redirect_location:
-            await response.aclose()
-            return await super().send(request, stream=stream, **options)
-        if not stream:
-            await response.aread()
-        return response
+        if self._response is not None and self._closing is None:
+            self._closing = asyncio.create_task(self._response.aclose(), name="hang up")
 
 
 class _Client(AsyncOpenAI):
@@ -172,14 +175,14 @@ class _Client(AsyncOpenAI):
         content = msgspec.json.encode(body)
         request = httpx2.Request("POST", like.url, headers=like.headers, content=content, extensions=like.extensions)
         try:
-            response = await self._client.send(request, stream=True)
+            response = await _send(self._client, request)
+            refusal = None if response.is_success else await _shortened(response)
         except httpx2.TimeoutException as error:
             raise openai.APITimeoutError(request) from error
-        except httpx2.RequestError as error:
+        except _BROKEN as error:
             raise openai.APIConnectionError(request=request) from error
-        if not response.is_success:
-            await response.aread()
-            raise self._make_status_error_from_response(response)
+        if refusal is not None:
+            raise self._make_status_error_from_response(refusal)
         return response
 
     @cached_property
@@ -189,6 +192,39 @@ class _Client(AsyncOpenAI):
         request = self._build_request(options)
         del request.headers["content-length"]
         return request
+
+
+async def _send(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    """The response, whose body is still to be read.
+
+    Straight by the client's transport: auth, cookies and hooks, which nothing here uses, take longer than that.
+    """
+    response = await client._transport_for_url(request.url).handle_async_request(request)
+    response.request = request
+    if response.has_redirect_location:
+        await response.aclose()
+        return await client.send(request, stream=True)
+    return response
+
+
+async def _shortened(response: httpx2.Response) -> httpx2.Response:
+    """With no more of its body than an error can be told by."""
+    body = b""
+    async with aclosing(response.aiter_bytes()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > MAX_ERROR_BYTES:
+                break
+    await response.aclose()
+    headers = {"retry-after": response.headers["retry-after"]} if "retry-after" in response.headers else None
+    return httpx2.Response(
+        response.status_code, headers=headers, content=body[:MAX_ERROR_BYTES], request=response.request
+    )
+
+
+def _is_encrypted(transport: asyncio.Transport) -> bool:
+    """Such a one must not be paused: when its peer closes, uvloop forgets what it has received but not passed on."""
+    return transport.get_extra_info("sslcontext") is not None
 
 
 def _is_plain(response: httpx2.Response) -> bool:
@@ -242,7 +278,8 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
     """Seconds from now, which the header gives as such or as a date (RFC 9110, 10.2.3)."""
     value = error.response.headers.get("retry-after", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if isfinite(seconds) else None
     except ValueError:
         pass
     try:

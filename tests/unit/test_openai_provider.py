@@ -75,6 +75,55 @@ async def long_line() -> AsyncIterator[OpenAIProvider]:
         yield provider
 
 
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Of a server that providers trust."""
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    return context
+
+
+@asynccontextmanager
+async def _broken_off(rest: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[Stream]:
+    """A stream whose "a" was read, and that was held while its service sent `rest` and then broke off."""
+    is_held, is_gone = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + _chunk(_event("a")))
+        await is_held.wait()
+        writer.write(rest)
+        await writer.drain()
+        writer.transport.abort()
+        is_gone.set()
+
+    async with _listening(answer, tls) as provider:
+        stream = provider.stream(Request("m", [Message("user", "hi")]))
+        await anext(stream)
+        stream.hold()
+        is_held.set()
+        await is_gone.wait()
+        yield stream
+        await stream.aclose()
+
+
+@asynccontextmanager
+async def _listening(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[OpenAIProvider]:
+    """For answers that no HTTP server would give."""
+    server = await asyncio.start_server(answer, "127.0.0.1", ssl=tls)
+    scheme, port = "https" if tls else "http", server.sockets[0].getsockname()[1]
+    provider = OpenAIProvider("secret-key", f"{scheme}://127.0.0.1:{port}", TIMEOUT)
+    try:
+        yield provider
+    finally:
+        await provider.close()
+        server.close()
+
+
 @asynccontextmanager
 async def _serving(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]], tls: ssl.SSLContext | None = None
@@ -94,6 +143,25 @@ async def _serving(
 def _event(text: str | None, finish: str | None = None) -> bytes:
     chunk = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+
+
+def _chunk(body: bytes) -> bytes:
+    """Of a chunked body (RFC 9112, 7.1)."""
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+async def _rest(stream: Stream, tape: Tape | None = None) -> tuple[str, str]:
+    """Text and finish reason of a stream that is held."""
+    tape = Tape() if tape is None else tape
+    await asyncio.sleep(TICK)
+    stream.release()
+    await asyncio.sleep(READ_SECONDS)
+    tape.extend(stream.look())
+    async for item in stream:
+        if isinstance(item, Finish):
+            return tape.text(), item.reason
+        tape.extend(item)
+    raise AssertionError("no finish")
 
 
 async def _answer(provider: OpenAIProvider, model: str, tape: Tape, **options: object) -> Finish:
@@ -121,7 +189,6 @@ async def _look(provider: OpenAIProvider, model: str, tape: Tape) -> tuple[Finis
 async def _gathered(stream: Stream) -> list[Part]:
     stream.hold()
     await asyncio.sleep(TICK)
-    assert stream.look() == []  # it is held back
     stream.release()
     await asyncio.sleep(READ_SECONDS)
     return stream.look()
@@ -143,6 +210,19 @@ async def test_under_load_it_is_looked_at(provider: OpenAIProvider) -> None:
     assert looks > 3
 
 
+async def test_what_is_held_is_not_read(provider: OpenAIProvider) -> None:
+    stream = provider.stream(Request("mock?tokens=100000&rate=1000", [Message("user", "hi")]))
+    await anext(stream)
+    stream.hold()
+    stream.look()
+    await asyncio.sleep(TICK)
+    assert stream.look() == []
+    stream.release()
+    await asyncio.sleep(READ_SECONDS)
+    assert len(stream.look()) > 3
+    await stream.aclose()
+
+
 @pytest.mark.parametrize("trouble", ["drop_after=30", "stall_after=30", "garbage=json&garbage_after=30"])
 async def test_trouble_under_load_is_a_drop(provider: OpenAIProvider, trouble: str) -> None:
     with pytest.raises(ProviderDropped):
@@ -157,12 +237,7 @@ async def test_an_endless_event_under_load_is_a_drop(long_line: OpenAIProvider) 
     assert tape.text() == "Hi"
 
 
-async def test_an_encrypted_body_is_held_back_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-
+async def test_an_encrypted_body_is_looked_at_as_well(tls: ssl.SSLContext) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -173,10 +248,62 @@ async def test_an_encrypted_body_is_held_back_as_well(tmp_path: Path, monkeypatc
         await response.write(b"data: [DONE]\n\n")
         return response
 
-    async with _serving(answer, context) as provider:
+    async with _serving(answer, tls) as provider:
         finish, looks = await _look(provider, "m", tape := Tape())
     assert (tape.text(), finish.reason) == (numbered(50), "stop")
     assert looks > 1
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+async def test_what_an_encrypted_connection_brings_before_it_closes_is_read(tls: ssl.SSLContext) -> None:
+    end = b"".join(map(_chunk, (_event("b"), _event(None, "stop"), b"data: [DONE]\n\n", b"")))
+    async with _broken_off(end, tls) as stream:
+        assert await _rest(stream) == ("b", "stop")
+
+
+async def test_what_comes_before_a_connection_breaks_is_read() -> None:
+    async with _broken_off(_chunk(_event("b"))) as stream:
+        with pytest.raises(ProviderDropped):
+            await _rest(stream, tape := Tape())
+    assert tape.text() == "b"
+
+
+async def test_a_connection_may_break_once_the_answer_is_done() -> None:
+    async with _broken_off(b"".join(map(_chunk, (_event("b"), _event(None, "stop"), b"data: [DONE]\n\n")))) as stream:
+        assert await _rest(stream) == ("b", "stop")
+
+
+async def test_a_service_that_spoils_its_chunks_is_a_drop() -> None:
+    async with _broken_off(b"no chunk\r\n") as stream:
+        with pytest.raises(ProviderDropped):
+            await _rest(stream)
+
+
+async def test_a_service_that_speaks_no_http() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n")
+        await reader.read()
+        writer.close()
+
+    async with _listening(greet) as provider:
+        with pytest.raises(ProviderError, match="cannot be reached") as raised:
+            await _answer(provider, "m", Tape())
+    assert raised.value.transient
+
+
+async def test_an_error_without_an_end_is_told_by_its_status() -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=503, headers={"Retry-After": "7"})
+        await response.prepare(request)
+        with suppress(ConnectionError):  # the provider does not read to its end
+            while True:
+                await response.write(b"x" * 65_536)
+        return response
+
+    async with _serving(refuse) as provider:
+        with pytest.raises(ProviderError, match="answered 503") as raised:
+            await _answer(provider, "m", Tape())
+    assert (raised.value.transient, raised.value.retry_after) == (True, 7)
 
 
 async def test_a_compressed_body_is_read_as_well(compressed: OpenAIProvider) -> None:
@@ -257,7 +384,9 @@ async def test_leaving_what_is_held_closes_the_request(provider: OpenAIProvider,
     stream.release()  # too late, and no matter
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("3", 3), ("1.5", 1.5), ("-1", 0), ("soon", None), ("", None)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("3", 3), ("1.5", 1.5), ("-1", 0), ("soon", None), ("inf", None), ("", None)]
+)
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
     assert _retry_after(_refusal(value)) == seconds
 
