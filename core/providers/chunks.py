@@ -10,6 +10,9 @@ from core.events import Usage
 from core.tape import Part, Reasoning, Text, ToolCall
 
 DONE = b"[DONE]"
+MAX_TOOL_CALLS = 128
+MAX_TOOL_CALL_CHARS = 1024 * 1024
+"""Of all of an answer's tool calls together. They count as one character each of MAX_ANSWER_CHARS."""
 
 
 class _Function(msgspec.Struct):
@@ -69,6 +72,7 @@ class ChunkReader:
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self._calls: dict[int, dict[str, str]] = {}
+        self._call_chars = 0
 
     def read_all(self, events: Iterable[bytes]) -> tuple[list[Part], BadChunk | ErrorChunk | None]:
         """The parts in the data of several events, up to the first that fails, and how it did."""
@@ -115,6 +119,9 @@ class ChunkReader:
         known["id"] = call.id or known["id"]
         known["name"] = function.name or known["name"]
         known["arguments"] += function.arguments or ""
+        self._call_chars += len(call.id or "") + len(function.name or "") + len(function.arguments or "")
+        if len(self._calls) > MAX_TOOL_CALLS or self._call_chars > MAX_TOOL_CALL_CHARS:
+            raise BadChunk("the tool calls do not end")
 
 
 def _decode(data: bytes) -> _Chunk:

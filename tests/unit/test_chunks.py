@@ -1,9 +1,10 @@
 """What comes from a service that is nearly OpenAI's: odd chunks, half characters, errors in the middle."""
 
+import msgspec
 import pytest
 
 from core.events import Usage
-from core.providers.chunks import BadChunk, ChunkReader, ErrorChunk
+from core.providers.chunks import MAX_TOOL_CALL_CHARS, MAX_TOOL_CALLS, BadChunk, ChunkReader, ErrorChunk
 from core.providers.sse import MAX_EVENT_BYTES, EventReader, EventTooLarge
 from core.tape import Reasoning, Text, ToolCall
 
@@ -64,8 +65,31 @@ def test_tool_calls_are_put_together_from_their_pieces() -> None:
     assert reader.tool_calls() == [ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", "")]
 
 
-def test_an_event_that_never_ends_does_not_fill_the_memory() -> None:
+def _call(index: int, arguments: str) -> bytes:
+    call = {"index": index, "id": "i", "function": {"name": "f", "arguments": arguments}}
+    return msgspec.json.encode({"choices": [{"delta": {"tool_calls": [call]}}]})
+
+
+def test_tool_calls_that_never_end_do_not_fill_the_memory() -> None:
+    long, many = ChunkReader(), ChunkReader()
+    long.read(_call(0, "x" * (MAX_TOOL_CALL_CHARS - 10)))
+    with pytest.raises(BadChunk):
+        long.read(_call(0, "x" * 10))
+    for index in range(MAX_TOOL_CALLS):
+        many.read(_call(index, ""))
+    with pytest.raises(BadChunk):
+        many.read(_call(MAX_TOOL_CALLS, ""))
+
+
+@pytest.mark.parametrize("more", [b"xx", b"\ndata:"])
+def test_an_event_that_never_ends_does_not_fill_the_memory(more: bytes) -> None:
     events = EventReader()
     events.feed(b"data: " + b"x" * (MAX_EVENT_BYTES - 6))
     with pytest.raises(EventTooLarge):
-        events.feed(b"xx")
+        events.feed(more)
+
+
+def test_events_that_end_may_be_many() -> None:
+    events = EventReader()
+    event = b"data: " + b"x" * (MAX_EVENT_BYTES // 2) + b"\n\n"
+    assert [len(events.feed(event)) for _ in range(3)] == [1, 1, 1]
