@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from core.errors import ProviderDropped, ProviderError
 from core.events import Usage
 from core.providers.base import Finish, Item, Request, Stream
-from core.tape import Text
+from core.tape import Part, Text
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
 TOKENS_PER_SECOND = 50.0
@@ -41,18 +41,29 @@ class DemoProvider:
         await asyncio.sleep(FIRST_TOKEN_SECONDS * self._pace)
         if request.model == "demo:error":
             raise ProviderError("the demo provider was asked to fail")
-        tokens = _TOKEN.findall(_answer(request))
-        limit = request.options.get("max_tokens") or len(tokens)
-        drop_at = len(tokens) // 2 if request.model == "demo:drop" and request.attempt == 1 else None
+        answer = _TOKEN.findall(_answer(request))
+        tokens = answer[: request.options.get("max_tokens")]
+        drops = request.model == "demo:drop" and request.attempt == 1
         rate = SLOW_TOKENS_PER_SECOND if request.model == "demo:slow" else TOKENS_PER_SECOND
-        start = asyncio.get_running_loop().time()
-        for index, token in enumerate(tokens[:limit]):
-            await asyncio.sleep(max(0.0, start + index / rate * self._pace - asyncio.get_running_loop().time()))
-            if index == drop_at:
-                raise ProviderDropped("the demo provider was asked to break off")
-            yield [Text(token)]
-        usage = Usage(sum(len(m.content.split()) for m in request.messages), min(limit, len(tokens)))
-        yield Finish("length" if limit < len(tokens) else "stop", usage)
+        async for due in self._paced(tokens[: len(answer) // 2] if drops else tokens, rate):
+            yield due
+        if drops:
+            raise ProviderDropped("the demo provider was asked to break off")
+        usage = Usage(sum(len(m.content.split()) for m in request.messages), len(tokens))
+        yield Finish("length" if len(tokens) < len(answer) else "stop", usage)
+
+    async def _paced(self, tokens: list[str], rate: float) -> AsyncGenerator[list[Part]]:
+        """At `rate` a second. Those that fell due while nobody asked come together."""
+        loop = asyncio.get_running_loop()
+        seconds = self._pace / rate
+        start, told = loop.time(), 0
+        while told < len(tokens):
+            await asyncio.sleep(max(0.0, start + told * seconds - loop.time()))
+            due = told + 1
+            while due < len(tokens) and start + due * seconds <= loop.time():
+                due += 1
+            yield [Text(token) for token in tokens[told:due]]
+            told = due
 
 
 def _answer(request: Request) -> str:

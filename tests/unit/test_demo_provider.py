@@ -1,5 +1,7 @@
 """The demo provider: deterministic, and scripted by the model's name."""
 
+import asyncio
+
 import pytest
 
 from core.errors import ProviderDropped, ProviderError
@@ -42,6 +44,17 @@ async def test_it_stops_at_max_tokens() -> None:
     finish = await _answer(_request(options={"max_tokens": 3}), cut)
     assert (finish.reason, finish.usage and finish.usage.output_tokens) == ("length", 3)
     assert whole.text().startswith(cut.text())
+
+
+async def test_what_fell_due_meanwhile_comes_together() -> None:
+    stream = DemoProvider(pace=0.05).stream(_request())
+    first = await anext(stream)
+    await asyncio.sleep(0.01)  # ten tokens' time
+    second = await anext(stream)
+    assert isinstance(first, list)
+    assert isinstance(second, list)
+    assert (len(first), len(second) > 5) == (1, True)
+    await stream.aclose()
 
 
 async def test_long_is_long() -> None:
