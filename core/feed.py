@@ -30,10 +30,6 @@ class Feed:
         """What a watcher has made of the feed as it is now, for others that need the same; gone with every change."""
         self._watchers: set[Callable[[], object]] = set()
 
-    @property
-    def watched(self) -> bool:
-        return bool(self._watchers)
-
     def start(self, attempt: int, model: str, reason: str | None = None) -> None:
         """An attempt begins with an empty tape."""
         self.attempt, self.model, self.reason = attempt, model, reason

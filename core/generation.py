@@ -4,9 +4,7 @@ Queue mode and direct mode share it: in a worker the publisher watches the feed,
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import TypeVar
 
 import structlog
 from tenacity import (
@@ -17,24 +15,22 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from core.errors import HopstreamError, ProviderDropped, ProviderError, StoreDown, TimeLimit
+from core.errors import HopstreamError, ProviderDropped, ProviderError, TimeLimit
 from core.events import Done, End, Failed
 from core.feed import Feed
 from core.pace import Pace
 from core.prompt import answered, build_messages
 from core.providers.base import Finish, Item, Message, Provider, Request, Stream
 from core.settings import Settings
+from core.store.patience import patiently
 from core.store.records import Turn
 from core.store.store import Store
 from core.tape import Part, Tape
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 """A service that asks for more patience than this has failed, as far as a person who waits is concerned."""
-STORE_RETRY_SECONDS = 0.5
-"""A database that is away for a while delays an answer, it does not lose it."""
 _back_off = wait_random_exponential(0.5, max=10)
 
 
@@ -152,7 +148,7 @@ class Run:
 
     async def _begin_next_attempt(self) -> bool:
         ownership = self._store.ownership
-        attempt = await _patiently(lambda: ownership.next_attempt(self.turn.key, self.attempt, self._process_id))
+        attempt = await patiently(lambda: ownership.next_attempt(self.turn.key, self.attempt, self._process_id))
         if attempt is None:
             return False
         self._log.warning("provider broke off", action="turn.restart", attempt=attempt, reason="provider_drop")
@@ -187,10 +183,7 @@ class Run:
         while not isinstance(item, Finish):
             self._append(item)
             await self._pace.wait(stream, self._append)
-            following = await anext(stream, None)
-            if following is None:
-                raise ProviderDropped("the model's service ended the stream without finishing the answer")
-            item = following
+            item = await anext(stream)
         return item
 
     def _append(self, parts: list[Part]) -> None:
@@ -204,16 +197,7 @@ class Run:
 
     async def _commit(self, end: End) -> bool:
         ownership = self._store.ownership
-        return await _patiently(lambda: ownership.finish(self.turn.key, self._process_id, self.feed.tape, end))
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask the store until it answers."""
-    while True:
-        try:
-            return await ask()
-        except StoreDown:
-            await asyncio.sleep(STORE_RETRY_SECONDS)
+        return await patiently(lambda: ownership.finish(self.turn.key, self._process_id, self.feed.tape, end))
 
 
 async def open_stream(provider: Provider, request: Request, retries: int) -> tuple[Item, Stream]:

@@ -8,7 +8,7 @@ import structlog
 from core.broker.jobs import publish_job
 from core.broker.link import Link
 from core.broker.session_log import close_log
-from core.errors import AttemptsExhausted, BrokerDown, NotFound, StoreDown
+from core.errors import AttemptsExhausted, BrokerDown, NotFound
 from core.events import Failed
 from core.feed import Feed
 from core.generation import Run, Stop
@@ -18,6 +18,7 @@ from core.pace import Pace
 from core.providers.base import Provider
 from core.settings import Settings
 from core.store.ownership import MAX_LOST_ATTEMPTS, Held
+from core.store.patience import patiently
 from core.store.records import Turn
 from core.store.store import Store
 from workers.log_writer import LogWriter
@@ -25,8 +26,6 @@ from workers.outbox import Outbox
 from workers.publisher import Publisher
 
 log = structlog.get_logger()
-
-STORE_RETRY_SECONDS = 0.5
 
 OnStop = Callable[[Callable[[Stop], None]], None]
 """Tells the job's owner how to stop it."""
@@ -65,7 +64,7 @@ class Turns:
                 claiming.cancel()
 
         on_stop(stop_claiming)
-        claimed = await self._claim(key)
+        claimed = await patiently(lambda: self._store.ownership.claim(key, self._process_id))
         if isinstance(claimed, Turn):
             return await self._run(claimed, on_stop)
         log.info("job left", action="job.left", session_id=key.session_id, turn=key.turn, reason=claimed.value)
@@ -94,13 +93,6 @@ class Turns:
         if end is not None:
             await self._link.wait_up()
             await self._link.call(lambda channel: close_log(channel, key, end))
-
-    async def _claim(self, key: TurnKey) -> Turn | Held:
-        while True:
-            try:
-                return await self._store.ownership.claim(key, self._process_id)
-            except StoreDown:
-                await asyncio.sleep(STORE_RETRY_SECONDS)
 
     async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
         feed = Feed(turn.key)

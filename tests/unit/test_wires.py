@@ -146,10 +146,10 @@ async def test_a_viewer_that_leaves_watches_no_more() -> None:
     await anext(reading)
     waiting = asyncio.ensure_future(anext(reading))
     await asyncio.sleep(0)
-    assert feed.watched
+    assert feed._watchers
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert not feed.watched
+    assert not feed._watchers
 
 
 async def _close(reading: AsyncIterator[bytes]) -> None:
