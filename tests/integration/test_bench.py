@@ -10,7 +10,12 @@ import pytest
 from bench.broker import measure
 from bench.processes import ROOT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("broker")]
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _environment(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RABBIT_MQ", broker)
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
