@@ -14,6 +14,7 @@ class Caller:
             link=services.link,
             feeds=services.feeds,
             direct=services.direct,
+            lease=services.keeper.lease,
             settings=services.settings,
         )
         self._services = services

@@ -16,6 +16,7 @@ from core.broker.session_log import close_log
 from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
 from core.events import Done
 from core.feed import Feed
+from core.keeper import Lease
 from core.keys import TurnKey
 from core.settings import Settings
 from core.store.records import Created, NewTurn, Turn
@@ -28,8 +29,11 @@ DELETE_WAIT_SECONDS = 2.0
 
 
 class Chat:
-    def __init__(self, *, store: Store, link: Link, feeds: Feeds, direct: DirectRuns, settings: Settings) -> None:
+    def __init__(
+        self, *, store: Store, link: Link, feeds: Feeds, direct: DirectRuns, lease: Lease, settings: Settings
+    ) -> None:
         self._store = store
+        self._lease = lease
         self._link = link
         self._feeds = feeds
         self._direct = direct
@@ -127,6 +131,8 @@ class Chat:
         try:
             return await self._store.turns.create(new, limit)
         except TurnRunning:
+            if not self._lease.settled:
+                raise
             lost = await self._store.ownership.lost_direct_turns(new.session_id)
             if not [turn for turn in lost if await self._store.ownership.finish_lost_direct(turn)]:
                 raise

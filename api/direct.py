@@ -14,6 +14,7 @@ from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
 
+COMMIT_SECONDS = 5.0
 LOST = "the answer was ended elsewhere: its session was deleted, or this process was not heard of for too long"
 
 
@@ -42,7 +43,7 @@ class DirectRuns:
             pace=self._pace,
             process_id=self.process_id,
         )
-        self._keeper.runs[turn.key] = run
+        self._keeper.add(run)
         task = asyncio.create_task(self._execute(run), name=f"direct {turn.key}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -56,7 +57,12 @@ class DirectRuns:
         asyncio.get_running_loop().call_later(self._settings.shutdown_grace, self._stop_all)
 
     async def stop(self) -> None:
+        """An answer whose end the database does not take now is ended as lost by another process."""
         self._stop_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=COMMIT_SECONDS)
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _stop_all(self) -> None:
@@ -74,4 +80,4 @@ class DirectRuns:
             raise
         finally:
             limit.cancel()
-            del self._keeper.runs[run.turn.key]
+            self._keeper.remove(run)

@@ -8,6 +8,7 @@ from core.broker.link import Link
 from core.broker.session_log import close_log
 from core.errors import BrokerDown, StoreDown
 from core.events import Done
+from core.keeper import Lease
 from core.store.store import Store
 
 log = structlog.get_logger()
@@ -17,16 +18,18 @@ LOOK_SECONDS = 5.0
 
 
 class Housekeeping:
-    def __init__(self, store: Store, link: Link) -> None:
+    def __init__(self, store: Store, link: Link, lease: Lease) -> None:
         self._store = store
         self._link = link
+        self._lease = lease
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             try:
-                await self._end_lost_direct_turns()
-                await self._end_cancelled_orphans()
+                if self._lease.settled:
+                    await self._end_lost_direct_turns()
+                    await self._end_cancelled_orphans()
             except StoreDown as error:
                 log.debug("put off", action="housekeeping.put_off", error=error.code)
             except Exception as error:

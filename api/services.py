@@ -77,7 +77,7 @@ class Services:
         await self._open_store()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="keeper")
-            tasks.create_task(Housekeeping(self.store, self.link).run(), name="housekeeping")
+            tasks.create_task(Housekeeping(self.store, self.link, self.keeper.lease).run(), name="housekeeping")
 
     async def _open_store(self) -> None:
         while True:

@@ -25,6 +25,9 @@ LOOK_SECONDS = 0.4
 LEASE_SECONDS = 2.5
 """Others take our turns over a second later: a process that was frozen falls silent by itself first."""
 
+SETTLE_SECONDS = 6.0
+"""What a process may take to be heard of once the database is back: it may be waiting for a connection (5 s)."""
+
 
 def new_process_id(kind: str) -> str:
     """Unique even where a container starts again under the same name and pid."""
@@ -37,10 +40,16 @@ class Lease:
     def __init__(self) -> None:
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
+        self._settled_at = float("-inf")
 
     @property
     def valid(self) -> bool:
         return self.age() < LEASE_SECONDS
+
+    @property
+    def settled(self) -> bool:
+        """Whether others that are silent are so by themselves: after a time without the database all are, at first."""
+        return self.valid and monotonic() >= self._settled_at
 
     def age(self) -> float:
         """Seconds since the last heartbeat."""
@@ -48,6 +57,8 @@ class Lease:
 
     def renew(self, at: float) -> None:
         """`at`: the monotonic time before the heartbeat was sent."""
+        if self._renewed_at > float("-inf") and not self.valid:
+            self._settled_at = monotonic() + SETTLE_SECONDS
         self._renewed_at = at
         self._renewed.set()
 
@@ -61,11 +72,24 @@ class Keeper:
     def __init__(self, store: Store, process_id: str, kind: str) -> None:
         self.lease = Lease()
         self.runs: dict[TurnKey, Run] = {}
-        """The runs of this process; whoever starts one adds it here and takes it out at its end."""
+        """The runs of this process, for others to look at."""
         self._store = store
         self._process_id = process_id
         self._kind = kind
         self._unaccounted: set[Mine] = set()
+
+    def add(self, run: Run) -> None:
+        """A run begins. One before it of the same turn has lost it, to this process itself, and is told so here: by the
+        store's word the turn is ours."""
+        before = self.runs.get(run.turn.key)
+        if before is not None:
+            before.stop(Stop.LOST)
+        self.runs[run.turn.key] = run
+
+    def remove(self, run: Run) -> None:
+        """It has ended."""
+        if self.runs.get(run.turn.key) is run:
+            del self.runs[run.turn.key]
 
     async def run(self) -> None:
         """Until cancelled. A database that is away lets the lease run out, which pauses the answers."""

@@ -3,13 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
 import uvloop
 from aiormq.abc import AbstractChannel
+from celery.worker import state
 
 from core.broker.link import BUSY, Link
 from core.broker.topology import declare_jobs, declare_sessions
@@ -29,6 +30,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 OPEN_RETRY_SECONDS = 2.0
+LOOK_SECONDS = 0.2
 
 
 class Runtime:
@@ -43,8 +45,12 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
+        """Raises what a signal asks Celery to do meanwhile: its own loop, which looks at that, runs only later."""
         self._thread.start()
-        self.submit(self._open()).result()
+        opening = self.submit(self._open())
+        while not wait([opening], timeout=LOOK_SECONDS).done:
+            state.maybe_shutdown()
+        opening.result()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -85,7 +91,7 @@ class Runtime:
         replacing = replace_when_stuck(self._liveness, self._keeper, self._settings.shutdown_grace)
         self._tasks = [
             asyncio.create_task(self._keeper.run(), name="keeper"),
-            asyncio.create_task(Sweeper(self._store, self._link).run(), name="sweeper"),
+            asyncio.create_task(Sweeper(self._store, self._link, self._keeper.lease).run(), name="sweeper"),
             asyncio.create_task(replacing, name="replacement"),
         ]
 

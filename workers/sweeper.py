@@ -8,6 +8,7 @@ from core.broker.jobs import publish_job
 from core.broker.link import Link
 from core.broker.topology import declare_jobs, log_name
 from core.errors import BrokerDown, StoreDown
+from core.keeper import Lease
 from core.keys import TurnKey
 from core.store.store import Store
 
@@ -21,16 +22,18 @@ LEFT_LOGS_EVERY = 240
 
 
 class Sweeper:
-    def __init__(self, store: Store, link: Link) -> None:
+    def __init__(self, store: Store, link: Link, lease: Lease) -> None:
         self._store = store
         self._link = link
+        self._lease = lease
 
     async def run(self) -> None:
         """Until cancelled."""
         sweeps = 0
         while True:
             try:
-                await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
+                if self._lease.settled:
+                    await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
                 if sweeps % OVERDUE_EVERY == OVERDUE_EVERY - 1:
                     await self._sweep_overdue()
                 if sweeps % LEFT_LOGS_EVERY == 0:

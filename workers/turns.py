@@ -76,9 +76,9 @@ class Turns:
 
     async def cancel(self, key: TurnKey) -> None:
         """End a turn whose job was revoked before it ran."""
-        turn = await self._store.turns.request_cancel(key.session_id)
-        if turn.key == key and turn.finished:
-            await self.announce_end(key)
+        if not (await self._store.turns.get(key)).finished:  # else a later turn of the session would be meant
+            await self._store.turns.request_cancel(key.session_id)
+        await self.announce_end(key)
 
     async def announce_end(self, key: TurnKey) -> None:
         """Whoever committed a turn may have died before its viewers heard of it.
@@ -108,7 +108,7 @@ class Turns:
         publisher = Publisher(feed, self._link, self._outbox, self._keeper.lease, self._pace)
         log_writer = LogWriter(feed, self._link, self._keeper.lease, turn.attempt)
         on_stop(run.stop)
-        self._keeper.runs[turn.key] = run
+        self._keeper.add(run)
         if turn.cancel_requested:
             run.stop(Stop.CANCELLED)
         answering = asyncio.create_task(run.execute(turn.restart_reason), name=f"run {turn.key}")
@@ -126,7 +126,7 @@ class Turns:
                 logging.cancel()
                 await log_writer.delete()
         finally:
-            del self._keeper.runs[turn.key]
+            self._keeper.remove(run)
             publishing.cancel()
             logging.cancel()
         return run.stopped

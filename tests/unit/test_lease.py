@@ -5,7 +5,8 @@ from time import monotonic
 
 import pytest
 
-from core.keeper import LEASE_SECONDS, Lease, new_process_id
+from core import keeper
+from core.keeper import LEASE_SECONDS, SETTLE_SECONDS, Lease, new_process_id
 from core.store.processes import SILENT_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +39,27 @@ async def test_who_waits_goes_on_with_the_next_valid_heartbeat() -> None:
     assert not waiting.done()
     lease.renew(monotonic())
     await asyncio.wait_for(waiting, 5)
+
+
+def test_others_are_not_judged_right_after_a_time_without_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all processes are old when the database comes back."""
+    lease = Lease()
+    assert not lease.settled
+    lease.renew(monotonic() - LEASE_SECONDS)
+    assert not lease.settled
+    lease.renew(monotonic())
+    assert lease.valid
+    assert not lease.settled
+    monkeypatch.setattr(keeper, "monotonic", lambda: monotonic() + SETTLE_SECONDS)
+    lease.renew(monotonic() + SETTLE_SECONDS)
+    assert not lease.settled  # too late: it had run out once more
+
+
+def test_others_are_judged_from_the_first_heartbeat_on() -> None:
+    lease = Lease()
+    lease.renew(monotonic())
+    lease.renew(monotonic())
+    assert lease.settled
 
 
 def test_process_ids_are_unique_and_fit_the_store() -> None:

@@ -32,7 +32,7 @@ class LinkInOutage(FakeLink):
         self.outages = outages
         self.calls = 0
 
-    async def call(self, work: Any, about: str) -> None:
+    async def call(self, work: Any, about: str = "") -> None:
         if self.outages:
             self.outages -= 1
             raise broker_down()
@@ -132,7 +132,7 @@ async def test_a_log_that_is_being_made_when_the_answer_ends_is_deleted_afterwar
     makes, made = asyncio.Event(), asyncio.Event()
 
     class Slow(FakeLink):
-        async def call(self, work: Any, about: str) -> None:
+        async def call(self, work: Any, about: str = "") -> None:
             if calls:
                 calls.append("delete")
                 return

@@ -1,0 +1,54 @@
+"""Direct answers of a process that stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api import direct
+from api.direct import DirectRuns
+from core.errors import StoreDown
+from core.keeper import Keeper
+from core.providers.demo import DemoProvider
+from core.settings import Settings
+from core.store.records import NewTurn
+from core.store.store import Store
+
+pytestmark = pytest.mark.anyio
+
+PROCESS = "api-here-1-a"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/test.db")
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def test_it_stops_though_the_database_does_not_take_their_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def finish(*_: object) -> bool:
+        asked.set()
+        raise StoreDown("away")
+
+    monkeypatch.setattr(store.ownership, "finish", finish)
+    monkeypatch.setattr(direct, "COMMIT_SECONDS", 0.05)
+    keeper = Keeper(store, PROCESS, "api")
+    runs = DirectRuns(
+        store=store,
+        keeper=keeper,
+        provider=DemoProvider(pace=0),
+        settings=Settings(_env_file=None),
+        process_id=PROCESS,
+    )
+    new = NewTurn(session_id="s", mode="direct", model="demo", message="hi", options={}, owner=PROCESS)
+    async with runs.answer((await store.turns.create(new)).turn):
+        await asyncio.wait_for(asked.wait(), 2)
+        await asyncio.wait_for(runs.stop(), 2)
+    assert keeper.runs == {}
