@@ -15,7 +15,7 @@ from core.keys import TurnKey
 from core.store.database import Database
 from core.store.history import read_earlier
 from core.store.prepared import Prepared
-from core.store.processes import alive
+from core.store.processes import alive, silent
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
 from core.tape import Tape
@@ -79,7 +79,7 @@ _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
 _LOST_DIRECT = sa.select(turns).where(_running, turns.c.mode == "direct", _orphaned)
 _CANCELLED_ORPHANS = sa.select(turns).where(_active, turns.c.cancel_requested, _orphaned)
 _LEFT_LOGS = sa.select(turns.c.session_id, turns.c.turn).where(
-    turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, _orphaned
+    turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, turns.c.owner.in_(silent())
 )
 
 
@@ -177,7 +177,7 @@ class Ownership:
         return [Turn(**row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
 
     async def left_logs(self) -> list[TurnKey]:
-        """Turns that ended lately and whose process is gone: it may have died before it deleted their logs."""
+        """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
         return [TurnKey(**row) for row in await self._database.rows(_LEFT_LOGS)]
 
     async def _requeue(self, requeue: _Requeue) -> list[TurnKey]:

@@ -18,6 +18,11 @@ def alive() -> sa.Select[tuple[str]]:
     return sa.select(processes.c.process_id).where(processes.c.seen_at > db_now() - SILENT_SECONDS)
 
 
+def silent() -> sa.Select[tuple[str]]:
+    """The ids of those that were not, and did not say goodbye, as a subquery."""
+    return sa.select(processes.c.process_id).where(processes.c.seen_at <= db_now() - SILENT_SECONDS)
+
+
 _COUNT_ALIVE = (
     sa.select(sa.func.count())
     .select_from(processes)

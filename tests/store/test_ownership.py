@@ -176,11 +176,12 @@ async def test_cancelled_orphans_are_found(store: Store, make: Maker) -> None:
 
 async def test_logs_are_left_by_the_dead_alone(store: Store, make: Maker) -> None:
     keys = {}
-    for session, owner in (("a", "dead"), ("b", "alive"), ("c", "dead")):
+    for session, owner in (("a", "dead"), ("b", "alive"), ("c", "dead"), ("d", "left")):
         turn = await make.running(await make.process(owner), session)
         await store.ownership.finish(turn.key, owner, ANSWER, Done(1, 6, "stop"))
         keys[session] = turn.key
     await make.running("dead", "running")
+    await store.processes.leave("left")
     await make.age(SILENT_SECONDS + 1, process="dead")
     await make.age(3600, key=keys["c"])
     assert await store.ownership.left_logs() == [keys["a"]]
