@@ -16,3 +16,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery has no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "without_gossip": True, "without_mingle": True})
+
+    def cancel_active_requests(self) -> None:
+        """At a cold shutdown (SIGQUIT, a second Ctrl-C). Celery's would end the answers as if people had cancelled."""
+        self.pool.hand_over()

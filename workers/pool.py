@@ -39,6 +39,7 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         self._accepted = 0
         self._jobs: dict[int, Job] = {}
         self._futures: set[Any] = set()
+        self._stops = False
         self._thread = threading.local()
 
     @classmethod
@@ -56,8 +57,8 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         return job
 
     def slots(self) -> Slots:
-        busy = len(self._jobs)
-        return Slots(busy, self.limit - busy, self._accepted)
+        busy = len(self._jobs)  # after a lost connection also jobs that came again, which wait for a thread
+        return Slots(busy, max(self.limit - busy, 0), self._accepted)
 
     def on_start(self) -> None:
         TaskPool._running = self
@@ -65,18 +66,26 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         calm_collector()
 
     def on_stop(self) -> None:
-        """Finish what runs within the grace time, hand over the rest."""
+        """Finish what runs within the grace time, hand over the rest. A cold shutdown calls it from a signal's handler,
+        perhaps in the midst of itself."""
+        if self._stops:
+            return
+        self._stops = True
         self.runtime.retire()
         running = list(self._futures)
         log.info("worker stops", action="worker.stop", running=len(running))
         wait(running, timeout=self.settings.shutdown_grace)
-        for job in list(self._jobs.values()):
-            self.runtime.call_soon(job.stop, Stop.HANDED_OVER)
+        self.hand_over()
         wait(list(self._futures), timeout=HAND_OVER_SECONDS)
         for job in list(self._jobs.values()):
             job.abandon()
         super().on_stop()
         self.runtime.stop()
+
+    def hand_over(self) -> None:
+        """What runs goes to other workers."""
+        for job in list(self._jobs.values()):
+            self.runtime.call_soon(job.stop, Stop.HANDED_OVER)
 
     def on_terminate(self) -> None:
         """A second signal: do not wait."""

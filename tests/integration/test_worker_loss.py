@@ -97,6 +97,23 @@ async def test_a_stopping_worker_without_grace_hands_over(
     assert tries(arena.stack, session) == 2
 
 
+async def test_a_cold_shutdown_hands_over(
+    arena: Arena, viewer: Client, other_viewer: Client, start_workers: StartWorkers
+) -> None:
+    """SIGQUIT, as a second Ctrl-C."""
+    workers = start_workers(2, SHUTDOWN_GRACE="20")
+    session = await _ask(viewer, rate=15)
+    watch = Watch(viewer, session)
+    async with anyio.create_task_group() as viewers:
+        viewers.start_soon(watch.run)
+        await watch.begun.wait()
+        owner = owner_of(arena.stack, session, workers)
+        owner.signal(signal.SIGQUIT)
+    watch.assert_restarted_once("handed_over")
+    await eventually(lambda: not owner.alive)
+    assert "Traceback" not in owner.output()
+
+
 async def test_a_stopping_worker_with_grace_finishes_and_takes_no_more(
     arena: Arena, viewer: Client, start_workers: StartWorkers
 ) -> None:
