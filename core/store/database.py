@@ -33,6 +33,15 @@ CACHE_KB = 256
 CONNECT_SECONDS = 5
 """A database that does not answer within this is down, and callers are told so."""
 
+_PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": CONNECT_SECONDS * 1000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""libpq's: a machine that is gone without a word is noticed, too, which by default takes a quarter of an hour."""
+
 
 def driver_url(url: str) -> sa.URL:
     """`sqlite:///…`, `postgres://…` and `postgresql://…` with the driver that we use."""
@@ -175,8 +184,7 @@ class Database:
         the one that was used last comes first: it has its statements ready."""
         options: dict[str, Any] = {"pool_size": POOL_SIZE, "pool_use_lifo": True, "hide_parameters": True}
         if not self.is_sqlite:
-            connect_args = {"connect_timeout": CONNECT_SECONDS}
-            return sa.create_engine(self.url, **options, pool_pre_ping=True, connect_args=connect_args)
+            return sa.create_engine(self.url, **options, pool_pre_ping=True, connect_args=_PATIENCE)
         if self.url.database and self.url.database != ":memory:":
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(self.url, **options, connect_args={"timeout": BUSY_SECONDS})
