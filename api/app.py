@@ -17,7 +17,7 @@ from api.limits import StreamLimitMiddleware
 from api.middleware import BodyLimitMiddleware, RequestIdMiddleware
 from api.openapi import document_access
 from api.pages import add_pages
-from api.problems import install_handlers
+from api.problems import BugMiddleware, install_handlers
 from api.routes import chat, health, sessions, stream
 from api.security_headers import SecurityHeadersMiddleware
 from api.services import Services
@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
     app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)
     app.add_middleware(AccessMiddleware, access=access)  # behind CORS: a preflight has no key
+    app.add_middleware(BugMiddleware)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.models import Problem
 from core.errors import HopstreamError
@@ -30,7 +31,6 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HopstreamError, _on_hopstream_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -115,8 +115,34 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
-async def _on_bug(request: Request, error: Exception) -> ProblemResponse:
-    log.error("request failed", action="http.bug", path=request.url.path, exc_info=error)
+class BugMiddleware:
+    """500 for what nobody has handled, where FastAPI's own handler stands outside of all middleware: its response lacks
+    the headers that every response has."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_watched)
+        except Exception as error:
+            log.error("request failed", action="http.bug", path=scope["path"], exc_info=error)
+            if has_begun:
+                raise
+            await _bug(HTTPConnection(scope))(scope, receive, send)
+
+
+def _bug(request: HTTPConnection) -> ProblemResponse:
     return problem(
         request,
         500,
