@@ -14,7 +14,7 @@ from api.protocol import push_of
 from api.viewer import Unfinished, Wire, view
 from api.wires.sse import SseWire
 from api.wires.text import TextWire
-from core.errors import ProviderError
+from core.errors import HopstreamError, ProviderError
 from core.feed import Feed
 
 log = structlog.get_logger()
@@ -25,7 +25,8 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 class StreamResponse(Response):
     """Everything after `cursor`. `watching` is left as soon as the client is gone.
 
-    Plain text has no words for an error, so there the status waits for the first text. Raises ProviderError.
+    Plain text has no words for an error, so there the status waits for the first text. Raises ProviderError, and what
+    the feed broke down by.
     """
 
     def __init__(
@@ -95,5 +96,7 @@ async def _first_text(frames: AsyncIterator[bytes]) -> bytes:
             if frame:
                 return frame
     except Unfinished as error:
+        if isinstance(error.__cause__, HopstreamError):
+            raise error.__cause__ from None
         raise ProviderError(error.message) from error
     return b""

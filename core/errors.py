@@ -31,12 +31,6 @@ class HopstreamError(Exception):
         """Further headers of the response."""
 
 
-class InvalidInput(HopstreamError):
-    code = "invalid_input"
-    status = 422
-    title = "The request is not valid"
-
-
 class InvalidEventId(HopstreamError):
     code = "invalid_event_id"
     status = 400
@@ -167,6 +161,7 @@ class AttemptLost(HopstreamError):
     """This attempt is no longer the turn's own: it was ended, or taken over, elsewhere."""
 
     code = "attempt_lost"
+    status = 503
     title = "The answer was ended elsewhere"
 
 

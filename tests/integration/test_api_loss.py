@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.client import POLL_SECONDS, Client, Stream, new_session, numbered, text_of, types_of
-from tests.integration.conftest import Shared, eventually, mock_stats, tries
+from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats, tries
 from tests.proxy import Proxy
 from tests.stack import Api
 
@@ -106,6 +106,24 @@ async def _ask_once_free(client: Client, session: str) -> None:
     with anyio.fail_after(8):
         while (await client.ask(session_id=session, model="mock?tokens=2")).status_code != 202:  # noqa: ASYNC110
             await anyio.sleep(POLL_SECONDS)
+
+
+async def test_a_stopping_api_says_so_where_no_text_has_come_yet(client: Client, doomed: Api, shared: Shared) -> None:
+    doomed_client = Client(doomed.url)
+    session = new_session()
+
+    async def stop() -> None:
+        await eventually(lambda: tries(shared.stack, session) == 1)
+        doomed.signal(signal.SIGTERM)
+
+    async with anyio.create_task_group() as meanwhile:
+        meanwhile.start_soon(stop)
+        body = {"message": "hello", "session_id": session, "model": f"mock?hang&id={session}"}
+        response = await doomed_client.http.post("/chat", json=body, headers={"Accept": "text/plain"})
+    assert_problem(response, 503, "closing")
+    assert response.headers["retry-after"] == "1"
+    await client.cancel(session)
+    await doomed_client.close()
 
 
 async def test_viewers_of_an_api_that_loses_the_broker_see_a_pause(shared: Shared, proxy: Proxy) -> None:
