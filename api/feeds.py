@@ -209,7 +209,7 @@ class FilledFeed:
                 await self._serve()
                 await self._inbox.unsubscribe(self.feed.key)
                 self._hears_since = NEVER
-                if not self._viewers:  # nobody came while we said goodbye to the broker
+                if self._is_over or not self._viewers:  # nobody came while we said goodbye to the broker
                     return
                 self._has_hole = True
         except Exception as error:
@@ -219,16 +219,19 @@ class FilledFeed:
             self._on_done()
 
     async def _serve(self) -> None:
-        """Keep the feed filled until nobody watches it any more."""
+        """Keep the feed filled until it is over, which those who watch it see by themselves, or nobody watches."""
         while True:
             self._changed.clear()
-            over = self.feed.end is not None or self.feed.error is not None
-            if not self._viewers and (over or not await self._somebody_comes()):
+            if self._is_over or (not self._viewers and not await self._somebody_comes()):
                 return
-            if self._has_hole and not over:
+            if self._has_hole:
                 await self._fill()
             else:
                 await self._changed.wait()
+
+    @property
+    def _is_over(self) -> bool:
+        return self.feed.end is not None or self.feed.error is not None
 
     async def _somebody_comes(self) -> bool:
         try:

@@ -1,0 +1,51 @@
+"""The task that fills a feed: it is there for a running turn alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from api.feeds import FilledFeed
+from api.inbox import Inbox
+from core.broker.link import Link
+from core.events import Done
+from core.keys import TurnKey
+from core.store.records import NewTurn, Turn
+from core.store.store import Store
+from core.tape import Tape, Text
+from tests.unit.fake_link import FakeLink
+
+pytestmark = pytest.mark.anyio
+
+OWNER = "worker-here-1-a"
+
+
+class FakeInbox:
+    async def subscribe(self, key: TurnKey, on_event: object) -> None: ...
+
+    async def unsubscribe(self, key: TurnKey) -> None: ...
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/test.db")
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def test_a_feed_that_is_over_is_forgotten_whoever_still_reads_it(store: Store) -> None:
+    """A session that is deleted and made anew has the same turns: its viewers must not get the old answer."""
+    new = NewTurn(session_id="s", mode="queue", model="m", message="hi", options={})
+    key = (await store.turns.create(new)).turn.key
+    assert isinstance(await store.ownership.claim(key, OWNER), Turn)
+    await store.ownership.finish(key, OWNER, Tape([Text("old")]), Done(1, 3, "stop"))
+    forgotten = asyncio.Event()
+    inbox, logs = cast(Inbox, FakeInbox()), cast(Link, FakeLink())
+    filled = FilledFeed(key, store, inbox, logs, forgotten.set, is_new=False)
+    filled.enter()
+    await asyncio.wait_for(forgotten.wait(), 2)
+    assert (filled.feed.tape.text(), filled.feed.end) == ("old", Done(1, 3, "stop"))
+    filled.leave()
