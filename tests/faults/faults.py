@@ -188,6 +188,18 @@ class NetworkBlackHole(Fault):
         system.proxy.restore()
 
 
+class DatabaseAway(Fault):
+    """So long that all heartbeats are old when it is back."""
+
+    name = "database away"
+    heals = True
+
+    async def strike(self, system: System) -> None:
+        system.database.refuse()
+        await asyncio.sleep(SILENT_SECONDS + 0.5)
+        system.database.restore()
+
+
 FAULTS: tuple[type[Fault], ...] = (
     WorkerKilled,
     WorkerFrozen,
@@ -205,6 +217,7 @@ FAULTS: tuple[type[Fault], ...] = (
     ConnectionsCut,
     NetworkDelayed,
     NetworkBlackHole,
+    DatabaseAway,
 )
 
 

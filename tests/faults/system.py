@@ -40,14 +40,17 @@ class System:
         self.workers: list[Process] = []
         self.proxy = Proxy(*broker.urls)
         """Every process reaches the broker through it: some node of it that lives."""
-        self._stack = Stack(
-            home, broker=broker.urls[0], DATABASE_URL=database, SHUTDOWN_GRACE=str(grace), LOG_FORMAT="json"
-        )
+        self.database = Proxy(database)
+        """And the database through this."""
+        self._home = home
+        self._environment = {"SHUTDOWN_GRACE": str(grace), "LOG_FORMAT": "json"}
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        self._closing.enter_context(self.proxy)
-        self._closing.enter_context(self._stack)
+        for proxy in (self.proxy, self.database):
+            self._closing.enter_context(proxy)
+        stack = Stack(self._home, self.broker.urls[0], DATABASE_URL=self.database.url, **self._environment)
+        self._stack = self._closing.enter_context(stack)
         return self
 
     def __exit__(

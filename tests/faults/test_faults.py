@@ -12,6 +12,7 @@ from tests.faults.chaos import Chaos
 from tests.faults.faults import (
     FAULTS,
     BrokerRestarted,
+    DatabaseAway,
     DiskAlarm,
     Fault,
     MemoryAlarm,
@@ -41,6 +42,10 @@ def silenced(books: Books) -> bool:
     return bool(books.recovery)
 
 
+def only_silenced(books: Books) -> bool:
+    return silenced(books) and not books.restarts["worker_lost"]
+
+
 def restarted(reason: str) -> Callable[[Books], bool]:
     return lambda books: books.restarts[reason] > 0
 
@@ -54,6 +59,7 @@ TRACES: dict[type[Fault], Callable[[Books], bool]] = {
     MemoryAlarm: silenced,
     DiskAlarm: silenced,
     NetworkBlackHole: silenced,
+    DatabaseAway: only_silenced,
 }
 """What these must leave in the books; otherwise they have struck nothing. The others may pass unnoticed."""
 
