@@ -11,14 +11,16 @@ choose_broker() {
     configured=$(setting RABBIT_MQ)
     broker_note=
     if [[ -n $configured ]] && ! is_default_broker "$configured"; then
-        [[ $configured =~ ^amqps?:// ]] || die "RABBIT_MQ must start with amqp:// or amqps://, not as $configured does."
-        answer=$(probe amqp "$configured" "$BROKER_ANSWER_SECONDS") ||
+        [[ $configured =~ ^amqps?:// ]] || die "RABBIT_MQ must start with amqp:// or amqps://, not as $(without_password "$configured") does."
+        answer=$(BROKER_URL=$configured probe amqp "$BROKER_ANSWER_SECONDS") ||
             die "RABBIT_MQ is $(without_password "$configured"), but there $answer.
 Start that broker or correct RABBIT_MQ (environment or .env); without RABBIT_MQ, Hopstream brings a broker of its own."
         use_broker "$configured" "RabbitMQ at $(without_password "$configured") (RABBIT_MQ)"
     elif alive broker; then
         use_broker "$(<"$RUN/broker.url")" "our own RabbitMQ"
-    elif probe amqp "$DEFAULT_BROKER" >/dev/null; then
+    elif own_broker_is_missed; then
+        revive_own_broker
+    elif BROKER_URL=$DEFAULT_BROKER probe amqp >/dev/null; then
         use_broker "$DEFAULT_BROKER" "the RabbitMQ that runs on localhost:5672"
     else
         get_rabbitmq && start_own_broker
@@ -60,7 +62,7 @@ rabbitmq_program() { # NAME
 
 # A node that shares nothing with any other: its name, ports, cookie, data, configuration and epmd, Erlang's name
 # service, are all its own and under data/, and it listens on the loopback address only.
-start_own_broker() {
+start_own_broker() { # [PORT]
     local home=$DATA/rabbitmq port dist_port epmd_port answer
     (umask 077 && mkdir -p "$home")
     : >"$home/rabbitmq.conf"
@@ -69,7 +71,7 @@ start_own_broker() {
     if [[ ! -f $home/.erlang.cookie ]]; then
         (umask 377 && "$VENV/bin/python" -c 'import secrets; print(secrets.token_hex())' >"$home/.erlang.cookie")
     fi
-    port=$(probe free-port 5672) && dist_port=$(probe free-port 25672) && epmd_port=$(probe free-port 14369) || {
+    port=${1:-$(probe free-port 5672)} && dist_port=$(probe free-port 25672) && epmd_port=$(probe free-port 14369) || {
         why_not="there is no free port for one of our own"
         return 1
     }
@@ -105,13 +107,35 @@ start_own_broker() {
 
     local url=amqp://guest:guest@localhost:$port/
     printf '%s\n' "$url" >"$RUN/broker.url"
-    if ! answer=$(probe amqp "$url" "$BROKER_START_SECONDS" "$(pid_of broker)"); then
+    if ! answer=$(BROKER_URL=$url probe amqp "$BROKER_START_SECONDS" "$(pid_of broker)"); then
         last_lines "$LOGS/broker.log" 10
         stop_own_broker
         why_not="our own RabbitMQ did not start: $answer"
         return 1
     fi
     use_broker "$url" "our own RabbitMQ on localhost:$port"
+}
+
+# It ended unasked, perhaps for want of memory, but what it served lives on.
+own_broker_is_missed() {
+    [[ -f $RUN/broker.url ]] && ! alive broker && [[ -n $(running_processes api)$(running_processes 'worker-*') ]]
+}
+
+# On the same port: what lives on has that URL, and connects again by itself.
+revive_own_broker() {
+    local url port answer
+    url=$(<"$RUN/broker.url")
+    port=${url##*:}
+    port=${port%/}
+    answer=$(probe listen 127.0.0.1 "$port") || die "Our own RabbitMQ ended unasked and cannot come back: its port $port $answer.
+Stop that, then ./run.sh start; or let everything take another port: ./run.sh restart"
+    warn broker "our own RabbitMQ ended unasked; what it said last will be in data/logs/broker.log.old"
+    stop_processes "$BROKER_STOP_SECONDS" epmd
+    if ! start_own_broker "$port"; then
+        printf '%s\n' "$url" >"$RUN/broker.url" # it is still missed
+        die "API and workers are without RabbitMQ: $why_not.
+./run.sh restart starts everything anew."
+    fi
 }
 
 stop_own_broker() {

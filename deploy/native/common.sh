@@ -88,15 +88,14 @@ local_host() { # ADDRESS THAT A SERVER LISTENS ON
     esac
 }
 
+# Also of a mistyped one, and of a password that should have been quoted: before the last @ only the scheme is shown.
 without_password() { # URL
-    if [[ $1 =~ ^([a-z]+://)([^/@]*@)(.*)$ ]]; then
-        printf '%s%s' "${BASH_REMATCH[1]}" "${BASH_REMATCH[3]}"
-    else
-        printf '%s' "$1"
-    fi
+    local scheme=
+    if [[ $1 == *@* && $1 =~ ^[A-Za-z][A-Za-z0-9+.-]*:// ]]; then scheme=${BASH_REMATCH[0]}; fi
+    printf '%s%s' "$scheme" "${1##*@}"
 }
 
-probe() { # see probe.py
+probe() { # see probe.py; what is secret goes by the environment, as everyone may read the arguments of a process
     API_KEYS=$(setting API_KEYS) RABBIT_MQ_CA=$(setting RABBIT_MQ_CA) \
         "$VENV/bin/python" -W ignore deploy/native/probe.py "$@"
 }

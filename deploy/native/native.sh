@@ -7,7 +7,12 @@ HAND_OVER_SECONDS=15 # after SHUTDOWN_GRACE a worker hands over what still runs
 native_start() { # [WORKERS]
     setup
     if alive api && ! lacks_worker; then
-        if [[ -z $(stack_broker) ]]; then warn broker "none: direct mode only; ./run.sh restart looks for one again"; fi
+        if own_broker_is_missed; then
+            revive_own_broker
+            say broker "$broker_note again; API and workers connect to it within seconds"
+        elif [[ -z $(stack_broker) ]]; then
+            warn broker "none: direct mode only; ./run.sh restart looks for one again"
+        fi
         printf '\nHopstream is already running: %s\n' "$(api_url)"
         return
     fi
@@ -15,6 +20,7 @@ native_start() { # [WORKERS]
     choose_broker || true
     if [[ -n $broker_note ]]; then say broker "$broker_note"; else how_to_get_a_broker; fi
     printf '%s\n' "${broker_note:+$RABBIT_MQ}" >"$RUN/stack.broker"
+    if ! alive broker; then rm -f "$RUN/broker.url"; fi # from before a reboot: nobody will miss that one
 
     start_api
     if [[ -n $broker_note ]]; then start_workers "${1:-1}"; fi
@@ -144,7 +150,7 @@ native_status() {
             say "$name" "ended unasked, see data/logs/$name.log"
         fi
     done
-    if ! alive broker && [[ -n $(stack_broker) ]]; then say broker "not ours: $(without_password "$(stack_broker)")"; fi
+    if [[ ! -f $RUN/broker.url && -n $(stack_broker) ]]; then say broker "not ours: $(without_password "$(stack_broker)")"; fi
     if ! alive api || ! read_health; then
         say health "the API does not answer"
         return 3

@@ -1,11 +1,12 @@
 """What run.sh asks of the network. A fresh machine has neither curl nor ss, but it has Python.
 
-probe.py amqp URL [SECONDS [PID]]   does RabbitMQ answer, at the latest after SECONDS and as long as PID lives?
-probe.py listen HOST PORT           can a server listen there?
-probe.py free-port FIRST            prints the first free port of the loopback address from FIRST on
-probe.py health HOST PORT           prints what the API says of itself: status provider workers broker store model
+probe.py amqp [SECONDS [PID]]   does RabbitMQ answer, at the latest after SECONDS and as long as PID lives?
+probe.py listen HOST PORT       can a server listen there?
+probe.py free-port FIRST        prints the first free port of the loopback address from FIRST on
+probe.py health HOST PORT       prints what the API says of itself: status provider workers broker store model
 
-From the environment: RABBIT_MQ_CA verifies an amqps URL, and the first key of API_KEYS asks the API.
+From the environment, which other users cannot read: BROKER_URL is the RabbitMQ that is meant, RABBIT_MQ_CA verifies an
+amqps URL, and the first key of API_KEYS asks the API.
 
 Exit code 1 is a no; what was printed says why, as the end of a sentence.
 """
@@ -34,8 +35,8 @@ class No(Exception):
     """The answer, with its reason."""
 
 
-def amqp(url: str, seconds: str = "0", pid: str = "") -> str:
-    return asyncio.run(_amqp(url, time.monotonic() + float(seconds), pid))
+def amqp(seconds: str = "0", pid: str = "") -> str:
+    return asyncio.run(_amqp(os.environ["BROKER_URL"], time.monotonic() + float(seconds), pid))
 
 
 async def _amqp(url: str, deadline: float, pid: str) -> str:

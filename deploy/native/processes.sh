@@ -16,11 +16,11 @@ identity() { # PID
     fi
 }
 
-# The pid, if the process runs.
+# The pid, if the process runs. One that ended before `spawn` could look has no identity.
 pid_of() { # NAME
     local pid id
     { read -r pid id <"$RUN/$1.pid"; } 2>/dev/null || return 1
-    [[ $(identity "$pid") == "$id" ]] && printf '%s' "$pid"
+    [[ -n $id && $(identity "$pid") == "$id" ]] && printf '%s' "$pid"
 }
 
 alive() { # NAME

@@ -57,7 +57,7 @@ missing() { # PART WHAT FOLLOWS
 choose_test_broker() {
     if [[ -z ${RABBIT_MQ:-} ]] && get_rabbitmq; then
         start_test_broker || missing RabbitMQ "tests with RabbitMQ cannot run"
-    elif [[ -n ${RABBIT_MQ:-} ]] || probe amqp "$DEFAULT_BROKER" >/dev/null; then
+    elif [[ -n ${RABBIT_MQ:-} ]] || BROKER_URL=$DEFAULT_BROKER probe amqp >/dev/null; then
         choose_broker
     else
         missing RabbitMQ "tests with RabbitMQ cannot run"

@@ -157,6 +157,10 @@ def test_the_environment_goes_before_dotenv(tree: Tree) -> None:
     [
         ("amqp://me:secret@host:5672/v", "amqp://host:5672/v"),
         ("amqps://host/", "amqps://host/"),
+        ("amqp://me:se/cr@t@host/", "amqp://host/"),
+        ("AMQP://me:secret@host/", "AMQP://host/"),
+        ("amqp:/me:secret@host/", "host/"),
+        ("me:secret@host/", "host/"),
     ],
 )
 def test_passwords_are_not_shown(tree: Tree, url: str, shown: str) -> None:
@@ -183,6 +187,112 @@ def test_a_broker_that_does_not_answer_is_named_without_its_password(tree: Tree,
     assert chosen.returncode == 1
     assert f"RABBIT_MQ is amqp://127.0.0.1:{free_port}/, but there RabbitMQ cannot be reached" in chosen.stderr
     assert "secret" not in chosen.stderr
+
+
+def test_a_broker_of_a_mistyped_scheme_is_named_without_its_password(tree: Tree) -> None:
+    tree.variables["RABBIT_MQ"] = "ampq://me:secret@host/"
+    chosen = tree.call("choose_broker")
+    assert chosen.returncode == 1
+    assert "must start with amqp:// or amqps://, not as ampq://host/ does" in chosen.stderr
+    assert "secret" not in chosen.stderr
+
+
+def test_the_process_list_does_not_show_the_password(tree: Tree, free_port: int) -> None:
+    python = tree.path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$*" >>arguments\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    tree.variables["RABBIT_MQ"] = f"amqp://me:secret@127.0.0.1:{free_port}/"
+    chosen = tree.call("VENV=.venv; BROKER_ANSWER_SECONDS=0\nchoose_broker")
+    assert "RabbitMQ cannot be reached" in chosen.stderr
+    assert (tree.path / "arguments").read_text() == "-W ignore deploy/native/probe.py amqp 0\n"
+
+
+# Of a stack on our own RabbitMQ, on $port, the API and a worker live on. RabbitMQ is a script that answers by a word.
+BROKER_DIED = """
+setup() { make_data; }
+rabbitmq_program() { echo "$1"; }
+eval "asked_$(declare -f probe)"
+probe() { if [[ $1 == amqp ]]; then broker_answers; else asked_probe "$@"; fi; }
+broker_answers() {
+    while alive broker; do
+        if grep -q started data/logs/broker.log; then return; fi
+        sleep 0.05
+    done
+    return 1
+}
+trap 'native_stop >/dev/null' EXIT
+make_data
+spawn api sleep 60
+spawn worker-1 sleep 60
+echo 1 earlier-boot-1 >data/run/broker.pid
+echo "amqp://guest:guest@localhost:$port/" | tee data/run/stack.broker >data/run/broker.url
+"""
+
+
+@pytest.fixture
+def deserted(tree: Tree, free_port: int) -> Tree:
+    tree.variables["port"] = str(free_port)
+    tree.variables["PATH"] = f"{tree.path}:{tree.variables['PATH']}"
+    for program in ("rabbitmq-server", "rabbitmqctl", "epmd"):
+        (tree.path / program).write_text("#!/bin/sh\necho started\nexec sleep 60\n")
+        (tree.path / program).chmod(0o755)
+    return tree
+
+
+def test_start_brings_back_our_own_broker_on_its_port(deserted: Tree, free_port: int) -> None:
+    started = deserted.call(f"{BROKER_DIED}native_start\nalive broker && cat data/run/broker.url")
+    assert started.returncode == 0, started.stderr
+    assert "our own RabbitMQ ended unasked" in started.stderr
+    assert f"our own RabbitMQ on localhost:{free_port} again" in started.stdout
+    assert "Hopstream is already running" in started.stdout
+    assert started.stdout.endswith(f"amqp://guest:guest@localhost:{free_port}/\n")
+    assert f"RABBITMQ_NODE_PORT={free_port} " in (deserted.path / "data/rabbitmq/rabbitmqctl").read_text()
+
+
+def test_further_workers_get_the_broker_that_was_brought_back(deserted: Tree, free_port: int) -> None:
+    stubs = 'start_workers() { echo "worker on $RABBIT_MQ"; }; wait_for_health() { :; }'
+    more = deserted.call(f"{BROKER_DIED}{stubs}\nnative_worker 2\nalive broker && echo it lives")
+    assert f"worker on amqp://guest:guest@localhost:{free_port}/\n" in more.stdout
+    assert more.stdout.endswith("it lives\n")
+
+
+def test_a_dead_broker_whose_port_is_taken_is_told_until_it_is_solved(deserted: Tree, taken_port: int) -> None:
+    deserted.variables["port"] = str(taken_port)
+    started = deserted.call(f"{BROKER_DIED}(native_start) || true\nnative_start")
+    assert started.returncode == 1
+    assert started.stderr.count(f"its port {taken_port} is taken by") == 2
+    assert "./run.sh restart" in started.stderr
+    assert "already running" not in started.stdout
+
+
+def test_a_broker_that_does_not_come_back_is_told_until_it_is_solved(deserted: Tree) -> None:
+    (deserted.path / "rabbitmq-server").write_text("#!/bin/sh\nexit 1\n")
+    started = deserted.call(f"{BROKER_DIED}(native_start) || true\nnative_start")
+    assert started.returncode == 1
+    assert started.stderr.count("API and workers are without RabbitMQ: our own RabbitMQ did not start") == 2
+    assert "./run.sh restart" in started.stderr
+
+
+def test_a_broker_from_before_a_reboot_is_not_missed(deserted: Tree) -> None:
+    nothing_lives = "stop_processes 5 api worker-1\n"
+    stubs = """
+    choose_broker() { own_broker_is_missed || use_broker amqp://guest:guest@localhost:5672/ "another one"; }
+    check_api_port() { :; }
+    start_api() { spawn api sleep 60; }
+    start_workers() { spawn worker-1 sleep 60; }
+    wait_for_health() { :; }
+    """
+    started = deserted.call(f"{BROKER_DIED}{nothing_lives}{stubs}\nnative_start\nnative_start")
+    assert "broker    another one" in started.stdout
+    assert "Hopstream is already running" in started.stdout
+    assert started.stderr == ""
+
+
+def test_status_knows_its_own_broker_when_it_has_ended(deserted: Tree) -> None:
+    status = deserted.call(f"{BROKER_DIED}native_status").stdout
+    assert "broker    ended unasked" in status
+    assert "not ours" not in status
 
 
 PYTHONS = ("python", "python3", *(f"python3.{minor}" for minor in range(11, 15)))
@@ -272,6 +382,11 @@ def test_a_process_is_started_found_and_stopped(tree: Tree) -> None:
         "make_data; spawn sleeper sleep 60; running_processes; stop_processes 5 sleeper; running_processes; ls data/run"
     )
     assert (called.returncode, called.stdout) == (0, "sleeper\n")
+
+
+def test_a_process_that_ended_before_it_could_be_identified_does_not_run(tree: Tree) -> None:
+    called = tree.call("make_data; identity() { return 1; }; spawn sleeper true; running_processes")
+    assert (called.returncode, called.stdout) == (0, "")
 
 
 def test_a_process_that_does_not_stop_is_killed(tree: Tree) -> None:
