@@ -118,6 +118,20 @@ def test_who_gives_no_key_may_look_and_is_asked_again_when_it_counts(page: Page,
     expect(chat.get("message-user")).to_have_count(1)
 
 
+@pytest.mark.parametrize("mode", ["queue", "direct"])
+def test_who_takes_long_to_find_the_key_is_answered_all_the_same(page: Page, guarded: Guarded, mode: str) -> None:
+    page.clock.install()
+    chat = open_page(page, guarded.api.url)
+    page.keyboard.press("Escape")
+    chat.choose(mode)
+    chat.send("Count for me")
+    expect(chat.get("key-dialog")).to_be_visible()
+    page.clock.fast_forward("02:00")
+    enter(chat, ALICE)
+    chat.wait_until("done")
+    assert chat.text() == ANSWER
+
+
 def test_a_message_without_a_key_is_kept(page: Page, guarded: Guarded) -> None:
     chat = open_page(page, guarded.api.url)
     page.keyboard.press("Escape")

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
-from tests.browser.conftest import Site
+from tests.browser.conftest import WAIT_MS, Site
 from tests.client import new_session, numbered
 from tests.stack import ROOT, Api, Stack
 
 XSS = """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> [x](javascript:window.hacked=3)"""
+POLL_MS = 20
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,152 @@ def test_a_failed_answer_can_be_retried(page: Page, site: Site) -> None:
     chat.get("retry").click()
     chat.wait_until("done")
     assert chat.text() == numbered(20)
+
+
+def test_an_answer_whose_worker_has_died_can_be_stopped(page: Page, tmp_path: Path) -> None:
+    """Nobody knows then how much of it was shown: its end lies at the tape's beginning."""
+    with Stack(tmp_path, OPENAI_MODEL="mock?tokens=2000&rate=50") as stack:
+        api = stack.start_api()
+        worker = stack.start_worker()
+        chat = ChatPage(page).open(api.url)
+        chat.send("Count for me")
+        chat.wait_for_text("t000010")
+        worker.kill()
+        expect(chat.get("light-queue")).to_have_attribute("data-state", "no-worker", timeout=WAIT_MS)
+        chat.get("stop").click()
+        chat.wait_until("done")
+        expect(chat.get("outcome-note")).to_have_text("Stopped.")
+        expect(chat.get("message-input")).to_be_enabled()
+        expect(chat.get("light-stream")).to_have_attribute("data-state", "idle")
+
+
+SHOWN_HALF = """end => {
+  const turn = new Hopstream.Turn({message: "Count for me", mode: "queue"});
+  turn.apply({id: "1.2.0", type: "start", turn: 1, attempt: 2, model: "mock"});
+  turn.apply({id: "1.2.16", chunk: "t000000 t000001 "});
+  const isNew = turn.apply(end);
+  return [isNew, turn.status, turn.text];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [
+        ({"id": "1.2.1", "type": "error", "code": "job_dead", "message": "gone"}, [True, "error"]),
+        ({"id": "1.2.1", "type": "done", "finish_reason": "cancelled"}, [True, "done"]),
+        ({"id": "1.1.99", "type": "error", "code": "job_dead", "message": "gone"}, [False, "streaming"]),
+        ({"id": "1.2.8", "chunk": "t000000 "}, [False, "streaming"]),
+    ],
+    ids=["an error", "an end", "an end of an earlier attempt", "a chunk that was seen"],
+)
+def test_an_end_counts_wherever_it_lies(page: Page, demo: Api, event: dict[str, Any], outcome: list[Any]) -> None:
+    page.goto(demo.url)
+    assert page.evaluate(SHOWN_HALF, event) == [*outcome, "t000000 t000001 "]
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["told after it", "told before it"])
+@pytest.mark.parametrize("mode", ["queue", "direct"])
+def test_what_is_sent_before_a_chat_has_loaded_comes_after_it(page: Page, site: Site, mode: str, is_old: bool) -> None:
+    session = ask_directly(site, "The first question")
+    url = f"{site.api.url}/sessions/{session}"
+    before = httpx.get(url).text
+    held: list[Route] = []
+    page.route(url, lambda route: held.append(route))
+    chat = ChatPage(page).open(f"{site.api.url}/#{session}")
+    chat.choose(mode)
+    chat.send("The second question")
+    chat.wait_for_text("t000010")
+    expect(chat.get("session-item")).to_have_text("The second question")  # the page knows no better yet
+    for route in held:
+        route.fulfill(body=before, content_type="application/json") if is_old else route.continue_()
+    page.unroute(url)
+    assert_both_are_shown(chat)
+    chat.wait_until("done")
+    assert_both_are_shown(chat)
+    expect(chat.get("regenerate").last).to_be_visible()
+    assert chat.text() == numbered(150)
+    page.reload()
+    expect(chat.answer).to_have_attribute("data-turn", "2")
+    assert_both_are_shown(chat)
+
+
+def test_a_message_on_its_way_is_shown_once_though_the_store_has_it(page: Page, site: Site) -> None:
+    session = ask_directly(site, "The first question")
+    loads: list[Route] = []
+    accepted: list[tuple[Route, APIResponse]] = []
+    page.route(f"{site.api.url}/sessions/{session}", lambda route: loads.append(route))
+    page.route(f"{site.api.url}/chat", lambda route: accepted.append((route, route.fetch())))
+    chat = ChatPage(page).open(f"{site.api.url}/#{session}")
+    chat.send("The second question")
+    while not accepted:
+        page.wait_for_timeout(POLL_MS)
+    for route in loads:
+        route.continue_()
+    expect(chat.page.locator("#title")).to_have_text("The first question")
+    expect(chat.get("message-user")).to_have_count(2)
+    for route, response in accepted:
+        route.fulfill(response=response)
+    page.unroute_all()
+    chat.wait_until("done")
+    assert_both_are_shown(chat)
+
+
+def assert_both_are_shown(chat: ChatPage) -> None:
+    expect(chat.get("message-user").locator(".bubble")).to_have_text(["The first question", "The second question"])
+    expect(chat.get("regenerate").first).to_be_hidden()  # only the latest answer can be replaced
+    expect(chat.get("session-item")).to_have_text("The first question")
+    expect(chat.page.locator("#title")).to_have_text("The first question")
+
+
+def test_a_message_in_a_chat_that_is_gone_begins_it_again(page: Page, site: Site) -> None:
+    session = new_session()
+    held: list[Route] = []
+    page.route(f"**/sessions/{session}", lambda route: held.append(route))
+    chat = ChatPage(page).open(f"{site.api.url}/#{session}")
+    chat.send("Count for me")
+    chat.wait_for_text("t000010")
+    for route in held:
+        route.fulfill(status=404, json={"code": "not_found", "detail": "gone"})
+    page.unroute(f"**/sessions/{session}")
+    chat.wait_until("done")
+    assert chat.text() == numbered(150)
+    assert page.evaluate("location.hash.slice(1)") == session
+
+
+def ask_directly(site: Site, message: str) -> str:
+    response = httpx.post(f"{site.api.url}/chat", json={"message": message, "mode": "direct", "model": "mock?tokens=5"})
+    return response.raise_for_status().headers["x-session-id"]
+
+
+FILL_STORAGE = """() => {
+  let filler = "";
+  for (let size = 2 ** 22; size >= 1; size /= 2) {
+    try {
+      localStorage.setItem("filler", filler + "x".repeat(size));
+      filler += "x".repeat(size);
+    } catch {}
+  }
+}"""
+
+
+def test_a_full_storage_costs_nothing_while_the_page_is_open(page: Page, demo: Api) -> None:
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    ask_in_a_new_chat(chat, "The first")
+    page.evaluate(FILL_STORAGE)
+    ask_in_a_new_chat(chat, "The second")
+    expect(chat.get("session-item")).to_have_text(["The second", "The first"])
+    page.evaluate("localStorage.removeItem('filler')")
+    ask_in_a_new_chat(chat, "The third")
+    expect(chat.get("session-item")).to_have_text(["The third", "The second", "The first"])
+    page.reload()
+    expect(chat.get("session-item")).to_have_text(["The third", "The second", "The first"])
+
+
+def ask_in_a_new_chat(chat: ChatPage, message: str) -> None:
+    chat.get("new-chat").click()
+    chat.send(message)
+    chat.wait_until("done")
 
 
 def test_a_lost_network_keeps_what_was_typed(page: Page, context: BrowserContext, site: Site) -> None:

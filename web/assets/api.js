@@ -17,6 +17,24 @@
     }
   }
 
+  /** Cuts off a connection on which nothing arrives any more. */
+  class Silence {
+    #timer = null;
+
+    constructor(cutOff) {
+      this.cutOff = cutOff;
+    }
+
+    restart() {
+      this.stop();
+      this.#timer = setTimeout(this.cutOff, SILENCE_MS);
+    }
+
+    stop() {
+      clearTimeout(this.#timer);
+    }
+  }
+
   class Api {
     isLocked = false; // a key is needed, and the person gave none when asked
     askForKey = async () => false; // set by the page; resolves to true once there is a key
@@ -80,22 +98,18 @@
     async *#events(path, init, signal) {
       const connection = new AbortController();
       const abort = () => connection.abort();
-      let silence = setTimeout(abort, SILENCE_MS);
-      const onBytes = () => {
-        clearTimeout(silence);
-        silence = setTimeout(abort, SILENCE_MS);
-      };
+      const silence = new Silence(abort);
       signal.addEventListener("abort", abort);
       if (signal.aborted) abort();
       try {
-        const response = await this.#fetch(path, { ...init, signal: connection.signal });
+        const response = await this.#fetch(path, { ...init, signal: connection.signal, silence });
         yield { type: response.status === 204 ? "seen" : "open" };
         if (response.status === 204) return;
-        for await (const { id, data } of readEvents(response.body, onBytes)) yield { ...data, id };
+        for await (const { id, data } of readEvents(response.body, () => silence.restart())) yield { ...data, id };
       } catch (error) {
         throw error instanceof ApiError ? error : this.#unreachable();
       } finally {
-        clearTimeout(silence);
+        silence.stop();
         signal.removeEventListener("abort", abort);
         abort();
       }
@@ -110,13 +124,15 @@
       }
     }
 
-    async #fetch(path, init) {
+    async #fetch(path, { silence = null, ...init }) {
       while (true) {
         const { key } = this;
+        silence?.restart();
         const response = await this.#send(path, { ...init, key });
         if (response.ok) return response;
         const problem = await readProblem(response);
         if (response.status !== 401) throw problem;
+        silence?.stop(); // a person may take long
         // Another request may have got a key meanwhile.
         const hasKey = this.key !== key || (await this.askForKey(key ? "The key of this browser is not accepted (any more)." : ""));
         this.isLocked = !hasKey;

@@ -92,27 +92,35 @@
     }
 
     async #load() {
+      const before = new Set(this.turns);
       let session;
       try {
         session = await this.#api.session(this.sessionId);
       } catch (error) {
         if (error.status !== 404) throw error;
-        return this.listener.gone();
+        if (!this.#following) this.listener.gone(); // else the message on its way begins it
+        return;
       }
-      if (this.#following) return; // asked meanwhile
-      const known = new Map(this.turns.map((turn) => [turn.turn, turn]));
+      const asked = this.turns.filter((turn) => !before.has(turn)); // meanwhile
       this.title = session.title;
-      this.turns = session.turns.map((stored) => {
-        const turn = known.get(stored.turn);
-        turn?.load(stored);
-        return turn ?? Turn.fromStored(stored);
-      });
+      this.turns = [...this.#takeOver(session.turns, asked), ...asked];
       this.listener.changed();
       const running = this.running;
-      if (!running) return;
+      if (!running || this.#following) return;
       running.rewind();
       this.#begin(running);
       this.#follow(running); // not awaited: it lasts as long as the answer
+    }
+
+    /** The store's turns without those of `asked`: one whose number is not known yet is there as a running one, if at all. */
+    #takeOver(storedTurns, asked) {
+      const known = new Map(this.turns.map((turn) => [turn.turn, turn]));
+      const turns = storedTurns.filter((stored) => !asked.includes(known.get(stored.turn))).map((stored) => {
+        const turn = known.get(stored.turn) ?? Turn.fromStored(stored);
+        turn.load(stored);
+        return turn;
+      });
+      return asked.length ? turns.filter((turn) => turn.isFinished) : turns;
     }
 
     async #askQueue(turn) {

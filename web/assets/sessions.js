@@ -30,9 +30,13 @@
       this.#write([{ id, title: shorten(title), updatedAt: Date.now() }, ...others]);
     }
 
-    /** Opened by its link: list it, but leave the order of what is there. */
+    /** The title as the store has it. Opened by its link: list it, but leave the order of what is there. */
     know(id, title) {
-      if (!this.all().some((entry) => entry.id === id)) this.put(id, title);
+      const list = this.all();
+      const known = list.find((entry) => entry.id === id);
+      if (!known) return this.put(id, title);
+      known.title = shorten(title);
+      this.#write(list);
     }
 
     remove(id) {

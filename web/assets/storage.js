@@ -4,17 +4,16 @@ globalThis.Hopstream = {};
 
 (() => {
   const PREFIX = "hopstream.";
-  const memory = new Map();
+  const memory = new Map(); // what could not be written
 
   /** Returns null where nothing is kept. */
   function read(key) {
+    if (memory.has(key)) return memory.get(key); // newer than what the browser has
     try {
-      const value = localStorage.getItem(PREFIX + key);
-      if (value !== null) return value;
+      return localStorage.getItem(PREFIX + key);
     } catch {
-      // blocked: fall through to memory
+      return null; // blocked
     }
-    return memory.get(key) ?? null;
   }
 
   /** An empty or missing value forgets the key. */

@@ -10,6 +10,7 @@
     #scroll = new StickyScroll(byId("scroller"), this.#element, byId("jump-latest"));
     #views = new Map(); // by turn
     #welcome = clone("welcome-template");
+    #latest = null;
     #hasWorkers = true;
 
     /** Handlers: onExample(text), onRegenerate(turn). */
@@ -41,13 +42,13 @@
       this.#welcome.remove();
       if (turns.length === 0 && !isLoading) this.#element.prepend(this.#welcome);
       this.#element.classList.toggle("loading", isLoading && turns.length === 0);
+      this.#latest = turns.at(-1);
       turns.forEach((turn, index) => this.#place(turn, index));
       this.#updateAll();
     }
 
     update(turn) {
-      const latest = [...this.#views.keys()].at(-1);
-      this.#views.get(turn)?.update({ isLatest: turn === latest, hasWorkers: this.#hasWorkers });
+      this.#views.get(turn)?.update({ isLatest: turn === this.#latest, hasWorkers: this.#hasWorkers });
     }
 
     setWorkers(hasWorkers) {

@@ -57,7 +57,7 @@
 
     /** A live event. Returns false for one that was seen before. */
     apply(event) {
-      if (event.id && !this.#advance(event.id)) return false;
+      if (event.id && !this.#advance(event)) return false;
       if (event.chunk !== undefined) {
         this.text += event.chunk;
       } else if (event.reasoning !== undefined) {
@@ -118,11 +118,15 @@
       this.status = "streaming";
     }
 
-    /** Event ids are <turn>.<attempt>.<position>. The API never repeats itself; should it, nothing is doubled here. */
-    #advance(id) {
+    /**
+     * Event ids are <turn>.<attempt>.<position>. The API never repeats itself; should it, nothing is doubled here. An end
+     * always counts: that of a turn whose owner has died lies at the tape's beginning, whatever was seen of the answer.
+     */
+    #advance({ id, type }) {
       const [, attempt, position] = id.split(".").map(Number);
       const { attempt: seenAttempt, position: seenPosition } = this.#seen;
-      if (attempt < seenAttempt || (attempt === seenAttempt && position <= seenPosition)) return false;
+      const isSeen = position <= seenPosition && !FINISHED.includes(type);
+      if (attempt < seenAttempt || (attempt === seenAttempt && isSeen)) return false;
       this.#seen = { attempt, position };
       this.lastId = id;
       return true;
