@@ -2,8 +2,8 @@
 
 To read, publish, frame and send costs the same for one token as for three, and what many turns do at the same moment
 costs less than what each does in its own: fewer system calls, fewer wake-ups of a process. So under load every turn
-looks at the next tick what its model has said, and nothing is read until then. That adds less to a token's delay than
-the load itself would.
+looks at the next tick what its model has said, and of plain connections nothing is read until then. That adds less to a
+token's delay than the load itself would.
 """
 
 import asyncio
