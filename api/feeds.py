@@ -209,7 +209,7 @@ class FilledFeed:
                 await self._serve()
                 await self._inbox.unsubscribe(self.feed.key)
                 self._hears_since = NEVER
-                if self._is_over or not self._viewers:  # nobody came while we said goodbye to the broker
+                if self.feed.is_over or not self._viewers:  # nobody came while we said goodbye to the broker
                     return
                 self._has_hole = True
         except Exception as error:
@@ -222,16 +222,12 @@ class FilledFeed:
         """Keep the feed filled until it is over, which those who watch it see by themselves, or nobody watches."""
         while True:
             self._changed.clear()
-            if self._is_over or (not self._viewers and not await self._somebody_comes()):
+            if self.feed.is_over or (not self._viewers and not await self._somebody_comes()):
                 return
             if self._has_hole:
                 await self._fill()
             else:
                 await self._changed.wait()
-
-    @property
-    def _is_over(self) -> bool:
-        return self.feed.end is not None or self.feed.error is not None
 
     async def _somebody_comes(self) -> bool:
         try:

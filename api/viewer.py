@@ -116,7 +116,7 @@ class Viewer:
     def only_grows(self) -> bool:
         """Whether there is nothing new but what was added."""
         feed = self._feed
-        return feed.attempt == self._at.attempt and feed.end is None and feed.error is None
+        return feed.attempt == self._at.attempt and not feed.is_over
 
     def look(self) -> bytes:
         """Raises Unfinished."""
@@ -140,7 +140,7 @@ class Viewer:
             frames.append(wire.end(self._at._replace(position=feed.end.position + 1), feed.end))
         elif feed.error is not None:
             frames.append(wire.broken(feed.error))
-        self.is_over = feed.end is not None or feed.error is not None
+        self.is_over = feed.is_over
         return b"".join(frames)
 
 

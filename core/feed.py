@@ -30,6 +30,11 @@ class Feed:
         """What a watcher has made of the feed as it is now, for others that need the same; gone with every change."""
         self._watchers: set[Callable[[], object]] = set()
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing more comes."""
+        return self.end is not None or self.error is not None
+
     def start(self, attempt: int, model: str, reason: str | None = None) -> None:
         """An attempt begins with an empty tape."""
         self.attempt, self.model, self.reason = attempt, model, reason
