@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import suppress
 
-import structlog
 from aiormq.abc import AbstractChannel
 
 from api.access import Access
@@ -17,11 +16,8 @@ from core.errors import StoreDown
 from core.keeper import Keeper, new_process_id
 from core.providers.registry import create_provider
 from core.settings import Settings
+from core.store.patience import open_patiently
 from core.store.store import Store
-
-log = structlog.get_logger()
-
-STORE_RETRY_SECONDS = 2.0
 
 
 class Services:
@@ -74,20 +70,10 @@ class Services:
         await self.store.close()
 
     async def _run(self) -> None:
-        await self._open_store()
+        await open_patiently(self.store, "api.store_down")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="keeper")
             tasks.create_task(Housekeeping(self.store, self.link, self.keeper.lease).run(), name="housekeeping")
-
-    async def _open_store(self) -> None:
-        while True:
-            try:
-                await self.store.open()
-            except StoreDown as error:
-                log.error("store not reached", action="api.store_down", error=str(error.__cause__))
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-            else:
-                return
 
 
 async def _declare(channel: AbstractChannel) -> None:

@@ -7,7 +7,6 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import structlog
 import uvloop
 from aiormq.abc import AbstractChannel
 from celery.worker import state
@@ -18,6 +17,7 @@ from core.errors import StoreDown
 from core.keeper import Keeper, new_process_id
 from core.providers.registry import create_provider
 from core.settings import Settings
+from core.store.patience import open_patiently
 from core.store.store import Store
 from workers.dead_jobs import DeadJobs
 from workers.health import HealthServer
@@ -27,9 +27,7 @@ from workers.sweeper import Sweeper
 from workers.turns import Turns
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
-OPEN_RETRY_SECONDS = 2.0
 LOOK_SECONDS = 0.2
 
 
@@ -70,7 +68,8 @@ class Runtime:
 
     async def _open(self) -> None:
         process_id = new_process_id("worker")
-        self._store = await self._open_store()
+        self._store = Store(self._settings.database_url)
+        await open_patiently(self._store, "worker.store_down")  # without it there is nothing to do
         self._provider = create_provider(self._settings)
         self._keeper = Keeper(self._store, process_id, "worker")
         self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_lane=True)
@@ -94,18 +93,6 @@ class Runtime:
             asyncio.create_task(Sweeper(self._store, self._link, self._keeper.lease).run(), name="sweeper"),
             asyncio.create_task(replacing, name="replacement"),
         ]
-
-    async def _open_store(self) -> Store:
-        """A worker without its database has nothing to do but wait for it."""
-        store = Store(self._settings.database_url)
-        while True:
-            try:
-                await store.open()
-            except StoreDown as error:
-                log.error("store not reached", action="worker.store_down", error=str(error.__cause__))
-                await asyncio.sleep(OPEN_RETRY_SECONDS)
-            else:
-                return store
 
     async def _set_up(self, channel: AbstractChannel) -> None:
         await declare_sessions(channel)
