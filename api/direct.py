@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from core.errors import AttemptLost
 from core.feed import Feed
@@ -59,11 +59,9 @@ class DirectRuns:
     async def stop(self) -> None:
         """An answer whose end the database does not take now is ended as lost by another process."""
         self._stop_all()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=COMMIT_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _stop_all(self) -> None:
         for run in self._keeper.runs.values():
