@@ -43,9 +43,10 @@ class DemoProvider:
             raise ProviderError("the demo provider was asked to fail")
         answer = _TOKEN.findall(_answer(request))
         tokens = answer[: request.options.get("max_tokens")]
-        drops = request.model == "demo:drop" and request.attempt == 1
+        half = len(answer) // 2
+        drops = request.model == "demo:drop" and request.attempt == 1 and len(tokens) > half
         rate = SLOW_TOKENS_PER_SECOND if request.model == "demo:slow" else TOKENS_PER_SECOND
-        async for due in self._paced(tokens[: len(answer) // 2] if drops else tokens, rate):
+        async for due in self._paced(tokens[:half] if drops else tokens, rate):
             yield due
         if drops:
             raise ProviderDropped("the demo provider was asked to break off")

@@ -78,6 +78,11 @@ async def test_drop_breaks_off_in_the_first_attempt_alone() -> None:
     assert 0 < len(partial) < len(whole)
 
 
+async def test_drop_lets_an_answer_be_that_ends_before_its_middle() -> None:
+    finish = await _answer(_request("demo:drop", options={"max_tokens": 3}), Tape())
+    assert finish.reason == "length"
+
+
 async def test_an_unknown_model_is_named() -> None:
     with pytest.raises(ProviderError, match="gpt-4o"):
         await _answer(_request("gpt-4o"), Tape())
