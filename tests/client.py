@@ -28,6 +28,12 @@ class Client:
     async def ask(self, message: str = "hello", **fields: Any) -> httpx.Response:
         return await self.http.post("/chat", json={"message": message, **fields})
 
+    async def ask_until_accepted(self, message: str = "hello", *, seconds: float = 60, **fields: Any) -> None:
+        """With pauses: a refusal comes at once, and counts for RATE_LIMIT. Raises TimeoutError."""
+        with anyio.fail_after(seconds):
+            while (await self.ask(message, **fields)).status_code != 202:  # noqa: ASYNC110
+                await anyio.sleep(POLL_SECONDS)
+
     @asynccontextmanager
     async def ask_streaming(self, message: str = "hello", *, accept: str, **fields: Any) -> AsyncIterator["Stream"]:
         """POST /chat whose own response is the stream."""

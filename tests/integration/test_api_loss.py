@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from tests.client import POLL_SECONDS, Client, Stream, new_session, numbered, text_of, types_of
+from tests.client import Client, Stream, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats, tries
 from tests.proxy import Proxy
 from tests.stack import Api
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.anyio
 TOKENS = 60
 RATE = 40
 EXIT_SECONDS = 5
+GIVEN_UP_SECONDS = 8.0
+"""For a process's direct turns to be given up: its silence shows after 4 s."""
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ async def test_a_direct_turn_of_a_killed_api_does_not_block_its_session(client: 
     async with doomed_client.ask_streaming(accept="text/event-stream", **fields) as stream:
         await stream.read_chars(80)
         doomed.kill()
-    await _ask_once_free(client, session)
+    await client.ask_until_accepted(session_id=session, model="mock?tokens=2", seconds=GIVEN_UP_SECONDS)
     lost = await client.turn(session)
     assert (lost["status"], lost["error"]["code"]) == ("error", "process_lost")
     assert (await client.until(session, "done", number=2))["text"] == numbered(2)
@@ -93,19 +95,12 @@ async def test_a_direct_answer_ends_that_was_given_up_while_its_api_was_frozen(c
     async with doomed_client.ask_streaming(accept="text/event-stream", **fields) as stream:
         await stream.read_chars(80)
         doomed.signal(signal.SIGSTOP)
-        await _ask_once_free(client, session)
+        await client.ask_until_accepted(session_id=session, model="mock?tokens=2", seconds=GIVEN_UP_SECONDS)
         doomed.signal(signal.SIGCONT)
         with anyio.fail_after(5):
             last = (await stream.rest())[-1]
     assert (last.data["type"], last.data["code"]) == ("error", "attempt_lost")
     await doomed_client.close()
-
-
-async def _ask_once_free(client: Client, session: str) -> None:
-    """As soon as the session's direct turn is given up: its process's silence shows after 4 s."""
-    with anyio.fail_after(8):
-        while (await client.ask(session_id=session, model="mock?tokens=2")).status_code != 202:  # noqa: ASYNC110
-            await anyio.sleep(POLL_SECONDS)
 
 
 async def test_a_stopping_api_says_so_where_no_text_has_come_yet(client: Client, doomed: Api, shared: Shared) -> None:

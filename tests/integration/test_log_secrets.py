@@ -5,10 +5,9 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-import anyio
 import pytest
 
-from tests.client import POLL_SECONDS, Client, new_session, types_of
+from tests.client import Client, new_session, types_of
 from tests.integration.conftest import ALICE, BOB, KEYS, eventually
 from tests.proxy import Proxy
 from tests.stack import BROKER, Process, Stack
@@ -69,7 +68,7 @@ async def test_talk_of_all_kinds(stack: Stack, proxy: Proxy, log_format: str) ->
             await client.until(failing, "done", "error", seconds=30)
         proxy.cut()
         again = new_session()
-        await eventually_asked(client, again)
+        await client.ask_until_accepted(MESSAGE, session_id=again, model="mock?tokens=20")
         assert types_of(await client.read(again))[-1] == "done"
         await client.http.delete(f"/sessions/{session}")
     text = logs_of(stack)
@@ -79,12 +78,6 @@ async def test_talk_of_all_kinds(stack: Stack, proxy: Proxy, log_format: str) ->
     assert_silent(stack, token, token[:40])
     if log_format == "json":
         assert [line for line in worker.output().splitlines() if line.startswith("{") and json.loads(line)]
-
-
-async def eventually_asked(client: Client, session: str) -> None:
-    """While the broker is away it is refused at once: asked without a pause that would use up the key's RATE_LIMIT."""
-    while (await client.ask(MESSAGE, session_id=session, model="mock?tokens=20")).status_code != 202:  # noqa: ASYNC110
-        await anyio.sleep(POLL_SECONDS)
 
 
 async def test_a_broker_that_refuses_the_password(stack: Stack) -> None:

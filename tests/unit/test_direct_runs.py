@@ -1,8 +1,6 @@
 """Direct answers of a process that stops."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -18,14 +16,6 @@ from core.store.store import Store
 pytestmark = pytest.mark.anyio
 
 PROCESS = "api-here-1-a"
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/test.db")
-    await store.open()
-    yield store
-    await store.close()
 
 
 async def test_it_stops_though_the_database_does_not_take_their_end(

@@ -1,8 +1,6 @@
 """The task that fills a feed: it is there for a running turn alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -26,14 +24,6 @@ class FakeInbox:
     async def subscribe(self, key: TurnKey, on_event: object) -> None: ...
 
     async def unsubscribe(self, key: TurnKey) -> None: ...
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/test.db")
-    await store.open()
-    yield store
-    await store.close()
 
 
 async def test_a_feed_that_is_over_is_forgotten_whoever_still_reads_it(store: Store) -> None:

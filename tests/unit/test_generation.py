@@ -1,8 +1,7 @@
 """Generation: retries, drops, limits and stops, with a scripted provider and a real store."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -55,14 +54,6 @@ class Scripted:
 
 
 Answer = Callable[..., Any]
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/test.db")
-    await store.open()
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A job that was revoked before it ran: its turn is cancelled, and no other."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -21,14 +19,6 @@ from workers.turns import Turns
 pytestmark = pytest.mark.anyio
 
 PROCESS = "worker-here-1-a"
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/test.db")
-    await store.open()
-    yield store
-    await store.close()
 
 
 @pytest.fixture
