@@ -11,20 +11,20 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from api.access import Access, AccessMiddleware
-from api.access_log import keep_tokens_out_of_access_log
-from api.limits import StreamLimitMiddleware
-from api.middleware import BodyLimitMiddleware, RequestIdMiddleware
-from api.openapi import document_access
-from api.pages import add_pages
-from api.problems import BugMiddleware, install_handlers
+from api.http.access import Access, AccessMiddleware
+from api.http.access_log import keep_tokens_out_of_access_log
+from api.http.openapi import document_access
+from api.http.problems import BugMiddleware, install_handlers
+from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
+from api.http.security_headers import SecurityHeadersMiddleware
+from api.http.stream_limits import StreamLimitMiddleware
 from api.routes import chat, health, sessions, stream
-from api.security_headers import SecurityHeadersMiddleware
+from api.routes.pages import add_pages
 from api.services import Services
-from api.version import VERSION
-from core.garbage import calm_collector
-from core.logs import configure_logs
+from core.gc_tuning import tune_gc
 from core.settings import Settings, get_settings
+from core.telemetry.logs import configure_logs
+from core.version import VERSION
 
 log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
     if settings.provider == "demo":
         log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
-    calm_collector()
+    tune_gc()
     with _BeforeSignal(services.closing):
         yield
     await services.stop()

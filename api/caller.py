@@ -11,7 +11,7 @@ class Caller:
         self.store = services.store.within(reach)
         self.chat = Chat(
             store=self.store,
-            link=services.link,
+            connection=services.connection,
             feeds=services.feeds,
             direct=services.direct,
             lease=services.keeper.lease,

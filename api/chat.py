@@ -6,21 +6,21 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
-from api.cursor import Cursor
 from api.direct import DirectRuns
-from api.feeds import Feeds, fill_from_store
-from api.models import ChatRequest
+from api.schemas import ChatRequest
+from api.streams.cursor import Cursor
+from api.streams.feeds import Feeds, fill_from_store
+from core.broker.connection import BrokerConnection
 from core.broker.jobs import publish_job
-from core.broker.link import Link
 from core.broker.session_log import close_log
-from core.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
-from core.events import Done
-from core.feed import Feed
-from core.keeper import Lease
-from core.keys import TurnKey
+from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
+from core.model.events import Done
+from core.model.feed import Feed
+from core.model.keys import TurnKey
 from core.settings import Settings
 from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store
+from core.turns.keeper import Lease
 
 log = structlog.get_logger()
 
@@ -30,11 +30,18 @@ DELETE_WAIT_SECONDS = 2.0
 
 class Chat:
     def __init__(
-        self, *, store: Store, link: Link, feeds: Feeds, direct: DirectRuns, lease: Lease, settings: Settings
+        self,
+        *,
+        store: Store,
+        connection: BrokerConnection,
+        feeds: Feeds,
+        direct: DirectRuns,
+        lease: Lease,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._lease = lease
-        self._link = link
+        self._connection = connection
         self._feeds = feeds
         self._direct = direct
         self._settings = settings
@@ -46,11 +53,11 @@ class Chat:
         """
         self._check_length(request.message)
         if request.mode == "queue":  # before anything is stored
-            self._link.channel()
+            self._connection.channel()
         turn, position = await self._create(request)
         if turn.mode == "queue":
             try:
-                publishing = publish_job(self._link, turn.key)
+                publishing = publish_job(self._connection, turn.key)
                 # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
                 asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
                 await publishing
@@ -95,7 +102,7 @@ class Chat:
         end = turn.end()
         if end is not None and turn.mode == "queue" and len(turn.read_tape()) == 0:
             try:
-                await self._link.call(lambda channel: close_log(channel, turn.key, end))
+                await self._connection.call(lambda channel: close_log(channel, turn.key, end))
             except BrokerDown:
                 log.info("end not announced", action="chat.cancel", session_id=session_id)
         return turn

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from api.caller import Caller
-from api.problems import responses
+from api.http.problems import responses
 from api.services import Services
-from core.errors import Unauthorized
+from core.model.errors import Unauthorized
 from core.store.reach import Reach
 
 PROTECTED: dict[str, Any] = {"responses": responses(401)}
-"""What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.access`."""
+"""What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.http.access`."""
 
 
 # All of them are coroutines: FastAPI would run a plain function in a thread.
@@ -25,7 +25,7 @@ async def _services(request: Request) -> Services:
     return services
 
 
-Use = Annotated[Services, Depends(_services)]
+ProcessServices = Annotated[Services, Depends(_services)]
 
 
 async def _is_known(request: Request) -> bool:
@@ -43,4 +43,4 @@ async def _caller(request: Request) -> Caller:
     return Caller(request.app.state.services, reach)
 
 
-Mine = Annotated[Caller, Depends(_caller)]
+CurrentCaller = Annotated[Caller, Depends(_caller)]

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from core.errors import AttemptLost
-from core.feed import Feed
-from core.generation import Run, Stop
-from core.keeper import Keeper
-from core.pace import Pace
+from core.model.errors import AttemptLost
+from core.model.feed import Feed
 from core.providers.base import Provider
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
+from core.turns.keeper import Keeper
+from core.turns.run import Run, Stop
+from core.turns.ticks import TickScheduler
 
 COMMIT_SECONDS = 5.0
 LOST = "the answer was ended elsewhere: its session was deleted, or this process was not heard of for too long"
@@ -27,7 +27,7 @@ class DirectRuns:
         self._keeper = keeper
         self._provider = provider
         self._settings = settings
-        self._pace = Pace()
+        self._ticks = TickScheduler()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -40,7 +40,7 @@ class DirectRuns:
             store=self._store,
             provider=self._provider,
             settings=self._settings,
-            pace=self._pace,
+            ticks=self._ticks,
             process_id=self.process_id,
         )
         self._keeper.add(run)

@@ -4,12 +4,12 @@ import asyncio
 
 import structlog
 
-from core.broker.link import Link
+from core.broker.connection import BrokerConnection
 from core.broker.session_log import close_log
-from core.errors import BrokerDown, StoreDown
-from core.events import Done
-from core.keeper import Lease
+from core.model.errors import BrokerDown, StoreDown
+from core.model.events import Done
 from core.store.store import Store
+from core.turns.keeper import Lease
 
 log = structlog.get_logger()
 
@@ -18,9 +18,9 @@ LOOK_SECONDS = 5.0
 
 
 class Housekeeping:
-    def __init__(self, store: Store, link: Link, lease: Lease) -> None:
+    def __init__(self, store: Store, connection: BrokerConnection, lease: Lease) -> None:
         self._store = store
-        self._link = link
+        self._connection = connection
         self._lease = lease
 
     async def run(self) -> None:
@@ -47,6 +47,6 @@ class Housekeeping:
             if await self._store.ownership.finish_orphan(turn.key, end):
                 log.info("cancelled turn ended", action="housekeeping.cancelled", session_id=turn.session_id)
                 try:
-                    await self._link.call(lambda channel, turn=turn, end=end: close_log(channel, turn.key, end))  # type: ignore[misc]
+                    await self._connection.call(lambda channel, turn=turn, end=end: close_log(channel, turn.key, end))  # type: ignore[misc]
                 except BrokerDown:
                     continue  # its viewers ask the store

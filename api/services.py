@@ -5,19 +5,19 @@ from contextlib import suppress
 
 from aiormq.abc import AbstractChannel
 
-from api.access import Access
 from api.direct import DirectRuns
-from api.feeds import Feeds
 from api.housekeeping import Housekeeping
-from api.rate_limit import RateLimit
-from core.broker.link import Link
+from api.http.access import Access
+from api.http.rate_limit import RateLimit
+from api.streams.feeds import Feeds
+from core.broker.connection import BrokerConnection
 from core.broker.topology import declare_jobs, declare_sessions
-from core.errors import StoreDown
-from core.keeper import Keeper, new_process_id
-from core.providers.registry import create_provider
+from core.model.errors import StoreDown
+from core.providers.catalogue import create_provider
 from core.settings import Settings
-from core.store.patience import open_patiently
+from core.store.retry import open_when_up
 from core.store.store import Store
+from core.turns.keeper import Keeper, new_process_id
 
 
 class Services:
@@ -30,8 +30,8 @@ class Services:
         self.rate_limit = RateLimit(settings)
         self.provider = create_provider(settings)
         self.store = Store(settings.database_url)
-        self.link = Link(settings.rabbit_mq, "hopstream api", _declare, has_lane=True)
-        self.feeds = Feeds(self.store, settings.rabbit_mq, self.link)
+        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", _declare, has_fast_channel=True)
+        self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection)
         self.keeper = Keeper(self.store, process_id, "api")
         self.direct = DirectRuns(
             store=self.store,
@@ -44,10 +44,10 @@ class Services:
 
     @property
     def broker_up(self) -> bool:
-        return self.link.up and self.feeds.up
+        return self.connection.up and self.feeds.up
 
     def start(self) -> None:
-        self.link.start()
+        self.connection.start()
         self.feeds.start()
         self._running = asyncio.create_task(self._run(), name="services")
 
@@ -65,15 +65,15 @@ class Services:
                 await self._running
         with suppress(StoreDown):
             await self.keeper.leave()
-        await self.link.stop()
+        await self.connection.stop()
         await self.provider.close()
         await self.store.close()
 
     async def _run(self) -> None:
-        await open_patiently(self.store, "api.store_down")
+        await open_when_up(self.store, "api.store_down")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.keeper.run(), name="keeper")
-            tasks.create_task(Housekeeping(self.store, self.link, self.keeper.lease).run(), name="housekeeping")
+            tasks.create_task(Housekeeping(self.store, self.connection, self.keeper.lease).run(), name="housekeeping")
 
 
 async def _declare(channel: AbstractChannel) -> None:

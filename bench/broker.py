@@ -15,8 +15,8 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from bench.contenders import BROKER
 from bench.stack import broker_url, check
 from bench.usage import Usage, broker_pid
-from core.broker.lane import Lane, by_lane, connect
-from core.broker.link import BUSY
+from core.broker.connection import BUSY
+from core.broker.fast_path.channel import FastChannel, by_fast_channel, connect
 from core.broker.topology import LOG_ARGUMENTS
 
 TURNS, TOGETHER = 600, 32
@@ -42,9 +42,9 @@ async def measure(turns: int = TURNS, seconds: float = SECONDS) -> Capacity:
     async with await connect(broker_url()) as connection:
         assert connection.transport is not None
         channels = connection.transport.connection
-        traffic = _Traffic(channels, connection.lane(await channels.channel()))
+        traffic = _Traffic(channels, connection.fast_channel(await channels.channel()))
         inbox = await channels.channel(publisher_confirms=False)
-        connection.lane(inbox, lambda routing_key, body: None)
+        connection.fast_channel(inbox, lambda routing_key, body: None)
         await traffic.set_up(inbox)
         try:
             turns_took, turns_cpu = await _spend(traffic.run_turns(turns))
@@ -60,10 +60,10 @@ async def measure(turns: int = TURNS, seconds: float = SECONDS) -> Capacity:
 
 
 class _Traffic:
-    def __init__(self, connection: AbstractConnection, lane: Lane) -> None:
+    def __init__(self, connection: AbstractConnection, fast_channel: FastChannel) -> None:
         self.confirmed = 0
         self._connection = connection
-        self._lane = lane
+        self._fast_channel = fast_channel
         self._name = f"bench-{secrets.token_hex(4)}"
         self._jobs = f"{self._name}.jobs"
         self._inbox = ""
@@ -75,7 +75,7 @@ class _Traffic:
         await first.exchange_declare(self._name, exchange_type="direct", durable=True)
         await first.queue_declare(self._jobs, durable=True, arguments={"x-queue-type": "quorum"})
         self._inbox = (await inbox.queue_declare(exclusive=True)).queue or ""
-        await inbox.basic_consume(self._inbox, by_lane, no_ack=True)
+        await inbox.basic_consume(self._inbox, by_fast_channel, no_ack=True)
         self._consuming = await self._connection.channel(publisher_confirms=False)
         await self._consuming.basic_qos(prefetch_count=TOGETHER)
         await self._consuming.basic_consume(self._jobs, _acknowledge)
@@ -106,7 +106,7 @@ class _Traffic:
 
         async def one(number: int) -> None:
             while time.monotonic() < until:
-                await self._lane.publish(BODY, self._name, str(number))
+                await self._fast_channel.publish(BODY, self._name, str(number))
                 self.confirmed += 1
 
         await asyncio.gather(*map(one, range(SESSIONS)))

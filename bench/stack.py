@@ -16,7 +16,7 @@ from bench.leftovers import forget
 from bench.processes import READY_SECONDS, Processes, StartError, free_port
 
 DEFAULT_BROKER = "amqp://guest:guest@localhost/"
-HEAD_LIMIT = ("--http", "api.protocol:BoundedHeadProtocol")
+HEAD_LIMIT = ("--http", "api.http.protocol:BoundedHeadProtocol")
 ENOUGH = "1000000"
 
 

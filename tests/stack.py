@@ -137,7 +137,7 @@ class Stack:
         self, *, ready: bool = True, access_log: bool = False, port: int | None = None, **environment: str
     ) -> Api:
         port = port or free_port()
-        arguments = ["uvicorn", "api.app:app", "--port", str(port), "--http", "api.protocol:BoundedHeadProtocol"]
+        arguments = ["uvicorn", "api.app:app", "--port", str(port), "--http", "api.http.protocol:BoundedHeadProtocol"]
         if not access_log:
             arguments.append("--no-access-log")
         api = self._start(Api, "api", arguments, **environment)

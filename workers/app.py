@@ -11,16 +11,16 @@ from kombu.entity import Exchange, Queue
 from core.broker.jobs import TASK_NAME
 from core.broker.tls import celery_tls
 from core.broker.topology import JOBS, JOBS_ARGUMENTS, PREFIX
-from core.logs import configure_logs
 from core.settings import get_settings
+from core.telemetry.logs import configure_logs
 
 BROKER_HEARTBEAT_SECONDS = 10
 
 settings = get_settings()
-app = Celery("workers", broker=settings.rabbit_mq, include=["workers.tasks"])
+app = Celery("workers", broker=settings.rabbit_mq, include=["workers.celery.tasks"])
 app.conf.update(
-    worker_pool="workers.pool:TaskPool",
-    worker_consumer="workers.consumer:Consumer",
+    worker_pool="workers.celery.pool:TaskPool",
+    worker_consumer="workers.celery.consumer:Consumer",
     worker_concurrency=settings.worker_concurrency,
     worker_prefetch_multiplier=1,  # a job that a busy worker holds back could run elsewhere
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the claim keeps a redelivered job from running twice

@@ -7,12 +7,12 @@ from contextlib import suppress
 import structlog
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
+from core.broker.connection import AMQP_ERRORS
 from core.broker.jobs import BadJob, read_job
-from core.broker.link import AMQP_ERRORS
 from core.broker.topology import DEAD_JOBS, DELIVERY_LIMIT
-from core.errors import BrokerDown, JobDead, StoreDown
-from core.events import Failed
-from core.keys import TurnKey
+from core.model.errors import BrokerDown, JobDead, StoreDown
+from core.model.events import Failed
+from core.model.keys import TurnKey
 from core.store.store import Store
 
 log = structlog.get_logger()
@@ -30,13 +30,13 @@ class DeadJobs:
 
     async def consume(self, channel: AbstractChannel) -> None:
         async def on_message(message: DeliveredMessage) -> None:
-            await self._look_at(message)
+            await self._handle(message)
             with suppress(*AMQP_ERRORS):  # then it comes again
                 await channel.basic_ack(message.delivery_tag or 0)
 
         await channel.basic_consume(DEAD_JOBS, on_message)
 
-    async def _look_at(self, message: DeliveredMessage) -> None:
+    async def _handle(self, message: DeliveredMessage) -> None:
         try:
             key = read_job(message.body)
         except BadJob as error:

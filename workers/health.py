@@ -3,16 +3,16 @@
 import structlog
 from aiohttp import web
 
-from core.broker.link import Link
+from core.broker.connection import BrokerConnection
 from workers.liveness import Liveness
 
 log = structlog.get_logger()
 
 
 class HealthServer:
-    def __init__(self, liveness: Liveness, link: Link) -> None:
+    def __init__(self, liveness: Liveness, connection: BrokerConnection) -> None:
         self._liveness = liveness
-        self._link = link
+        self._connection = connection
         app = web.Application()
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
@@ -41,9 +41,9 @@ class HealthServer:
         return web.json_response(state, status=503 if stuck else 200)
 
     async def _ready(self, _: web.Request) -> web.Response:
-        state = {"status": "ready" if self._link.up else "unavailable", "broker": self._broker}
-        return web.json_response(state, status=200 if self._link.up else 503)
+        state = {"status": "ready" if self._connection.up else "unavailable", "broker": self._broker}
+        return web.json_response(state, status=200 if self._connection.up else 503)
 
     @property
     def _broker(self) -> str:
-        return "up" if self._link.up else "down"
+        return "up" if self._connection.up else "down"

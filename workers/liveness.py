@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import structlog
 
-from core.broker.link import Link
+from core.broker.connection import BrokerConnection
 from core.broker.topology import declare_jobs
-from core.errors import BrokerDown
+from core.model.errors import BrokerDown
 
 log = structlog.get_logger()
 
@@ -31,10 +31,10 @@ class Slots(NamedTuple):
 
 
 class Liveness:
-    def __init__(self, link: Link, slots: Callable[[], Slots], stuck_seconds: float) -> None:
+    def __init__(self, connection: BrokerConnection, slots: Callable[[], Slots], stuck_seconds: float) -> None:
         self.waiting = 0
-        """Jobs that waited in the queue at the last look."""
-        self._link = link
+        """Jobs that waited in the queue at the last check."""
+        self._connection = connection
         self._slots = slots
         self._stuck_seconds = stuck_seconds
         self._accepted = 0
@@ -57,11 +57,11 @@ class Liveness:
         """Look now and then; return as soon as the worker is stuck."""
         while not self.stuck:
             await asyncio.sleep(self._stuck_seconds / LOOKS)
-            await self.look()
+            await self.check()
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         try:
-            self.waiting = (await self._link.call(declare_jobs)).waiting
+            self.waiting = (await self._connection.call(declare_jobs)).waiting
         except BrokerDown:
             self.waiting = 0  # nobody gets a job then
         slots = self.slots

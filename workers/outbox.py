@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 from core.broker.bundle import BUNDLE, encode_bundle
-from core.broker.link import AMQP_ERRORS, Link
+from core.broker.connection import AMQP_ERRORS, BrokerConnection
 from core.broker.topology import SESSIONS
-from core.errors import BrokerDown
+from core.model.errors import BrokerDown
 
 OnSent = Callable[[BaseException | None], None]
 """Told that the broker has an event (None), or why nobody knows whether it has."""
@@ -15,8 +15,8 @@ OnSent = Callable[[BaseException | None], None]
 class Outbox:
     """One per worker process."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: BrokerConnection) -> None:
+        self._connection = connection
         self._events: dict[str, bytes] = {}
         self._waiting: list[OnSent] = []
 
@@ -43,7 +43,7 @@ class Outbox:
                 on_sent(error)
 
         try:
-            self._link.lane().publish(body, SESSIONS, routing_key).add_done_callback(tell)
+            self._connection.fast_channel().publish(body, SESSIONS, routing_key).add_done_callback(tell)
         except (BrokerDown, *AMQP_ERRORS) as error:
             for on_sent in waiting:
                 on_sent(error)

@@ -12,11 +12,11 @@ from typing import cast
 
 import structlog
 
-from core.broker.link import Link
-from core.events import Batch, End, Event, Start, encode
-from core.feed import Feed
-from core.keeper import Lease
-from core.pace import Pace
+from core.broker.connection import BrokerConnection
+from core.model.events import Batch, End, Event, Start, encode
+from core.model.feed import Feed
+from core.turns.keeper import Lease
+from core.turns.ticks import TickScheduler
 from workers.outbox import Outbox
 
 log = structlog.get_logger()
@@ -27,12 +27,14 @@ EARLY_LENGTH = 64
 
 
 class Publisher:
-    def __init__(self, feed: Feed, link: Link, outbox: Outbox, lease: Lease, pace: Pace) -> None:
+    def __init__(
+        self, feed: Feed, connection: BrokerConnection, outbox: Outbox, lease: Lease, ticks: TickScheduler
+    ) -> None:
         self._feed = feed
-        self._link = link
+        self._connection = connection
         self._outbox = outbox
         self._lease = lease
-        self._pace = pace
+        self._ticks = ticks
         self._routing_key = str(feed.key)
         self._attempt = 0
         self._position = 0
@@ -62,7 +64,7 @@ class Publisher:
     async def _recover(self) -> None:
         if self._is_lost:
             await asyncio.sleep(RETRY_SECONDS)
-        await self._link.wait_up()
+        await self._connection.wait_up()
         await self._lease.wait_valid()
         self._is_hindered = False
         if self._is_lost:
@@ -100,7 +102,7 @@ class Publisher:
 
     def _send(self, event: Event) -> None:
         self._on_its_way = event
-        send = self._outbox.bundle if self._pace.is_busy and isinstance(event, Batch) else self._outbox.send
+        send = self._outbox.bundle if self._ticks.is_busy and isinstance(event, Batch) else self._outbox.send
         send(self._routing_key, encode(event), self._on_sent)
 
     def _on_sent(self, error: BaseException | None) -> None:

@@ -8,16 +8,16 @@ from typing import NoReturn
 
 import structlog
 
-from core.errors import StoreDown
-from core.generation import Stop
-from core.keeper import Keeper
+from core.model.errors import StoreDown
+from core.turns.keeper import Keeper
+from core.turns.run import Stop
 from workers.liveness import Liveness
 
 log = structlog.get_logger()
 
 HAND_OVER_SECONDS = 5.0
 """What a worker needs to give its turns away."""
-LOOK_SECONDS = 0.2
+CHECK_SECONDS = 0.2
 
 
 async def replace_when_stuck(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> NoReturn:
@@ -40,8 +40,8 @@ async def _drain(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> bo
     with suppress(TimeoutError):
         async with asyncio.timeout(grace_seconds):
             while keeper.runs and liveness.stuck:
-                await asyncio.sleep(LOOK_SECONDS)
-                await liveness.look()
+                await asyncio.sleep(CHECK_SECONDS)
+                await liveness.check()
     if not liveness.stuck:
         return False
     for run in list(keeper.runs.values()):
@@ -49,5 +49,5 @@ async def _drain(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> bo
     with suppress(TimeoutError):
         async with asyncio.timeout(HAND_OVER_SECONDS):
             while keeper.runs:  # noqa: ASYNC110 - a dictionary has no event to wait for
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(CHECK_SECONDS)
     return True

@@ -11,31 +11,31 @@ import uvloop
 from aiormq.abc import AbstractChannel
 from celery.worker import state
 
-from core.broker.link import BUSY, Link
+from core.broker.connection import BUSY, BrokerConnection
 from core.broker.topology import declare_jobs, declare_sessions
-from core.errors import StoreDown
-from core.keeper import Keeper, new_process_id
-from core.providers.registry import create_provider
+from core.model.errors import StoreDown
+from core.providers.catalogue import create_provider
 from core.settings import Settings
-from core.store.patience import open_patiently
+from core.store.retry import open_when_up
 from core.store.store import Store
+from core.turns.keeper import Keeper, new_process_id
 from workers.dead_jobs import DeadJobs
 from workers.health import HealthServer
 from workers.liveness import Liveness, Slots
 from workers.replacement import replace_when_stuck
 from workers.sweeper import Sweeper
-from workers.turns import Turns
+from workers.turn_handler import TurnHandler
 
 T = TypeVar("T")
 
-LOOK_SECONDS = 0.2
+SIGNAL_CHECK_SECONDS = 0.2
 
 
 class Runtime:
     """`start()` and `stop()` from the main thread, `submit()` from any."""
 
     def __init__(self, settings: Settings, slots: Callable[[], Slots]) -> None:
-        self.turns: Turns
+        self.turns: TurnHandler
         self._settings = settings
         self._slots = slots
         self._loop = uvloop.new_event_loop()
@@ -46,7 +46,7 @@ class Runtime:
         """Raises what a signal asks Celery to do meanwhile: its own loop, which looks at that, runs only later."""
         self._thread.start()
         opening = self.submit(self._open())
-        while not wait([opening], timeout=LOOK_SECONDS).done:
+        while not wait([opening], timeout=SIGNAL_CHECK_SECONDS).done:
             state.maybe_shutdown()
         opening.result()
 
@@ -69,28 +69,30 @@ class Runtime:
     async def _open(self) -> None:
         process_id = new_process_id("worker")
         self._store = Store(self._settings.database_url)
-        await open_patiently(self._store, "worker.store_down")  # without it there is nothing to do
+        await open_when_up(self._store, "worker.store_down")  # without it there is nothing to do
         self._provider = create_provider(self._settings)
         self._keeper = Keeper(self._store, process_id, "worker")
-        self._link = Link(self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_lane=True)
-        self.turns = Turns(
+        self._connection = BrokerConnection(
+            self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_fast_channel=True
+        )
+        self.turns = TurnHandler(
             store=self._store,
-            link=self._link,
+            connection=self._connection,
             keeper=self._keeper,
             provider=self._provider,
             settings=self._settings,
             process_id=process_id,
         )
         self._dead_jobs = DeadJobs(self._store, self.turns.announce_end)
-        self._liveness = Liveness(self._link, self._slots, self._settings.worker_stuck_seconds)
-        self._health = HealthServer(self._liveness, self._link)
+        self._liveness = Liveness(self._connection, self._slots, self._settings.worker_stuck_seconds)
+        self._health = HealthServer(self._liveness, self._connection)
         if self._settings.worker_health_port:
             await self._health.start(self._settings.api_host, self._settings.worker_health_port)
-        self._link.start()
+        self._connection.start()
         replacing = replace_when_stuck(self._liveness, self._keeper, self._settings.shutdown_grace)
         self._tasks = [
             asyncio.create_task(self._keeper.run(), name="keeper"),
-            asyncio.create_task(Sweeper(self._store, self._link, self._keeper.lease).run(), name="sweeper"),
+            asyncio.create_task(Sweeper(self._store, self._connection, self._keeper.lease).run(), name="sweeper"),
             asyncio.create_task(replacing, name="replacement"),
         ]
 
@@ -106,6 +108,6 @@ class Runtime:
         with suppress(StoreDown):
             await self._keeper.leave()
         await self._health.stop()
-        await self._link.stop()
+        await self._connection.stop()
         await self._provider.close()
         await self._store.close()

@@ -4,13 +4,13 @@ import asyncio
 
 import structlog
 
+from core.broker.connection import BrokerConnection
 from core.broker.jobs import publish_job
-from core.broker.link import Link
 from core.broker.topology import declare_jobs, log_name
-from core.errors import BrokerDown, StoreDown
-from core.keeper import Lease
-from core.keys import TurnKey
+from core.model.errors import BrokerDown, StoreDown
+from core.model.keys import TurnKey
 from core.store.store import Store
+from core.turns.keeper import Lease
 
 log = structlog.get_logger()
 
@@ -22,9 +22,9 @@ LEFT_LOGS_EVERY = 240
 
 
 class Sweeper:
-    def __init__(self, store: Store, link: Link, lease: Lease) -> None:
+    def __init__(self, store: Store, connection: BrokerConnection, lease: Lease) -> None:
         self._store = store
-        self._link = link
+        self._connection = connection
         self._lease = lease
 
     async def run(self) -> None:
@@ -47,13 +47,13 @@ class Sweeper:
 
     async def _sweep_overdue(self) -> None:
         """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""
-        if await self._store.ownership.has_overdue() and (await self._link.call(declare_jobs)).waiting == 0:
+        if await self._store.ownership.has_overdue() and (await self._connection.call(declare_jobs)).waiting == 0:
             await self._requeue(await self._store.ownership.requeue_overdue(), "overdue")
 
     async def _delete_left_logs(self) -> None:
         """Deleting one that is not there is no error in RabbitMQ."""
         for key in await self._store.ownership.left_logs():
-            await self._link.call(lambda channel, key=key: channel.queue_delete(log_name(key)))  # type: ignore[misc]
+            await self._connection.call(lambda channel, key=key: channel.queue_delete(log_name(key)))  # type: ignore[misc]
 
     async def _requeue(self, keys: list[TurnKey], why: str) -> None:
         if not keys:
@@ -63,11 +63,11 @@ class Sweeper:
             log.warning("job queued again", action="sweep.requeue", session_id=key.session_id, turn=key.turn, why=why)
         # Together, since a worker that ran hundreds of turns may be gone, and everybody waits.
         again = [key for key in keys for _ in range(copies)]
-        await asyncio.gather(*(publish_job(self._link, key) for key in again))
+        await asyncio.gather(*(publish_job(self._connection, key) for key in again))
 
     async def _copies(self) -> int:
         """So many that one gets to a worker that lives: RabbitMQ serves its consumers in turn, and does not know which
         of them are frozen. A job too many costs one look into the store."""
-        consumers = (await self._link.call(declare_jobs)).consumers
+        consumers = (await self._connection.call(declare_jobs)).consumers
         alive = await self._store.processes.count_alive("worker")
         return max(consumers - alive, 0) + 1

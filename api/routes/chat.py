@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import PROTECTED, Mine
-from api.models import CancelAccepted, ChatAccepted, ChatRequest
-from api.problems import responses
-from api.streaming import StreamResponse, choose_wire
-from api.wires.sse import SseWire
+from api.dependencies import PROTECTED, CurrentCaller
+from api.http.problems import responses
+from api.schemas import CancelAccepted, ChatAccepted, ChatRequest
+from api.streams.response import StreamResponse, choose_wire
+from api.wires.seed import SeedWire
 from api.wires.text import TextWire
-from core.keys import SESSION_ID_PATTERN
+from core.model.keys import SESSION_ID_PATTERN
 
 router = APIRouter(tags=["chat"], **PROTECTED)
 
@@ -27,7 +27,7 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
         **responses(404, 408, 409, 413, 422, 429, 502, 503),
     },
 )
-async def ask(request: ChatRequest, caller: Mine, accept: Annotated[str | None, Header()] = None) -> Response:
+async def ask(request: ChatRequest, caller: CurrentCaller, accept: Annotated[str | None, Header()] = None) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
     chat = caller.chat
     spent = await caller.spend()
@@ -38,7 +38,7 @@ async def ask(request: ChatRequest, caller: Mine, accept: Annotated[str | None, 
         return StreamResponse(chat.answer_directly(turn), None, wire, headers)
     headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
     if accept and ("text/event-stream" in accept or "text/plain" in accept):
-        wire = choose_wire(accept, SseWire)
+        wire = choose_wire(accept, SeedWire)
         return StreamResponse(chat.watch(turn), None, wire, headers)
     accepted = ChatAccepted(
         session_id=turn.session_id,
@@ -50,7 +50,7 @@ async def ask(request: ChatRequest, caller: Mine, accept: Annotated[str | None, 
 
 
 @router.post("/chat/{session_id}/cancel", status_code=202, responses=responses(404, 422, 503))
-async def cancel(session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)], caller: Mine) -> CancelAccepted:
+async def cancel(session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)], caller: CurrentCaller) -> CancelAccepted:
     """Stop the session's turn, queued or running. Harmless where none runs."""
     turn = await caller.chat.cancel(session_id)
     return CancelAccepted(session_id=session_id, turn=turn.turn, status=turn.status)

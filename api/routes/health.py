@@ -7,14 +7,14 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import IsKnown, Mine, Use
-from api.models import Health, ProviderTest, Readiness
-from api.problems import responses
+from api.dependencies import CurrentCaller, IsKnown, ProcessServices
+from api.http.problems import responses
+from api.schemas import Health, ProviderTest, Readiness
 from api.services import Services
-from api.version import VERSION
-from core.errors import ProviderError, StoreDown
+from core.model.errors import ProviderError, StoreDown
+from core.model.tape import Tape
 from core.providers.base import Finish, Message, Request
-from core.tape import Tape
+from core.version import VERSION
 
 router = APIRouter(tags=["operation"])
 
@@ -25,7 +25,7 @@ TEST_TOKENS = 50
 
 
 @router.get("/health", response_model_exclude_none=True, responses={503: {"model": Health}})
-async def health(services: Use, is_known: IsKnown, response: Response) -> Health:
+async def health(services: ProcessServices, is_known: IsKnown, response: Response) -> Health:
     """Liveness: 200 while the process serves, 503 if it is stuck. The rest of the answer says what it can reach; to
     whom has no key where one is needed, no more than `/ready` does."""
     workers = await _count_workers(services)
@@ -41,7 +41,7 @@ async def health(services: Use, is_known: IsKnown, response: Response) -> Health
 
 
 @router.get("/ready", responses={503: {"model": Readiness}})
-async def ready(services: Use) -> JSONResponse:
+async def ready(services: ProcessServices) -> JSONResponse:
     """Readiness: 503 while broker or store is down."""
     store_up = await _count_workers(services) is not None
     is_ready = services.broker_up and store_up
@@ -52,7 +52,7 @@ async def ready(services: Use) -> JSONResponse:
 
 
 @router.get("/test", responses=responses(401, 429, 502))
-async def test(services: Use, caller: Mine, response: Response) -> ProviderTest:
+async def test(services: ProcessServices, caller: CurrentCaller, response: Response) -> ProviderTest:
     """Call the provider once."""
     spent = await caller.spend()
     model = services.settings.default_model

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.dependencies import PROTECTED, Mine
-from api.models import SessionList, SessionSummary, SessionView
-from api.problems import responses
-from core.keys import SESSION_ID_PATTERN
+from api.dependencies import PROTECTED, CurrentCaller
+from api.http.problems import responses
+from api.schemas import SessionList, SessionSummary, SessionView
+from core.model.keys import SESSION_ID_PATTERN
 
 router = APIRouter(tags=["sessions"], **PROTECTED)
 
@@ -15,21 +15,21 @@ SessionIdPath = Annotated[str, Path(pattern=SESSION_ID_PATTERN)]
 
 
 @router.get("/sessions", responses=responses(422, 503))
-async def list_sessions(caller: Mine, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> SessionList:
+async def list_sessions(caller: CurrentCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> SessionList:
     """Newest first."""
     sessions = await caller.store.sessions.recent(limit)
     return SessionList(sessions=[SessionSummary.of(session) for session in sessions])
 
 
 @router.get("/sessions/{session_id}", responses=responses(404, 422, 503))
-async def show_session(session_id: SessionIdPath, caller: Mine) -> SessionView:
+async def show_session(session_id: SessionIdPath, caller: CurrentCaller) -> SessionView:
     """The conversation and its turns."""
     session = await caller.store.sessions.get(session_id)
     return SessionView.of(session, await caller.store.turns.of_session(session_id))
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
-async def delete_session(session_id: SessionIdPath, caller: Mine) -> Response:
+async def delete_session(session_id: SessionIdPath, caller: CurrentCaller) -> Response:
     """Delete a session and its turns; one that still runs is stopped first."""
     await caller.chat.delete(session_id)
     return Response(status_code=204)

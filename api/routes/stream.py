@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from api.dependencies import PROTECTED, Mine
-from api.problems import responses
-from api.streaming import StreamResponse, choose_wire
-from api.wires.sse import SseWire
-from core.keys import SESSION_ID_PATTERN
+from api.dependencies import PROTECTED, CurrentCaller
+from api.http.problems import responses
+from api.streams.response import StreamResponse, choose_wire
+from api.wires.seed import SeedWire
+from core.model.keys import SESSION_ID_PATTERN
 
 router = APIRouter(tags=["chat"], **PROTECTED)
 
@@ -29,7 +29,7 @@ _EXAMPLE = (
 )
 async def stream(
     session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)],
-    caller: Mine,
+    caller: CurrentCaller,
     turn: Annotated[int | None, Query(ge=1, le=1_000_000_000, description="Default: the latest.")] = None,
     last_event_id: Annotated[str | None, Query(description="Resume after this id, as by the header.")] = None,
     token: Annotated[str | None, Query(description="A `stream_url`'s: stands for the API key, for a while.")] = None,
@@ -41,5 +41,5 @@ async def stream(
     found, cursor = await chat.find(session_id, turn, last_event_id_header or last_event_id)
     if cursor is not None and cursor.is_end_of(found):
         return Response(status_code=204)
-    wire = choose_wire(accept, SseWire)
+    wire = choose_wire(accept, SeedWire)
     return StreamResponse(chat.watch(found), cursor, wire)

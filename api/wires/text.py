@@ -1,9 +1,9 @@
 """The plain text wire: the answer's text alone, for curl."""
 
-from api.cursor import Cursor
-from api.viewer import Unfinished
-from core.events import End, Failed
-from core.tape import Part, Text
+from api.streams.cursor import Cursor
+from api.streams.viewer import Unfinished
+from core.model.events import End, Failed
+from core.model.tape import Part, Text
 
 
 class TextWire:

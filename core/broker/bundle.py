@@ -6,7 +6,7 @@ goes only where the turn is watched; a bundle goes everywhere, and an API proces
 
 import msgspec
 
-from core.events import BadEvent
+from core.model.events import BadEvent
 
 BUNDLE = "bundle"
 """The routing key that every inbox is bound to. A turn's key has a dot in it."""

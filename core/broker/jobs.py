@@ -1,4 +1,4 @@
-"""Jobs: a nudge to the workers to look at a turn. A Celery message, published by a lane."""
+"""Jobs: a nudge to the workers to look at a turn. A Celery message, published on a fast channel."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,10 +7,10 @@ import msgspec
 from celery import Celery
 from pamqp.commands import Basic
 
-from core.broker.link import Link, broker_down
+from core.broker.connection import BrokerConnection, broker_down
 from core.broker.topology import JOBS
-from core.errors import HopstreamError
-from core.keys import TurnKey
+from core.model.errors import HopstreamError
+from core.model.keys import TurnKey
 
 TASK_NAME = "hopstream.generate"
 PUBLISH_SECONDS = 3.0
@@ -29,7 +29,7 @@ def task_id(key: TurnKey) -> str:
     return str(key)
 
 
-def publish_job(link: Link, key: TurnKey) -> Awaitable[None]:
+def publish_job(connection: BrokerConnection, key: TurnKey) -> Awaitable[None]:
     """Sends it at once; what is returned waits for the confirm. Both raise BrokerDown."""
     own_id = task_id(key)
     properties = Basic.Properties(
@@ -40,7 +40,7 @@ def publish_job(link: Link, key: TurnKey) -> Awaitable[None]:
         correlation_id=own_id,
     )
     body = msgspec.json.encode((key, _KWARGS, _EMBED))
-    return _confirm(link.lane().publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
+    return _confirm(connection.fast_channel().publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
 
 
 class BadJob(HopstreamError):

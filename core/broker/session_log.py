@@ -7,11 +7,11 @@ import structlog
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from core.broker.lane import by_lane
-from core.broker.link import Link
+from core.broker.connection import BrokerConnection
+from core.broker.fast_path.channel import by_fast_channel
 from core.broker.topology import SESSIONS, log_name
-from core.events import BadEvent, End, Event, decode, encode
-from core.keys import TurnKey
+from core.model.events import BadEvent, End, Event, decode, encode
+from core.model.keys import TurnKey
 
 log = structlog.get_logger()
 
@@ -19,22 +19,22 @@ TURN_SECONDS = 0.02
 """How long to wait between two looks whether the reader before us is done; it takes a few milliseconds."""
 
 
-async def read_log(link: Link, key: TurnKey) -> list[Event]:
+async def read_log(connection: BrokerConnection, key: TurnKey) -> list[Event]:
     """All events in the log at this moment. A log that is not there is empty: only the worker makes one.
 
     Consumes without acknowledging on a channel of its own; closing that puts everything back in order. With a single
     active consumer, readers that come together wait for one another.
     """
-    channel = await link.connection().channel(publisher_confirms=False)
+    channel = await connection.connection().channel(publisher_confirms=False)
     bodies: list[bytes] = []
-    lane = link.lane_from(channel, lambda _, body: bodies.append(body))
+    fast_channel = connection.fast_channel_on(channel, lambda _, body: bodies.append(body))
     try:
         await _hand_over(channel, log_name(key), bodies)
     except ChannelNotFoundEntity:
         return []
     finally:
         await channel.close()
-        lane.close()
+        fast_channel.close()
     return list(_decoded(bodies, key))
 
 
@@ -50,7 +50,7 @@ async def _hand_over(channel: AbstractChannel, queue: str, bodies: list[bytes]) 
     """Returns once all that is in the queue has come."""
     deleted = asyncio.Event()
     channel.on_consumer_cancel_callbacks.add(lambda _: deleted.set())
-    await channel.basic_consume(queue, by_lane)
+    await channel.basic_consume(queue, by_fast_channel)
     while not deleted.is_set():
         declared = await channel.queue_declare(queue, passive=True)
         is_active = bool(bodies) or declared.consumer_count == 1

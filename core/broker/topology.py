@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from aiormq.abc import AbstractChannel
 
-from core.keys import TurnKey
+from core.model.keys import TurnKey
 from core.settings import get_settings
 
 PREFIX = get_settings().rabbit_mq_prefix

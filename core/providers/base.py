@@ -5,8 +5,8 @@ from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
-from core.events import Usage
-from core.tape import Part
+from core.model.events import Usage
+from core.model.tape import Part
 
 Role = Literal["system", "user", "assistant"]
 
@@ -50,7 +50,7 @@ class Stream:
     def __anext__(self) -> Awaitable[Item]:
         return self._items.__anext__()
 
-    def look(self) -> list[Part]:
+    def ready_parts(self) -> list[Part]:
         """What has come since the last item, without waiting.
 
         Empty where nothing has, where something else than parts is next, and where a provider can do nothing but wait.

@@ -8,10 +8,10 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 
-from core.errors import ProviderDropped, ProviderError
-from core.events import Usage
+from core.model.errors import ProviderDropped, ProviderError
+from core.model.events import Usage
+from core.model.tape import Part, Text
 from core.providers.base import Finish, Item, Request, Stream
-from core.tape import Part, Text
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
 TOKENS_PER_SECOND = 50.0

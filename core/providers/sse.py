@@ -1,6 +1,6 @@
 """The reading side of Server-Sent Events (WHATWG HTML 9.2), as much as a chat completion needs."""
 
-from core.errors import HopstreamError
+from core.model.errors import HopstreamError
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """A server that never ends an event must not fill the memory. Real ones have a few hundred bytes."""

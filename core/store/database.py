@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from core.errors import StoreDown
+from core.model.errors import StoreDown
 from core.store.schema import SQLITE_CLOCK
 
 T = TypeVar("T")

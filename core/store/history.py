@@ -3,7 +3,7 @@ it later would keep the model waiting once more."""
 
 import sqlalchemy as sa
 
-from core.keys import TurnKey
+from core.model.keys import TurnKey
 from core.store.prepared import Prepared
 from core.store.records import Earlier
 from core.store.schema import of, turns

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from core.errors import StoreDown
+from core.model.errors import StoreDown
 from core.store.database import BUSY_SECONDS, Database
 
 ADVISORY_LOCK = 0x686F7073

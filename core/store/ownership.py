@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from core.events import Done, End, Failed
-from core.keys import TurnKey
+from core.model.events import Done, End, Failed
+from core.model.keys import TurnKey
+from core.model.tape import Tape
 from core.store.database import Database
 from core.store.history import read_earlier
 from core.store.prepared import Prepared
 from core.store.processes import alive, silent
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
-from core.tape import Tape
 
 MAX_LOST_ATTEMPTS = 3
 """A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live
@@ -65,7 +65,7 @@ _NEXT_ATTEMPT = (
     .values(attempt=turns.c.attempt + 1, dropped=turns.c.attempt, lost_attempts=turns.c.lost_attempts + 1)
     .returning(turns.c.attempt)
 )
-_MINE = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.cancel_requested).where(
+_OWNED_BY = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.cancel_requested).where(
     _running, turns.c.owner == sa.bindparam("own_process")
 )
 _release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
@@ -88,7 +88,7 @@ class _Requeue:
 
     def __init__(self, condition: sa.ColumnElement[bool]) -> None:
         here = condition & (turns.c.mode == "queue")
-        self.look = sa.select(turns.c.turn).where(here).limit(1)
+        self.exists = sa.select(turns.c.turn).where(here).limit(1)
         keys = (turns.c.session_id, turns.c.turn)
         self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*keys)
 
@@ -108,7 +108,7 @@ class Held(Enum):
     GONE = "it was deleted"
 
 
-class Mine(msgspec.Struct, frozen=True):
+class OwnedTurn(msgspec.Struct, frozen=True):
     key: TurnKey
     attempt: int
     cancel_requested: bool
@@ -146,10 +146,10 @@ class Ownership:
         """Release a turn whose attempt has failed us."""
         return bool(await self._database.change(_ABANDON, **_own_by(key, attempt, process_id)))
 
-    async def mine(self, process_id: str) -> list[Mine]:
+    async def owned_by(self, process_id: str) -> list[OwnedTurn]:
         """The turns that this process runs, by the store's word."""
-        rows = await self._database.rows(_MINE, own_process=process_id)
-        return [Mine(TurnKey(r["session_id"], r["turn"]), r["attempt"], r["cancel_requested"]) for r in rows]
+        rows = await self._database.rows(_OWNED_BY, own_process=process_id)
+        return [OwnedTurn(TurnKey(r["session_id"], r["turn"]), r["attempt"], r["cancel_requested"]) for r in rows]
 
     async def requeue_orphans(self) -> list[TurnKey]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
@@ -181,7 +181,7 @@ class Ownership:
         return [TurnKey(**row) for row in await self._database.rows(_LEFT_LOGS)]
 
     async def _requeue(self, requeue: _Requeue) -> list[TurnKey]:
-        if await self._database.row(requeue.look) is None:
+        if await self._database.row(requeue.exists) is None:
             return []
         return [TurnKey(**row) for row in await self._database.rows(requeue.update)]
 

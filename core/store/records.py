@@ -4,9 +4,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from core.events import Done, End, Failed, Usage
-from core.keys import TurnKey
-from core.tape import Tape
+from core.model.events import Done, End, Failed, Usage
+from core.model.keys import TurnKey
+from core.model.tape import Tape
 
 Mode = Literal["queue", "direct"]
 Status = Literal["queued", "running", "done", "error"]

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
-from core.keys import TurnKey
+from core.model.keys import TurnKey
 
 metadata = sa.MetaData()
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from core.errors import NotFound
+from core.model.errors import NotFound
 from core.store.database import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Session

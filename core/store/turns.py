@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from core.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
-from core.keys import TurnKey
+from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
+from core.model.keys import TurnKey
 from core.store.database import Database
 from core.store.history import read_earlier
 from core.store.prepared import Prepared

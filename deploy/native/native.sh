@@ -53,7 +53,7 @@ start_api() {
     say api "starting on $(api_host):$(api_port), log in data/logs/api.log"
     # The app ends open streams itself, and their clients resume: nothing is worth a long wait here.
     spawn api "$VENV/bin/uvicorn" api.app:app --host "$(api_host)" --port "$(api_port)" \
-        --timeout-graceful-shutdown 10 --http api.protocol:BoundedHeadProtocol
+        --timeout-graceful-shutdown 10 --http api.http.protocol:BoundedHeadProtocol
 }
 
 start_workers() { # N

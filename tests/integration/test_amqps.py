@@ -69,7 +69,7 @@ async def test_a_wrong_certificate_is_refused_and_the_log_says_so(
         api = stack.start_api(ready=False, **settings)
         worker = stack.launch_worker(**settings)
         await eventually(lambda: REFUSED in api.output(), 20)
-        # The worker has two clients: our own link, and Celery's.
+        # The worker has two clients: our own connection, and Celery's.
         await eventually(lambda: REFUSED in worker.output(), 30)
         await eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in worker.output(), 30)
         reason = "IP address mismatch" if wrong == "another name" else "unable to get local issuer"

@@ -6,7 +6,7 @@ import anyio
 import httpx
 import pytest
 
-from core.keys import SESSION_ID_PATTERN
+from core.model.keys import SESSION_ID_PATTERN
 from tests.client import Client, Stream, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats
 

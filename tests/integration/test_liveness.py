@@ -6,10 +6,10 @@ import anyio
 import httpx
 import pytest
 
-from api.echo import Echo
-from api.inbox import Inbox
+from api.streams.inbox import Inbox
+from api.streams.inbox_check import InboxCheck
 from bench.processes import free_port
-from core.broker.link import Link
+from core.broker.connection import BrokerConnection
 from core.broker.topology import JOBS
 from tests.client import Client, new_session, numbered, text_of
 from tests.integration.conftest import eventually, owner_of
@@ -83,15 +83,15 @@ async def test_a_deaf_inbox_is_replaced() -> None:
 
     async def set_up_nothing(_: Any) -> None: ...
 
-    inbox, sender = Inbox(BROKER, on_renewed), Link(BROKER, "test sender", set_up_nothing)
-    echo = Echo(inbox, sender, every_seconds=0.05, deaf_seconds=0.5)
+    inbox, sender = Inbox(BROKER, on_renewed), BrokerConnection(BROKER, "test sender", set_up_nothing)
+    echo = InboxCheck(inbox, sender, every_seconds=0.05, deaf_seconds=0.5)
     inbox.start()
     sender.start()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(echo.run)
         with anyio.fail_after(10):
             await inbox.heard.wait()
-            await inbox._link.call(_cancel_its_consumer)
+            await inbox._connection.call(_cancel_its_consumer)
             await eventually(lambda: renewed == 2)
             inbox.heard.clear()
             await inbox.heard.wait()

@@ -86,7 +86,7 @@ async def test_a_broker_that_refuses_the_password(stack: Stack) -> None:
     settings: dict[str, Any] = {"LOG_LEVEL": "debug", "API_KEYS": KEYS, "RABBIT_MQ": wrong}
     api = stack.start_api(ready=False, access_log=True, **settings)
     worker = stack.launch_worker("--loglevel", "DEBUG", **settings)
-    await eventually(lambda: "link.failed" in api.output(), 20)
+    await eventually(lambda: "broker.failed" in api.output(), 20)
     await eventually(lambda: "ACCESS_REFUSED" in worker.output(), 30)
     assert_silent(stack)
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from api.stream_tokens import StreamTokens
-from core.keys import TurnKey
+from api.http.stream_tokens import StreamTokens
+from core.model.keys import TurnKey
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import ALICE, BOB, GUARDED_TOKENS, Guarded, assert_problem
 

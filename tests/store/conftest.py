@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.keys import TurnKey
+from core.model.keys import TurnKey
 from core.store.database import Database
 from core.store.migrate import migrate
 from core.store.records import NewTurn, Turn

@@ -11,8 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from bench.processes import free_port
-from core.errors import StoreDown
-from core.keys import TurnKey
+from core.model.errors import StoreDown
+from core.model.keys import TurnKey
 from core.store.database import Database
 from core.store.ownership import Held
 from core.store.records import NewTurn

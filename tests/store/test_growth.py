@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.events import Done
+from core.model.events import Done
+from core.model.tape import Tape, Text
 from core.store.database import Database
 from core.store.store import Store
-from core.tape import Tape, Text
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +58,7 @@ async def test_no_question_looks_at_every_turn(tmp_path: Path) -> None:
         await store.turns.places()
         await store.turns.request_cancel("s")
         await store.processes.beat(W, "worker")
-        await store.ownership.mine(W)
+        await store.ownership.owned_by(W)
         await store.ownership.requeue_orphans()
         await store.ownership.has_overdue()
         await store.ownership.requeue_overdue()

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from core.events import Done, Failed
+from core.model.events import Done, Failed
+from core.model.tape import Tape, Text
 from core.store.ownership import MAX_LOST_ATTEMPTS, OVERDUE_SECONDS, REQUEUE_SECONDS, Held
 from core.store.processes import SILENT_SECONDS
 from core.store.records import Turn
 from core.store.store import Store
-from core.tape import Tape, Text
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
@@ -124,10 +124,10 @@ async def test_mine_are_those_that_i_run(store: Store, make: Maker) -> None:
     done = await make.running("me", "c")
     await store.ownership.finish(done.key, "me", ANSWER, Done(1, 6, "stop"))
     await store.turns.request_cancel("a")
-    assert [(own.key, own.attempt, own.cancel_requested) for own in await store.ownership.mine("me")] == [
+    assert [(own.key, own.attempt, own.cancel_requested) for own in await store.ownership.owned_by("me")] == [
         (mine.key, 1, True)
     ]
-    assert [own.key for own in await store.ownership.mine("other")] == [other.key]
+    assert [own.key for own in await store.ownership.owned_by("other")] == [other.key]
 
 
 async def test_an_orphan_is_queued_again_by_one_of_many(store: Store, make: Maker) -> None:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from core.errors import NotFound, TurnRunning
-from core.keys import TurnKey
+from core.model.errors import NotFound, TurnRunning
+from core.model.keys import TurnKey
 from core.store.reach import Reach
 from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store

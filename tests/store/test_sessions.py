@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.errors import NotFound
+from core.model.errors import NotFound
 from core.store.store import Store
 from tests.store.conftest import Maker
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from core.errors import NotFound, ReplaceConflict, TurnRunning
-from core.events import Done, Failed, Usage
-from core.keys import TurnKey
-from core.prompt import answered
+from core.model.errors import NotFound, ReplaceConflict, TurnRunning
+from core.model.events import Done, Failed, Usage
+from core.model.keys import TurnKey
+from core.model.tape import Reasoning, Tape, Text, ToolCall
 from core.store.records import Exchange, NewTurn
 from core.store.store import Store
-from core.tape import Reasoning, Tape, Text, ToolCall
+from core.turns.prompt import answered
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from api.access import Access
-from core.errors import Unauthorized
-from core.keys import TurnKey
+from api.http.access import Access
+from core.model.errors import Unauthorized
+from core.model.keys import TurnKey
 from core.settings import Settings
 from core.store.reach import EVERYTHING, Reach
 
@@ -136,7 +136,7 @@ def test_a_token_ends_with_its_time_and_with_its_key(guarded: Access, monkeypatc
         assert "not one of ours" in refusal(access(api_keys=others), path, query=query)
 
     now = time()
-    monkeypatch.setattr("api.stream_tokens.time", lambda: now - 5)  # another machine's clock is behind
+    monkeypatch.setattr("api.http.stream_tokens.time", lambda: now - 5)  # another machine's clock is behind
     assert guarded.admit(connection(path, query=query)) == Reach("alice")
-    monkeypatch.setattr("api.stream_tokens.time", lambda: now + 61)
+    monkeypatch.setattr("api.http.stream_tokens.time", lambda: now + 61)
     assert "expired" in refusal(guarded, path, query=query)

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from api.middleware import BodyLimitMiddleware
-from api.problems import install_handlers
+from api.http.problems import install_handlers
+from api.http.requests import BodyLimitMiddleware
 
 pytestmark = pytest.mark.anyio
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from core.events import Usage
-from core.providers.chunks import MAX_TOOL_CALL_CHARS, MAX_TOOL_CALLS, BadChunk, ChunkReader, ErrorChunk
+from core.model.events import Usage
+from core.model.tape import Reasoning, Text, ToolCall
+from core.providers.openai.chunks import MAX_TOOL_CALL_CHARS, MAX_TOOL_CALLS, BadChunk, ChunkReader, ErrorChunk
 from core.providers.sse import MAX_EVENT_BYTES, EventReader, EventTooLarge
-from core.tape import Reasoning, Text, ToolCall
 
 
 def test_text_reasoning_usage_and_the_end() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.cursor import Cursor
-from core.errors import InvalidEventId
+from api.streams.cursor import Cursor
+from core.model.errors import InvalidEventId
 
 BAD = [
     "",

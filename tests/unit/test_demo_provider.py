@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from core.errors import ProviderDropped, ProviderError
+from core.model.errors import ProviderDropped, ProviderError
+from core.model.tape import Tape
 from core.providers.base import Finish, Message, Request
 from core.providers.demo import DemoProvider
-from core.tape import Tape
 
 pytestmark = pytest.mark.anyio
 

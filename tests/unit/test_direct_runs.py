@@ -6,12 +6,12 @@ import pytest
 
 from api import direct
 from api.direct import DirectRuns
-from core.errors import StoreDown
-from core.keeper import Keeper
+from core.model.errors import StoreDown
 from core.providers.demo import DemoProvider
 from core.settings import Settings
 from core.store.records import NewTurn
 from core.store.store import Store
+from core.turns.keeper import Keeper
 
 pytestmark = pytest.mark.anyio
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.events import BadEvent, Batch, Done, Event, Failed, Snapshot, Start, Usage, decode, encode
-from core.tape import Reasoning, Text, ToolCall
+from core.model.events import BadEvent, Batch, Done, Event, Failed, Snapshot, Start, Usage, decode, encode
+from core.model.tape import Reasoning, Text, ToolCall
 
 EVENTS: list[Event] = [
     Start(1, "gpt-4o-mini"),

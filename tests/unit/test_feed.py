@@ -5,10 +5,10 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.events import Batch, Done, Event, Snapshot, Start
-from core.feed import Feed
-from core.keys import TurnKey
-from core.tape import Part, Tape, Text, ToolCall
+from core.model.events import Batch, Done, Event, Snapshot, Start
+from core.model.feed import Feed
+from core.model.keys import TurnKey
+from core.model.tape import Part, Tape, Text, ToolCall
 
 KEY = TurnKey("s", 1)
 

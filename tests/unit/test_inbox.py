@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from api.inbox import Inbox
+from api.streams.inbox import Inbox
 from core.broker.bundle import BUNDLE, encode_bundle
-from core.events import Batch, Event, encode
-from core.keys import TurnKey
-from core.tape import Text
+from core.model.events import Batch, Event, encode
+from core.model.keys import TurnKey
+from core.model.tape import Text
 
 pytestmark = pytest.mark.anyio
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import cast
 
-from core.generation import Run, Stop
-from core.keeper import Keeper
-from core.keys import TurnKey
+from core.model.keys import TurnKey
 from core.store.store import Store
+from core.turns.keeper import Keeper
+from core.turns.run import Run, Stop
 
 
 class FakeTurn:

@@ -5,9 +5,9 @@ from time import monotonic
 
 import pytest
 
-from core import keeper
-from core.keeper import LEASE_SECONDS, SETTLE_SECONDS, Lease, new_process_id
 from core.store.processes import SILENT_SECONDS
+from core.turns import keeper
+from core.turns.keeper import LEASE_SECONDS, SETTLE_SECONDS, Lease, new_process_id
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from core.logs import configure_logs
 from core.settings import Settings
+from core.telemetry.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)

@@ -18,12 +18,12 @@ from aiohttp.test_utils import TestServer
 
 from bench.mock_upstream import MockUpstream
 from bench.processes import free_port
-from core.errors import ProviderDropped, ProviderError
-from core.events import Usage
-from core.pace import READ_SECONDS
+from core.model.errors import ProviderDropped, ProviderError
+from core.model.events import Usage
+from core.model.tape import Part, Tape, ToolCall
 from core.providers.base import Finish, Message, Request, Stream
-from core.providers.openai import OpenAIProvider, _retry_after
-from core.tape import Part, Tape, ToolCall
+from core.providers.openai.provider import OpenAIProvider, _retry_after
+from core.turns.ticks import READ_SECONDS
 from tests.client import numbered
 
 pytestmark = pytest.mark.anyio
@@ -156,7 +156,7 @@ async def _rest(stream: Stream, tape: Tape | None = None) -> tuple[str, str]:
     await asyncio.sleep(TICK)
     stream.release()
     await asyncio.sleep(READ_SECONDS)
-    tape.extend(stream.look())
+    tape.extend(stream.ready_parts())
     async for item in stream:
         if isinstance(item, Finish):
             return tape.text(), item.reason
@@ -173,16 +173,16 @@ async def _answer(provider: OpenAIProvider, model: str, tape: Tape, **options: o
     raise AssertionError("no finish")
 
 
-async def _look(provider: OpenAIProvider, model: str, tape: Tape) -> tuple[Finish, int]:
+async def _read_in_ticks(provider: OpenAIProvider, model: str, tape: Tape) -> tuple[Finish, int]:
     """As the pace does it under load; also how often something was there."""
-    stream, looks = provider.stream(Request(model, [Message("user", "hi")])), 0
+    stream, reads = provider.stream(Request(model, [Message("user", "hi")])), 0
     async for item in stream:
         if isinstance(item, Finish):
-            return item, looks
+            return item, reads
         tape.extend(item)
         while parts := await _gathered(stream):
             tape.extend(parts)
-            looks += 1
+            reads += 1
     raise AssertionError("no finish")
 
 
@@ -191,7 +191,7 @@ async def _gathered(stream: Stream) -> list[Part]:
     await asyncio.sleep(TICK)
     stream.release()
     await asyncio.sleep(READ_SECONDS)
-    return stream.look()
+    return stream.ready_parts()
 
 
 async def test_text_and_usage(provider: OpenAIProvider) -> None:
@@ -203,37 +203,37 @@ async def test_text_and_usage(provider: OpenAIProvider) -> None:
 
 
 async def test_under_load_it_is_looked_at(provider: OpenAIProvider) -> None:
-    finish, looks = await _look(provider, "mock?tokens=100&rate=1000", tape := Tape())
+    finish, reads = await _read_in_ticks(provider, "mock?tokens=100&rate=1000", tape := Tape())
     assert (tape.text(), finish.reason) == (numbered(100), "stop")
     assert finish.usage is not None
     assert finish.usage.output_tokens == 100
-    assert looks > 3
+    assert reads > 3
 
 
 async def test_what_is_held_is_not_read(provider: OpenAIProvider) -> None:
     stream = provider.stream(Request("mock?tokens=100000&rate=1000", [Message("user", "hi")]))
     await anext(stream)
     stream.hold()
-    stream.look()
+    stream.ready_parts()
     await asyncio.sleep(TICK)
-    assert stream.look() == []
+    assert stream.ready_parts() == []
     stream.release()
     await asyncio.sleep(READ_SECONDS)
-    assert len(stream.look()) > 3
+    assert len(stream.ready_parts()) > 3
     await stream.aclose()
 
 
 @pytest.mark.parametrize("trouble", ["drop_after=30", "stall_after=30", "garbage=json&garbage_after=30"])
 async def test_trouble_under_load_is_a_drop(provider: OpenAIProvider, trouble: str) -> None:
     with pytest.raises(ProviderDropped):
-        await _look(provider, f"mock?tokens=60&rate=1000&{trouble}", tape := Tape())
+        await _read_in_ticks(provider, f"mock?tokens=60&rate=1000&{trouble}", tape := Tape())
     assert numbered(30).startswith(tape.text())
     assert tape.text()
 
 
 async def test_an_endless_event_under_load_is_a_drop(long_line: OpenAIProvider) -> None:
     with pytest.raises(ProviderDropped, match="no chat completion"):
-        await _look(long_line, "m", tape := Tape())
+        await _read_in_ticks(long_line, "m", tape := Tape())
     assert tape.text() == "Hi"
 
 
@@ -249,9 +249,9 @@ async def test_an_encrypted_body_is_looked_at_as_well(tls: ssl.SSLContext) -> No
         return response
 
     async with _serving(answer, tls) as provider:
-        finish, looks = await _look(provider, "m", tape := Tape())
+        finish, reads = await _read_in_ticks(provider, "m", tape := Tape())
     assert (tape.text(), finish.reason) == (numbered(50), "stop")
-    assert looks > 1
+    assert reads > 1
 
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
@@ -307,8 +307,8 @@ async def test_an_error_without_an_end_is_told_by_its_status() -> None:
 
 
 async def test_a_compressed_body_is_read_as_well(compressed: OpenAIProvider) -> None:
-    finish, looks = await _look(compressed, "m", tape := Tape())
-    assert (tape.text(), finish.reason, looks) == ("Hi there", "stop", 0)
+    finish, reads = await _read_in_ticks(compressed, "m", tape := Tape())
+    assert (tape.text(), finish.reason, reads) == ("Hi there", "stop", 0)
 
 
 async def test_reasoning_comes_as_such(provider: OpenAIProvider) -> None:

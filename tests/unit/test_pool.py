@@ -2,8 +2,8 @@
 
 from typing import cast
 
-from workers.job import Job
-from workers.pool import TaskPool
+from workers.celery.job import Job
+from workers.celery.pool import TaskPool
 
 
 def test_jobs_that_came_again_leave_no_slot_free_and_none_less_than_that() -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.prompt import build_messages, newest_whole_exchanges
 from core.providers.base import Message
 from core.store.records import Exchange
+from core.turns.prompt import build_messages, newest_whole_exchanges
 
 HISTORY = [Exchange("a" * 4, "b" * 6), Exchange("c" * 3, "d" * 7), Exchange("e", "f" * 9)]
 

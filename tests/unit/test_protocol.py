@@ -9,8 +9,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from api import protocol
-from api.protocol import HEAD_BYTES, BoundedHeadProtocol, CyclePush, push_of
+from api.http import protocol
+from api.http.protocol import HEAD_BYTES, BoundedHeadProtocol, CyclePush, push_of
 from tests.integration.conftest import eventually
 
 pytestmark = pytest.mark.anyio

@@ -9,14 +9,14 @@ from typing import cast
 import pytest
 
 from core.broker.bundle import BUNDLE, decode_bundle
-from core.broker.link import Link
-from core.events import Batch, Done, Snapshot, Start, decode
-from core.feed import Feed
-from core.keeper import Lease
-from core.keys import TurnKey
-from core.pace import Pace
-from core.tape import Text
-from tests.unit.fake_link import FakeLink
+from core.broker.connection import BrokerConnection
+from core.model.events import Batch, Done, Snapshot, Start, decode
+from core.model.feed import Feed
+from core.model.keys import TurnKey
+from core.model.tape import Text
+from core.turns.keeper import Lease
+from core.turns.ticks import TickScheduler
+from tests.unit.fake_connection import FakeConnection
 from workers import publisher
 from workers.outbox import Outbox
 from workers.publisher import EARLY_LENGTH, Publisher
@@ -27,143 +27,147 @@ KEY = TurnKey("s", 1)
 LONG = "x" * EARLY_LENGTH
 
 
-class Busy(Pace):
+class Busy(TickScheduler):
     is_busy = True
 
 
 def _publisher(
-    link: FakeLink, feed: Feed, outbox: Outbox | None = None, pace: Pace | None = None, lease: Lease | None = None
+    connection: FakeConnection,
+    feed: Feed,
+    outbox: Outbox | None = None,
+    ticks: TickScheduler | None = None,
+    lease: Lease | None = None,
 ) -> Publisher:
     if lease is None:
         lease = Lease()
         lease.renew(monotonic())
-    real = cast(Link, link)
-    return Publisher(feed, real, outbox or Outbox(real), lease, pace or Pace())
+    real = cast(BrokerConnection, connection)
+    return Publisher(feed, real, outbox or Outbox(real), lease, ticks or TickScheduler())
 
 
 @asynccontextmanager
-async def _publishing(link: FakeLink, text: str = LONG) -> AsyncIterator[Feed]:
+async def _publishing(connection: FakeConnection, text: str = LONG) -> AsyncIterator[Feed]:
     """The feed of a turn of which so much is out."""
     feed = Feed(KEY)
     feed.start(1, "m")
-    task = asyncio.create_task(_publisher(link, feed).run())
-    assert await link.next() == Start(1, "m")
+    task = asyncio.create_task(_publisher(connection, feed).run())
+    assert await connection.next() == Start(1, "m")
     if text:
         feed.extend([Text(text)])
-        await link.next()
+        await connection.next()
     yield feed
     task.cancel()
     await asyncio.wait([task])
 
 
 async def test_what_gathers_while_a_batch_is_on_its_way_is_the_next_batch() -> None:
-    link = FakeLink()
-    async with _publishing(link) as feed:
+    connection = FakeConnection()
+    async with _publishing(connection) as feed:
         feed.extend([Text("a")])
-        assert await link.sent() == Batch(1, EARLY_LENGTH, [Text("a")])
+        assert await connection.sent() == Batch(1, EARLY_LENGTH, [Text("a")])
         feed.extend([Text("b")])
         feed.extend([Text("c")])
         await asyncio.sleep(0)
-        assert link.fake.sent.empty()
-        link.fake.confirm()
-        assert await link.next() == Batch(1, EARLY_LENGTH + 1, [Text("bc")])
+        assert connection.fake.sent.empty()
+        connection.fake.confirm()
+        assert await connection.next() == Batch(1, EARLY_LENGTH + 1, [Text("bc")])
 
 
 async def test_an_answer_is_told_whole_while_it_is_short() -> None:
-    link = FakeLink()
-    async with _publishing(link, "") as feed:
+    connection = FakeConnection()
+    async with _publishing(connection, "") as feed:
         feed.extend([Text("a")])
-        assert await link.next() == Snapshot(1, "m", [Text("a")])
+        assert await connection.next() == Snapshot(1, "m", [Text("a")])
         feed.extend([Text("b")])
-        assert await link.next() == Snapshot(1, "m", [Text("ab")])
+        assert await connection.next() == Snapshot(1, "m", [Text("ab")])
         feed.extend([Text(LONG)])
-        assert await link.next() == Batch(1, 2, [Text(LONG)])
+        assert await connection.next() == Batch(1, 2, [Text(LONG)])
 
 
 async def test_a_batch_that_is_lost_while_the_model_is_silent_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.001)
-    link = FakeLink()
-    async with _publishing(link) as feed:
+    connection = FakeConnection()
+    async with _publishing(connection) as feed:
         feed.extend([Text("a")])
-        await link.sent()
-        link.fake.lose()
-        assert await link.next() == Snapshot(1, "m", [Text(LONG + "a")])
+        await connection.sent()
+        connection.fake.lose()
+        assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")])
         feed.extend([Text("b")])
-        assert await link.next() == Batch(1, EARLY_LENGTH + 1, [Text("b")])
+        assert await connection.next() == Batch(1, EARLY_LENGTH + 1, [Text("b")])
 
 
 async def test_it_is_done_once_the_end_is_confirmed() -> None:
-    link, feed = FakeLink(), Feed(KEY)
+    connection, feed = FakeConnection(), Feed(KEY)
     feed.start(1, "m")
-    task = asyncio.create_task(_publisher(link, feed).run())
-    await link.next()
+    task = asyncio.create_task(_publisher(connection, feed).run())
+    await connection.next()
     feed.extend([Text("a")])
     feed.finish(end := Done(1, 1, "stop"))
-    assert [await link.next(), await link.sent()] == [Snapshot(1, "m", [Text("a")]), end]
+    assert [await connection.next(), await connection.sent()] == [Snapshot(1, "m", [Text("a")]), end]
     await asyncio.sleep(0)
     assert not task.done()
-    link.fake.confirm()
+    connection.fake.confirm()
     await asyncio.wait_for(task, 2)
 
 
 async def test_an_end_that_is_lost_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.001)
-    link, feed = FakeLink(), Feed(KEY)
+    connection, feed = FakeConnection(), Feed(KEY)
     feed.start(1, "m")
-    task = asyncio.create_task(_publisher(link, feed).run())
-    await link.next()
+    task = asyncio.create_task(_publisher(connection, feed).run())
+    await connection.next()
     feed.finish(end := Done(1, 0, "stop"))
-    assert await link.sent() == end
-    link.fake.lose()
-    assert [await link.next(), await link.next()] == [Snapshot(1, "m", []), end]
+    assert await connection.sent() == end
+    connection.fake.lose()
+    assert [await connection.next(), await connection.next()] == [Snapshot(1, "m", []), end]
     await asyncio.wait_for(task, 2)
 
 
 async def test_under_load_the_batches_of_all_turns_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.001)
-    link = FakeLink()
-    outbox, pace = Outbox(cast(Link, link)), Busy()
+    connection = FakeConnection()
+    outbox, ticks = Outbox(cast(BrokerConnection, connection)), Busy()
     feeds = [Feed(TurnKey(name, 1)) for name in "abc"]
-    tasks = [asyncio.create_task(_publisher(link, feed, outbox, pace).run()) for feed in feeds]
+    tasks = [asyncio.create_task(_publisher(connection, feed, outbox, ticks).run()) for feed in feeds]
     for feed in feeds:
         feed.start(1, "m")
         feed.extend([Text(LONG + "x")])
     for _ in feeds:
-        assert await link.next() == Start(1, "m")
+        assert await connection.next() == Start(1, "m")
     for _ in ("confirmed", "lost"):
-        routing_key, body = await asyncio.wait_for(link.fake.sent.get(), 2)
+        routing_key, body = await asyncio.wait_for(connection.fake.sent.get(), 2)
         assert routing_key == BUNDLE
         batches = {key: decode(event) for key, event in decode_bundle(body).items()}
         position = len(feeds[0].tape) - EARLY_LENGTH - 1
         assert batches == {f"{name}.1": Batch(1, position, [Text(LONG + "x")]) for name in "abc"}
         if not position:
-            link.fake.confirm()
+            connection.fake.confirm()
             for feed in feeds:
                 feed.extend([Text(LONG + "x")])
-    link.fake.lose()
+    connection.fake.lose()
     for _ in feeds:  # whoever loses a bundle loses it for all
-        assert await link.next() == Snapshot(1, "m", [Text((LONG + "x") * 2)])
+        assert await connection.next() == Snapshot(1, "m", [Text((LONG + "x") * 2)])
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
 
 
 async def test_a_turn_that_leaves_takes_no_other_with_it() -> None:
-    link, pace = FakeLink(), Busy()
-    outbox = Outbox(cast(Link, link))
+    connection, ticks = FakeConnection(), Busy()
+    outbox = Outbox(cast(BrokerConnection, connection))
     feeds = [Feed(TurnKey(name, 1)) for name in "ab"]
-    leaving, staying = (asyncio.create_task(_publisher(link, feed, outbox, pace).run()) for feed in feeds)
+    leaving, staying = (asyncio.create_task(_publisher(connection, feed, outbox, ticks).run()) for feed in feeds)
     for feed in feeds:
         feed.start(1, "m")
         feed.extend([Text(LONG + "x")])
-    assert [await link.next(), await link.next()] == [Start(1, "m")] * 2
-    await asyncio.wait_for(link.fake.sent.get(), 2)
+    assert [await connection.next(), await connection.next()] == [Start(1, "m")] * 2
+    await asyncio.wait_for(connection.fake.sent.get(), 2)
     leaving.cancel()
     await asyncio.wait([leaving])
     for feed in feeds:
         feed.extend([Text("y")])
-    link.fake.confirm()
-    routing_key, body = await asyncio.wait_for(link.fake.sent.get(), 2)
+    connection.fake.confirm()
+    routing_key, body = await asyncio.wait_for(connection.fake.sent.get(), 2)
     assert (routing_key, list(decode_bundle(body))) == (BUNDLE, ["b.1"])
     staying.cancel()
     await asyncio.wait([staying])
@@ -171,22 +175,22 @@ async def test_a_turn_that_leaves_takes_no_other_with_it() -> None:
 
 async def test_a_broker_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "RETRY_SECONDS", 0.001)
-    link = FakeLink()
-    async with _publishing(link) as feed:
-        link.is_down = True
+    connection = FakeConnection()
+    async with _publishing(connection) as feed:
+        connection.is_down = True
         feed.extend([Text("a")])
         await asyncio.sleep(0.01)
-        link.is_down = False
-        assert await link.next() == Snapshot(1, "m", [Text(LONG + "a")])
+        connection.is_down = False
+        assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")])
 
 
 async def test_one_whose_turn_others_may_have_taken_publishes_nothing() -> None:
-    link, feed, lease = FakeLink(), Feed(KEY), Lease()
-    task = asyncio.create_task(_publisher(link, feed, lease=lease).run())
+    connection, feed, lease = FakeConnection(), Feed(KEY), Lease()
+    task = asyncio.create_task(_publisher(connection, feed, lease=lease).run())
     feed.start(1, "m")
     await asyncio.sleep(0.01)
-    assert link.fake.sent.empty()
+    assert connection.fake.sent.empty()
     lease.renew(monotonic())
-    assert await link.next() == Start(1, "m")
+    assert await connection.next() == Start(1, "m")
     task.cancel()
     await asyncio.wait([task])

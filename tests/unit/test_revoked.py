@@ -4,17 +4,17 @@ from typing import cast
 
 import pytest
 
-from core.broker.link import Link
-from core.events import Done
-from core.keeper import Keeper
-from core.keys import TurnKey
+from core.broker.connection import BrokerConnection
+from core.model.events import Done
+from core.model.keys import TurnKey
+from core.model.tape import Tape
 from core.providers.demo import DemoProvider
 from core.settings import Settings
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
-from core.tape import Tape
-from tests.unit.fake_link import FakeLink
-from workers.turns import Turns
+from core.turns.keeper import Keeper
+from tests.unit.fake_connection import FakeConnection
+from workers.turn_handler import TurnHandler
 
 pytestmark = pytest.mark.anyio
 
@@ -22,10 +22,10 @@ PROCESS = "worker-here-1-a"
 
 
 @pytest.fixture
-async def turns(store: Store) -> Turns:
-    return Turns(
+async def turns(store: Store) -> TurnHandler:
+    return TurnHandler(
         store=store,
-        link=cast(Link, FakeLink()),
+        connection=cast(BrokerConnection, FakeConnection()),
         keeper=Keeper(store, PROCESS, "worker"),
         provider=DemoProvider(),
         settings=Settings(_env_file=None),
@@ -38,13 +38,13 @@ async def _queue(store: Store) -> TurnKey:
     return (await store.turns.create(new)).turn.key
 
 
-async def test_its_turn_is_cancelled(store: Store, turns: Turns) -> None:
+async def test_its_turn_is_cancelled(store: Store, turns: TurnHandler) -> None:
     key = await _queue(store)
     await turns.cancel(key)
     assert (await store.turns.get(key)).finish_reason == "cancelled"
 
 
-async def test_a_later_turn_of_the_session_is_not(store: Store, turns: Turns) -> None:
+async def test_a_later_turn_of_the_session_is_not(store: Store, turns: TurnHandler) -> None:
     first = await _queue(store)
     assert isinstance(await store.ownership.claim(first, PROCESS), Turn)
     await store.ownership.finish(first, PROCESS, Tape(), Done(1, 0, "stop"))

@@ -8,9 +8,9 @@ from typing import Literal
 import pytest
 import structlog
 
-from api.access_log import keep_tokens_out_of_access_log
-from core.logs import configure_logs
+from api.http.access_log import keep_tokens_out_of_access_log
 from core.settings import Settings
+from core.telemetry.logs import configure_logs
 
 SECRET = "what-nobody-may-read"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.tape import BadTape, Part, Reasoning, Tape, Text, ToolCall, cut, merge
+from core.model.tape import BadTape, Part, Reasoning, Tape, Text, ToolCall, cut, merge
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 parts: st.SearchStrategy[Part] = st.one_of(

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from api import viewer
-from api.cursor import Cursor
-from api.viewer import Unfinished, Wire, view
-from api.wires.sse import SseWire
+from api.streams import viewer
+from api.streams.cursor import Cursor
+from api.streams.viewer import Unfinished, Wire, view
+from api.wires.seed import SeedWire
 from api.wires.text import TextWire
-from core.errors import Closing
-from core.events import Done, Failed, Usage
-from core.feed import Feed
-from core.keys import TurnKey
-from core.tape import Part, Reasoning, Text, ToolCall
+from core.model.errors import Closing
+from core.model.events import Done, Failed, Usage
+from core.model.feed import Feed
+from core.model.keys import TurnKey
+from core.model.tape import Part, Reasoning, Text, ToolCall
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ def _events(body: bytes) -> list[tuple[str | None, dict[str, object]]]:
 
 
 async def test_the_whole_turn_as_events(feed: Feed) -> None:
-    body = await _read(feed, SseWire())
+    body = await _read(feed, SeedWire())
     assert body.startswith(b"retry: 1000\n\n")
     assert _events(body) == [
         ("7.1.0", {"type": "start", "turn": 7, "attempt": 1, "model": "m"}),
@@ -58,12 +58,12 @@ async def test_the_whole_turn_as_events(feed: Feed) -> None:
 
 @pytest.mark.parametrize(("position", "chunk"), [(2, "Bonjour\n"), (5, "jour\n"), (9, "\n")])
 async def test_it_goes_on_at_the_very_next_character(feed: Feed, position: int, chunk: str) -> None:
-    assert _events(await _read(feed, SseWire(), Cursor(7, 1, position)))[0] == ("7.1.10", {"chunk": chunk})
+    assert _events(await _read(feed, SeedWire(), Cursor(7, 1, position)))[0] == ("7.1.10", {"chunk": chunk})
 
 
 async def test_an_id_of_a_lower_attempt_restarts(feed: Feed) -> None:
     feed.attempt, feed.reason = 3, "worker_lost"
-    events = _events(await _read(feed, SseWire(), Cursor(7, 1, 5)))
+    events = _events(await _read(feed, SeedWire(), Cursor(7, 1, 5)))
     assert events[0] == ("7.3.0", {"type": "restart", "attempt": 3, "reason": "worker_lost"})
     assert events[2] == ("7.3.10", {"chunk": "Bonjour\n"})
 
@@ -91,14 +91,14 @@ async def test_plain_text_breaks_off_at_an_error(feed: Feed) -> None:
 
 async def test_a_failed_turn_ends_with_an_error_event(feed: Feed) -> None:
     feed.finish(Failed(1, 11, "provider_error", "it failed"))
-    last = _events(await _read(feed, SseWire()))[-1]
+    last = _events(await _read(feed, SeedWire()))[-1]
     assert last == ("7.1.12", {"type": "error", "code": "provider_error", "message": "it failed"})
 
 
 async def test_a_closing_process_says_so_without_an_event(feed: Feed) -> None:
     feed.end = None
     feed.fail(Closing("restarting"))
-    body = await _read(feed, SseWire())
+    body = await _read(feed, SeedWire())
     assert body.endswith(b"\n\n: closing\n\n")
     assert _events(body)[-1][0] == "7.1.11"
 
@@ -106,14 +106,14 @@ async def test_a_closing_process_says_so_without_an_event(feed: Feed) -> None:
 async def test_queue_positions_come_without_an_id() -> None:
     feed = Feed(TurnKey("s", 1))
     feed.set_queue_position(2)
-    reading = view(feed, None, SseWire())
+    reading = view(feed, None, SeedWire())
     assert _events(await anext(reading) + await anext(reading)) == [(None, {"type": "queued", "position": 2})]
     await _close(reading)
 
 
 async def test_silence_is_filled_with_pings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewer, "PING_SECONDS", 0.01)
-    reading = view(Feed(TurnKey("s", 1)), None, SseWire())
+    reading = view(Feed(TurnKey("s", 1)), None, SeedWire())
     await anext(reading)
     assert [await anext(reading) for _ in range(2)] == [b": ping\n\n"] * 2
     await _close(reading)
@@ -122,14 +122,14 @@ async def test_silence_is_filled_with_pings(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_what_all_viewers_of_a_wire_need_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     framed = []
 
-    def parts(self: SseWire, parts: list[Part], start: Cursor) -> bytes:
+    def parts(self: SeedWire, parts: list[Part], start: Cursor) -> bytes:
         framed.append(start.position)
         return f"{start.position}: {parts}".encode()
 
-    monkeypatch.setattr(SseWire, "parts", parts)
+    monkeypatch.setattr(SeedWire, "parts", parts)
     feed = Feed(TurnKey("s", 1))
     feed.start(1, "m")
-    readings = [view(feed, None, SseWire()) for _ in range(3)]
+    readings = [view(feed, None, SeedWire()) for _ in range(3)]
     for reading in readings:
         await anext(reading)
     for text in ("ab", "c"):
@@ -142,7 +142,7 @@ async def test_what_all_viewers_of_a_wire_need_is_framed_once(monkeypatch: pytes
 
 async def test_a_viewer_that_leaves_watches_no_more() -> None:
     feed = Feed(TurnKey("s", 1))
-    reading = view(feed, None, SseWire())
+    reading = view(feed, None, SeedWire())
     await anext(reading)
     waiting = asyncio.ensure_future(anext(reading))
     await asyncio.sleep(0)
@@ -215,7 +215,7 @@ async def test_a_client_that_does_not_keep_up_is_awaited() -> None:
 async def test_all_but_growth_is_left_to_whoever_awaits() -> None:
     feed = Feed(TurnKey("s", 1))
     feed.start(1, "m")
-    viewer = Pushed(feed, SseWire())
+    viewer = Pushed(feed, SeedWire())
     await anext(viewer.reading)
     await anext(viewer.reading)
     awaited = await viewer.awaited()

@@ -1,0 +1,41 @@
+"""A cursor: the place in a turn up to which a client has seen everything; on the wire, an SSE event id."""
+
+import re
+from typing import NamedTuple, Self
+
+from core.model.errors import InvalidEventId
+from core.store.records import Turn
+
+_ID = re.compile(r"([1-9]\d{0,8})\.(\d{1,9})\.(\d{1,9})\Z", re.ASCII)
+
+
+class Cursor(NamedTuple):
+    turn: int
+    attempt: int
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.turn}.{self.attempt}.{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises InvalidEventId."""
+        match = _ID.match(text)
+        if match is None:
+            raise InvalidEventId(f"Last-Event-ID {text[:80]!r} is not <turn>.<attempt>.<position>, e.g. 1.1.42")
+        return cls(*map(int, match.groups()))
+
+    def is_end_of(self, turn: Turn) -> bool:
+        """Everything was seen: the terminal event counts 1 on the tape. Raises InvalidEventId beyond that.
+
+        A turn that somebody else ended for its dead owner has an empty tape, though its viewers may have seen a part
+        of the answer: they still have to hear of the end.
+        """
+        if not turn.finished or self.attempt < turn.attempt:
+            return False
+        end = len(turn.read_tape()) + 1
+        if self.attempt > turn.attempt or self.position > end > 1:
+            raise InvalidEventId(
+                f"Last-Event-ID {self} lies beyond the end of the turn, {turn.turn}.{turn.attempt}.{end}"
+            )
+        return self.position == end

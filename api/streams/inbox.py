@@ -1,0 +1,107 @@
+"""The inbox: the one RabbitMQ queue of this API process. A binding is a subscription to a turn's events.
+
+Under load these come in bundles of a whole worker, which reach every inbox.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from aiormq.abc import AbstractChannel
+
+from core.broker.bundle import BUNDLE, decode_bundle
+from core.broker.connection import BUSY, BrokerConnection
+from core.broker.fast_path.channel import by_fast_channel
+from core.broker.topology import SESSIONS, declare_sessions
+from core.model.errors import BrokerDown
+from core.model.events import BadEvent, Event, decode
+from core.model.keys import TurnKey
+
+log = structlog.get_logger()
+
+OnEvent = Callable[[Event], None]
+
+
+class Inbox:
+    """`on_renewed` is called after every new queue: events may have been missed, so every feed has to read its log."""
+
+    def __init__(self, url: str, on_renewed: Callable[[], None]) -> None:
+        self._connection = BrokerConnection(url, "hopstream inbox", self._set_up, channels=BUSY)
+        self._on_renewed = on_renewed
+        self._subscribers: dict[str, OnEvent] = {}
+        self._bound: set[str] = set()
+        """Routing keys of the subscribers that the queue is bound to."""
+        self._leaving = False
+        self.queue = ""
+        self.heard = asyncio.Event()
+        """Set by what is sent to the queue itself rather than to a turn; see `api.streams.inbox_check`."""
+
+    @property
+    def up(self) -> bool:
+        return self._connection.up
+
+    def start(self) -> None:
+        self._connection.start()
+
+    async def stop(self) -> None:
+        await self._connection.stop()
+
+    def leave(self) -> None:
+        """It will stop soon. Its bindings go with its queue: hundreds of unbinds would only keep the broker from the
+        binds of those who come back elsewhere."""
+        self._leaving = True
+
+    def replace(self) -> None:
+        """Make a new one."""
+        self._connection.reset()
+
+    async def subscribe(self, key: TurnKey, on_event: OnEvent) -> None:
+        """Raises BrokerDown; the subscription is then made with the next connection."""
+        self._subscribers[str(key)] = on_event
+        if str(key) not in self._bound:
+            await self._connection.call(lambda channel: self._bind(channel, str(key)), about=str(key))
+
+    async def unsubscribe(self, key: TurnKey) -> None:
+        self._subscribers.pop(str(key), None)
+        self._bound.discard(str(key))
+        if self._leaving:
+            return
+        try:
+            await self._connection.call(
+                lambda channel: channel.queue_unbind(self.queue, SESSIONS, str(key)), about=str(key)
+            )
+        except BrokerDown:
+            return  # the queue is gone, and its bindings with it
+
+    async def _set_up(self, channel: AbstractChannel) -> None:
+        await declare_sessions(channel)
+        declared = await channel.queue_declare(exclusive=True)
+        self.queue = declared.queue or ""
+        await channel.queue_bind(self.queue, SESSIONS, BUNDLE)
+        channel.on_consumer_cancel_callbacks.add(lambda _: self._connection.reset())
+        self._connection.fast_channel_on(channel, self._on_message)
+        await channel.basic_consume(self.queue, by_fast_channel, no_ack=True)
+        self._bound.clear()
+        while missing := self._subscribers.keys() - self._bound:
+            await asyncio.gather(*(self._bind(self._connection.channel_for(key), key) for key in missing))
+        self._on_renewed()
+
+    async def _bind(self, channel: AbstractChannel, routing_key: str) -> None:
+        await channel.queue_bind(self.queue, SESSIONS, routing_key)
+        self._bound.add(routing_key)
+
+    def _on_message(self, routing_key: str, body: bytes) -> None:
+        if routing_key == self.queue:
+            self.heard.set()
+            return
+        try:
+            events = decode_bundle(body) if routing_key == BUNDLE else {routing_key: body}
+        except BadEvent as error:
+            log.error("bundle not read", action="inbox.bad_event", error=error.message)
+            return
+        for key, event in events.items():
+            if on_event := self._subscribers.get(key):
+                try:
+                    on_event(decode(event))
+                except BadEvent as error:
+                    log.error("event not read", action="inbox.bad_event", key=key, error=error.message)

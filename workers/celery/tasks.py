@@ -1,0 +1,23 @@
+"""The one task. A job is only a nudge: the claim in the store decides whether its turn runs here."""
+
+from typing import Any
+
+from celery.signals import task_revoked
+
+from core.broker.jobs import TASK_NAME
+from core.model.keys import TurnKey
+from workers.app import app
+from workers.celery.pool import TaskPool
+
+
+@app.task(name=TASK_NAME, bind=True)  # type: ignore[untyped-decorator]
+def generate(self: Any, session_id: str, turn: int) -> None:
+    TaskPool.running().current_job.run(TurnKey(session_id, turn))
+
+
+@task_revoked.connect  # type: ignore[untyped-decorator]
+def _cancel_revoked(request: Any, terminated: bool, **_: Any) -> None:
+    """A job that was revoked before it ran: its turn ends as cancelled. A running one is stopped by the pool."""
+    if not terminated and request.task == TASK_NAME:
+        pool = TaskPool.running()
+        pool.runtime.submit(pool.runtime.turns.cancel(TurnKey(*request.args)))
