@@ -9,14 +9,7 @@ from core.store.records import Turn
 class Caller:
     def __init__(self, services: Services, reach: Reach) -> None:
         self.store = services.store.within(reach)
-        self.chat = Chat(
-            store=self.store,
-            connection=services.connection,
-            feeds=services.feeds,
-            direct=services.direct,
-            lease=services.keeper.lease,
-            settings=services.settings,
-        )
+        self.chat = Chat(services, self.store)
         self._services = services
         self._reach = reach
 

@@ -6,21 +6,19 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
-from api.direct import DirectRuns
 from api.schemas import ChatRequest
+from api.services import Services
 from api.streams.cursor import Cursor
-from api.streams.feeds import Feeds, fill_from_store
-from core.broker.connection import BrokerConnection
-from core.broker.jobs import publish_job
-from core.broker.session_log import close_log
+from api.streams.live_feed import fill_from_store
+from core.broker.jobs import Job, publish_job
 from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.settings import Settings
+from core.store.ownership import process_lost
 from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store
-from core.turns.keeper import Lease
+from core.turns.subscribers import Moment
 
 log = structlog.get_logger()
 
@@ -29,22 +27,14 @@ DELETE_WAIT_SECONDS = 2.0
 
 
 class Chat:
-    def __init__(
-        self,
-        *,
-        store: Store,
-        connection: BrokerConnection,
-        feeds: Feeds,
-        direct: DirectRuns,
-        lease: Lease,
-        settings: Settings,
-    ) -> None:
+    def __init__(self, services: Services, store: Store) -> None:
+        """`store`: within the caller's reach."""
         self._store = store
-        self._lease = lease
-        self._connection = connection
-        self._feeds = feeds
-        self._direct = direct
-        self._settings = settings
+        self._connection = services.connection
+        self._feeds = services.feeds
+        self._direct = services.direct
+        self._owner = services.owner
+        self._settings = services.settings
 
     async def ask(self, request: ChatRequest) -> Created:
         """Store the turn, and in queue mode queue its job.
@@ -57,14 +47,14 @@ class Chat:
         turn, position = await self._create(request)
         if turn.mode == "queue":
             try:
-                publishing = publish_job(self._connection, turn.key)
+                publishing = publish_job(self._connection, Job(turn.key, turn.context))
                 # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
                 asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
                 await publishing
             except BrokerDown:
                 if await self._store.turns.discard(turn.key):
                     raise
-        log.info("turn accepted", action="chat.ask", session_id=turn.session_id, turn=turn.turn, mode=turn.mode)
+            self._owner.subscribers.tell(Moment.QUEUED, turn)
         return Created(turn, position)
 
     def answer_directly(self, turn: Turn) -> AbstractAsyncContextManager[Feed]:
@@ -97,14 +87,11 @@ class Chat:
         turn = await self._store.turns.request_cancel(session_id)
         if not turn.finished:
             cancelled = Done(turn.attempt, 0, "cancelled")
-            if await self._store.ownership.finish_orphan(turn.key, cancelled):  # its owner is gone
-                turn = await self._store.turns.get(turn.key)
+            if await self._owner.endings.end(turn, cancelled):  # its owner is gone
+                return await self._store.turns.get(turn.key)
         end = turn.end()
         if end is not None and turn.mode == "queue" and len(turn.read_tape()) == 0:
-            try:
-                await self._connection.call(lambda channel: close_log(channel, turn.key, end))
-            except BrokerDown:
-                log.info("end not announced", action="chat.cancel", session_id=session_id)
+            await self._owner.endings.announce(turn, end)
         return turn
 
     async def delete(self, session_id: str) -> None:
@@ -138,9 +125,9 @@ class Chat:
         try:
             return await self._store.turns.create(new, limit)
         except TurnRunning:
-            if not self._lease.settled:
+            if not self._owner.keeper.lease.settled:
                 raise
             lost = await self._store.ownership.lost_direct_turns(new.session_id)
-            if not [turn for turn in lost if await self._store.ownership.finish_lost_direct(turn)]:
+            if not [turn for turn in lost if await self._owner.endings.end(turn, process_lost(turn))]:
                 raise
             return await self._store.turns.create(new, limit)

@@ -6,49 +6,32 @@ from contextlib import asynccontextmanager, suppress
 
 from core.model.errors import AttemptLost
 from core.model.feed import Feed
-from core.providers.base import Provider
-from core.settings import Settings
 from core.store.records import Turn
-from core.store.store import Store
 from core.turns.keeper import Keeper
-from core.turns.run import Run, Stop
-from core.turns.ticks import TickScheduler
+from core.turns.run import Run, RunServices, Stop
 
 COMMIT_SECONDS = 5.0
 LOST = "the answer was ended elsewhere: its session was deleted, or this process was not heard of for too long"
 
 
 class DirectRuns:
-    def __init__(
-        self, *, store: Store, keeper: Keeper, provider: Provider, settings: Settings, process_id: str
-    ) -> None:
-        self.process_id = process_id
-        self._store = store
+    def __init__(self, services: RunServices, keeper: Keeper) -> None:
+        self.process_id = services.process_id
+        self._services = services
+        self._settings = services.settings
         self._keeper = keeper
-        self._provider = provider
-        self._settings = settings
-        self._ticks = TickScheduler()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def answer(self, turn: Turn) -> AsyncIterator[Feed]:
         """Answer a turn that this process has created for itself; whoever leaves early cancels it."""
-        feed = Feed(turn.key)
-        run = Run(
-            turn,
-            feed,
-            store=self._store,
-            provider=self._provider,
-            settings=self._settings,
-            ticks=self._ticks,
-            process_id=self.process_id,
-        )
+        run = Run(turn, self._services)
         self._keeper.add(run)
         task = asyncio.create_task(self._execute(run), name=f"direct {turn.key}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            yield feed
+            yield run.feed
         finally:
             run.stop(Stop.CANCELLED)
 

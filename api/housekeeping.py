@@ -1,52 +1,36 @@
 """Housekeeping: ends, for dead processes, the turns that no worker is needed for."""
 
-import asyncio
-
-import structlog
-
-from core.broker.connection import BrokerConnection
-from core.broker.session_log import close_log
-from core.model.errors import BrokerDown, StoreDown
+from core.background import Background
+from core.model.errors import StoreDown
 from core.model.events import Done
+from core.store.ownership import process_lost
 from core.store.store import Store
-from core.turns.keeper import Lease
+from core.turns.endings import Endings
+from core.turns.lease import Lease
 
-log = structlog.get_logger()
-
-LOOK_SECONDS = 5.0
-"""From the start on. Somebody may be waiting for such a turn's end, and a look is two cheap queries."""
+PAUSE_SECONDS = 5.0
+"""Somebody may be waiting for such a turn's end, and to look for them takes two cheap queries."""
 
 
 class Housekeeping:
-    def __init__(self, store: Store, connection: BrokerConnection, lease: Lease) -> None:
+    def __init__(self, store: Store, endings: Endings, lease: Lease) -> None:
         self._store = store
-        self._connection = connection
+        self._endings = endings
         self._lease = lease
+        self._background = Background()
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            try:
-                if self._lease.settled:
-                    await self._end_lost_direct_turns()
-                    await self._end_cancelled_orphans()
-            except StoreDown as error:
-                log.debug("put off", action="housekeeping.put_off", error=error.code)
-            except Exception as error:
-                log.error("housekeeping failed", action="housekeeping.failed", exc_info=error)
-            await asyncio.sleep(LOOK_SECONDS)
+    def start(self) -> None:
+        """Once the store is open."""
+        self._background.repeat("housekeeping", self._clean, pause_seconds=PAUSE_SECONDS, put_off_by=(StoreDown,))
 
-    async def _end_lost_direct_turns(self) -> None:
+    async def stop(self) -> None:
+        await self._background.stop()
+
+    async def _clean(self) -> None:
+        if not self._lease.settled:
+            return
         for turn in await self._store.ownership.lost_direct_turns():
-            await self._store.ownership.finish_lost_direct(turn)
-
-    async def _end_cancelled_orphans(self) -> None:
-        """A worker would claim such a turn only to end it; and perhaps there is none."""
+            await self._endings.end(turn, process_lost(turn))
         for turn in await self._store.ownership.cancelled_orphans():
-            end = Done(turn.attempt, 0, "cancelled")
-            if await self._store.ownership.finish_orphan(turn.key, end):
-                log.info("cancelled turn ended", action="housekeeping.cancelled", session_id=turn.session_id)
-                try:
-                    await self._connection.call(lambda channel, turn=turn, end=end: close_log(channel, turn.key, end))  # type: ignore[misc]
-                except BrokerDown:
-                    continue  # its viewers ask the store
+            # A worker would claim such a turn only to end it; and perhaps there is none.
+            await self._endings.end(turn, Done(turn.attempt, 0, "cancelled"))

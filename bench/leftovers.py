@@ -3,7 +3,7 @@
 import aio_pika
 
 QUEUES = ("llm.jobs", "llm.jobs.dead")
-EXCHANGES = ("llm.sessions", "llm.jobs", "celeryev", "celery.pidbox")
+EXCHANGES = ("llm.sessions", "llm.events", "llm.jobs", "celeryev", "celery.pidbox")
 
 
 async def forget(broker: str, prefix: str) -> None:

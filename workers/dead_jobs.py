@@ -10,10 +10,11 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from core.broker.connection import AMQP_ERRORS
 from core.broker.jobs import BadJob, read_job
 from core.broker.topology import DEAD_JOBS, DELIVERY_LIMIT
-from core.model.errors import BrokerDown, JobDead, StoreDown
+from core.model.errors import BrokerDown, JobDead, NotFound, StoreDown
 from core.model.events import Failed
 from core.model.keys import TurnKey
 from core.store.store import Store
+from core.turns.endings import Endings
 
 log = structlog.get_logger()
 
@@ -23,9 +24,10 @@ RETRY_SECONDS = 2.0
 class DeadJobs:
     """Every worker consumes the dead jobs; each comes to one of them."""
 
-    def __init__(self, store: Store, announce_end: Callable[[TurnKey], Awaitable[None]]) -> None:
-        """`announce_end` tells the viewers of a finished turn, and deletes its log."""
+    def __init__(self, store: Store, endings: Endings, announce_end: Callable[[TurnKey], Awaitable[None]]) -> None:
+        """`announce_end` tells the viewers of a turn that was finished before, and deletes its log."""
         self._store = store
+        self._endings = endings
         self._announce_end = announce_end
 
     async def consume(self, channel: AbstractChannel) -> None:
@@ -52,7 +54,12 @@ class DeadJobs:
 
     async def _bury(self, key: TurnKey) -> None:
         """A finished turn, and one whose owner lives, is left alone; a deleted one has nobody to tell."""
+        try:
+            turn = await self._store.turns.get(key)
+        except NotFound:
+            log.error("dead job", action="dead_job.seen", session_id=key.session_id, turn=key.turn, buried=False)
+            return
         error = JobDead(f"the turn's job was delivered {DELIVERY_LIMIT} times and never finished")
-        buried = await self._store.ownership.finish_orphan(key, Failed(0, 0, error.code, error.message))
+        buried = await self._endings.end(turn, Failed(turn.attempt, 0, error.code, error.message))
         log.error("dead job", action="dead_job.seen", session_id=key.session_id, turn=key.turn, buried=buried)
         await self._announce_end(key)

@@ -1,23 +1,27 @@
-"""The publisher: watches a turn's feed and publishes what grew to its viewers, one confirmed batch at a time.
+"""Publishing: what grew on a turn's feed goes to its viewers, one confirmed batch at a time.
 
 While a batch is on its way the next one gathers: the first token goes at once, and a busy broker makes batches longer,
-not queues. Under load a batch leaves in a bundle with those of other turns.
+not queues. Under load the batches that all turns send at one moment leave as one message, a bundle.
 
-It works in callbacks, of the feed and of the broker's confirms, for there is one for each batch; only where something
-is in its way it waits in a task.
+It works in callbacks, of the feed and of the broker's confirms, for there is one for each batch; a task waits where the
+broker is away, or the right to publish has run out.
 """
 
 import asyncio
+from collections.abc import Callable
+from enum import Enum
 from typing import cast
 
 import structlog
 
-from core.broker.connection import BrokerConnection
-from core.model.events import Batch, End, Event, Start, encode
+from core.broker.bundle import BUNDLE, encode_bundle
+from core.broker.connection import AMQP_ERRORS, BrokerConnection
+from core.broker.topology import SESSIONS
+from core.model.errors import BrokerDown
+from core.model.events import ENCODER, Batch, End, Event, Start
 from core.model.feed import Feed
-from core.turns.keeper import Lease
+from core.turns.lease import Lease
 from core.turns.ticks import TickScheduler
-from workers.outbox import Outbox
 
 log = structlog.get_logger()
 
@@ -25,10 +29,25 @@ RETRY_SECONDS = 0.1
 EARLY_LENGTH = 64
 """So long a tape is told whole each time, which costs no more: whoever subscribes meanwhile has missed nothing."""
 
+OnSent = Callable[[BaseException | None], None]
+"""Told that the broker has an event (None), or why nobody knows whether it has."""
+
+
+class State(Enum):
+    """Of a publisher."""
+
+    READY = "what grows is sent at once"
+    SENDING = "an event is on its way; what grows gathers"
+    PAUSED = "the lease has run out; nothing is sent until it is renewed"
+    UNSURE = "nobody knows whether the last event arrived; a snapshot will make up for it"
+    OVER = "the end is out"
+
 
 class Publisher:
+    """One turn's."""
+
     def __init__(
-        self, feed: Feed, connection: BrokerConnection, outbox: Outbox, lease: Lease, ticks: TickScheduler
+        self, feed: Feed, connection: BrokerConnection, outbox: "Outbox", lease: Lease, ticks: TickScheduler
     ) -> None:
         self._feed = feed
         self._connection = connection
@@ -38,37 +57,33 @@ class Publisher:
         self._routing_key = str(feed.key)
         self._attempt = 0
         self._position = 0
-        self._on_its_way: Event | None = None
-        """What was sent last, until the broker has it."""
-        self._is_lost = False
-        """Nobody knows whether that arrived."""
-        self._is_hindered = False
-        """By a lost broker or a lease that has run out: the task goes on."""
-        self._is_over = False
-        self._attention = asyncio.Event()
-        """Set when the task has to look."""
+        self._state = State.READY
+        self._sent: Event | None = None
+        """What was sent last."""
+        self._halted = asyncio.Event()
+        """Set when the callbacks can do no more: the task goes on."""
 
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
         try:
             with self._feed.on_change(self._publish_growth):
                 self._publish_growth()
-                while not self._is_over:
-                    await self._attention.wait()
-                    self._attention.clear()
-                    if self._is_hindered:
-                        await self._recover()
+                while True:
+                    await self._halted.wait()
+                    self._halted.clear()
+                    if self._state is State.OVER:
+                        return
+                    await self._resume()
         finally:
-            self._is_over = True
+            self._state = State.OVER
 
-    async def _recover(self) -> None:
-        if self._is_lost:
+    async def _resume(self) -> None:
+        if self._state is State.UNSURE:
             await asyncio.sleep(RETRY_SECONDS)
         await self._connection.wait_up()
         await self._lease.wait_valid()
-        self._is_hindered = False
-        if self._is_lost:
-            self._is_lost = False
+        is_unsure, self._state = self._state is State.UNSURE, State.READY
+        if is_unsure:
             self._attempt, self._position = self._feed.attempt, len(self._feed.tape)
             self._send(self._feed.snapshot())
         else:
@@ -76,12 +91,12 @@ class Publisher:
 
     def _publish_growth(self) -> None:
         """What is new, unless something is on its way, or in it."""
-        if self._on_its_way is not None or self._is_hindered or self._is_over or not self._is_behind():
+        if self._state is not State.READY or not self._is_behind():
             return
         if self._lease.valid:
             self._send(self._next_event())
         else:
-            self._hinder()
+            self._halt(State.PAUSED)
 
     def _is_behind(self) -> bool:
         feed = self._feed
@@ -98,15 +113,17 @@ class Publisher:
             return cast(End, feed.end)
         if self._position <= EARLY_LENGTH:
             return feed.snapshot()
-        return Batch(feed.attempt, position, feed.tape.slice(position))
+        return Batch(feed.attempt, position, feed.tape.pieces(position))
 
     def _send(self, event: Event) -> None:
-        self._on_its_way = event
-        send = self._outbox.bundle if self._ticks.is_busy and isinstance(event, Batch) else self._outbox.send
-        send(self._routing_key, encode(event), self._on_sent)
+        self._sent, self._state = event, State.SENDING
+        is_bundled = self._ticks.is_busy and isinstance(event, Batch)
+        send = self._outbox.bundle if is_bundled else self._outbox.send
+        send(self._routing_key, ENCODER.encode(event), self._on_sent)
 
     def _on_sent(self, error: BaseException | None) -> None:
-        event, self._on_its_way = self._on_its_way, None
+        if self._state is State.OVER:  # it was stopped meanwhile
+            return
         if error is not None:
             log.warning(
                 "publish failed",
@@ -115,14 +132,50 @@ class Publisher:
                 turn=self._feed.key.turn,
                 error=type(error).__name__,
             )
-            self._is_lost = True  # the model may be silent for long: the task begins again
-            self._hinder()
-        elif event is self._feed.end:
-            self._is_over = True
-            self._attention.set()
+            self._halt(State.UNSURE)  # the model may be silent for long: the task begins again
+        elif self._sent is self._feed.end:
+            self._halt(State.OVER)
         else:
+            self._state = State.READY
             self._publish_growth()
 
-    def _hinder(self) -> None:
-        self._is_hindered = True
-        self._attention.set()
+    def _halt(self, state: State) -> None:
+        self._state = state
+        self._halted.set()
+
+
+class Outbox:
+    """Sends the events of this worker's turns; one for all of them."""
+
+    def __init__(self, connection: BrokerConnection) -> None:
+        self._connection = connection
+        self._events: dict[str, bytes] = {}
+        self._waiting: list[OnSent] = []
+
+    def send(self, routing_key: str, event: bytes, on_sent: OnSent) -> None:
+        """As a message of its own, at once."""
+        self._publish(event, routing_key, [on_sent])
+
+    def bundle(self, routing_key: str, event: bytes, on_sent: OnSent) -> None:
+        """With all that is bundled in this iteration of the event loop; one event of a turn at a time."""
+        if not self._events:
+            asyncio.get_running_loop().call_soon(self._send_bundle)
+        self._events[routing_key] = event
+        self._waiting.append(on_sent)
+
+    def _send_bundle(self) -> None:
+        body, waiting = encode_bundle(self._events), self._waiting
+        self._events, self._waiting = {}, []
+        self._publish(body, BUNDLE, waiting)
+
+    def _publish(self, body: bytes, routing_key: str, waiting: list[OnSent]) -> None:
+        def tell(confirmed: asyncio.Future[None]) -> None:
+            error = asyncio.CancelledError() if confirmed.cancelled() else confirmed.exception()
+            for on_sent in waiting:
+                on_sent(error)
+
+        try:
+            self._connection.fast_channel().publish(body, SESSIONS, routing_key).add_done_callback(tell)
+        except (BrokerDown, *AMQP_ERRORS) as error:
+            for on_sent in waiting:
+                on_sent(error)

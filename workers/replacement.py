@@ -8,7 +8,6 @@ from typing import NoReturn
 
 import structlog
 
-from core.model.errors import StoreDown
 from core.turns.keeper import Keeper
 from core.turns.run import Stop
 from workers.liveness import Liveness
@@ -28,8 +27,7 @@ async def replace_when_stuck(liveness: Liveness, keeper: Keeper, grace_seconds: 
         if await _drain(liveness, keeper, grace_seconds):
             break
         log.warning("takes jobs again", action="worker.unstuck")
-    with suppress(StoreDown):
-        await keeper.leave()
+    await keeper.leave()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line

@@ -4,21 +4,18 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import uvloop
 from aiormq.abc import AbstractChannel
 from celery.worker import state
 
+from core.background import Background
 from core.broker.connection import BUSY, BrokerConnection
-from core.broker.topology import declare_jobs, declare_sessions
-from core.model.errors import StoreDown
-from core.providers.catalogue import create_provider
+from core.broker.topology import declare_events, declare_jobs, declare_sessions
 from core.settings import Settings
 from core.store.retry import open_when_up
-from core.store.store import Store
-from core.turns.keeper import Keeper, new_process_id
+from core.turns.owner import TurnOwner
 from workers.dead_jobs import DeadJobs
 from workers.health import HealthServer
 from workers.liveness import Liveness, Slots
@@ -40,7 +37,7 @@ class Runtime:
         self._slots = slots
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
 
     def start(self) -> None:
         """Raises what a signal asks Celery to do meanwhile: its own loop, which looks at that, runs only later."""
@@ -67,47 +64,33 @@ class Runtime:
         self._loop.close()
 
     async def _open(self) -> None:
-        process_id = new_process_id("worker")
-        self._store = Store(self._settings.database_url)
-        await open_when_up(self._store, "worker.store_down")  # without it there is nothing to do
-        self._provider = create_provider(self._settings)
-        self._keeper = Keeper(self._store, process_id, "worker")
+        settings = self._settings
         self._connection = BrokerConnection(
-            self._settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_fast_channel=True
+            settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_fast_channel=True
         )
-        self.turns = TurnHandler(
-            store=self._store,
-            connection=self._connection,
-            keeper=self._keeper,
-            provider=self._provider,
-            settings=self._settings,
-            process_id=process_id,
-        )
-        self._dead_jobs = DeadJobs(self._store, self.turns.announce_end)
-        self._liveness = Liveness(self._connection, self._slots, self._settings.worker_stuck_seconds)
+        self._owner = owner = TurnOwner("worker", settings, self._connection)
+        await open_when_up(owner.store)  # without it there is nothing to do
+        self.turns = TurnHandler(owner)
+        self._dead_jobs = DeadJobs(owner.store, owner.endings, self.turns.announce_end)
+        self._sweeper = Sweeper(owner.store, self._connection, owner.keeper.lease)
+        self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds)
         self._health = HealthServer(self._liveness, self._connection)
-        if self._settings.worker_health_port:
-            await self._health.start(self._settings.api_host, self._settings.worker_health_port)
+        if settings.worker_health_port:
+            await self._health.start(settings.api_host, settings.worker_health_port)
         self._connection.start()
-        replacing = replace_when_stuck(self._liveness, self._keeper, self._settings.shutdown_grace)
-        self._tasks = [
-            asyncio.create_task(self._keeper.run(), name="keeper"),
-            asyncio.create_task(Sweeper(self._store, self._connection, self._keeper.lease).run(), name="sweeper"),
-            asyncio.create_task(replacing, name="replacement"),
-        ]
+        owner.keeper.start()
+        self._sweeper.start()
+        replacing = replace_when_stuck(self._liveness, owner.keeper, settings.shutdown_grace)
+        self._background.run("replacement", replacing)
 
     async def _set_up(self, channel: AbstractChannel) -> None:
         await declare_sessions(channel)
+        await declare_events(channel)
         await declare_jobs(channel)
         await self._dead_jobs.consume(channel)
 
     async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(StoreDown):
-            await self._keeper.leave()
+        await self._background.stop()
+        await self._sweeper.stop()
         await self._health.stop()
-        await self._connection.stop()
-        await self._provider.close()
-        await self._store.close()
+        await self._owner.stop()

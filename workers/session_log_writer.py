@@ -14,7 +14,7 @@ from core.broker.topology import SNAPSHOT_EVERY, declare_log, log_name, renew_lo
 from core.model.errors import BrokerDown
 from core.model.events import Batch, Snapshot, encode
 from core.model.feed import Feed
-from core.turns.keeper import Lease
+from core.turns.lease import Lease
 
 log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ class SessionLogWriter:
             self._attempt, self._since_snapshot = feed.attempt, 0
             event: Snapshot | Batch = feed.snapshot()
         elif len(feed.tape) > self._position:
-            event = Batch(feed.attempt, self._position, feed.tape.slice(self._position))
+            event = Batch(feed.attempt, self._position, feed.tape.pieces(self._position))
         else:
             return
         self._position = len(feed.tape)

@@ -4,13 +4,14 @@ import asyncio
 
 import structlog
 
+from core.background import Background
 from core.broker.connection import BrokerConnection
-from core.broker.jobs import publish_job
+from core.broker.jobs import Job, publish_job
 from core.broker.topology import declare_jobs, log_name
 from core.model.errors import BrokerDown, StoreDown
-from core.model.keys import TurnKey
+from core.store.ownership import Requeued
 from core.store.store import Store
-from core.turns.keeper import Lease
+from core.turns.lease import Lease
 
 log = structlog.get_logger()
 
@@ -26,24 +27,26 @@ class Sweeper:
         self._store = store
         self._connection = connection
         self._lease = lease
+        self._sweeps = 0
+        self._background = Background()
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        sweeps = 0
-        while True:
-            try:
-                if self._lease.settled:
-                    await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
-                if sweeps % OVERDUE_EVERY == OVERDUE_EVERY - 1:
-                    await self._sweep_overdue()
-                if sweeps % LEFT_LOGS_EVERY == 0:
-                    await self._delete_left_logs()
-            except (StoreDown, BrokerDown) as error:
-                log.debug("sweep put off", action="sweep.put_off", error=error.code)
-            except Exception as error:
-                log.error("sweep failed", action="sweep.failed", exc_info=error)
-            await asyncio.sleep(SWEEP_SECONDS)
-            sweeps += 1
+    def start(self) -> None:
+        """Once the store is open."""
+        away = (StoreDown, BrokerDown)
+        self._background.repeat("sweeper", self._sweep, pause_seconds=SWEEP_SECONDS, put_off_by=away)
+
+    async def stop(self) -> None:
+        await self._background.stop()
+
+    async def _sweep(self) -> None:
+        sweeps = self._sweeps
+        self._sweeps += 1
+        if self._lease.settled:
+            await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
+        if sweeps % OVERDUE_EVERY == OVERDUE_EVERY - 1:
+            await self._sweep_overdue()
+        if sweeps % LEFT_LOGS_EVERY == 0:
+            await self._delete_left_logs()
 
     async def _sweep_overdue(self) -> None:
         """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""
@@ -55,15 +58,22 @@ class Sweeper:
         for key in await self._store.ownership.left_logs():
             await self._connection.call(lambda channel, key=key: channel.queue_delete(log_name(key)))  # type: ignore[misc]
 
-    async def _requeue(self, keys: list[TurnKey], why: str) -> None:
-        if not keys:
+    async def _requeue(self, turns: list[Requeued], why: str) -> None:
+        if not turns:
             return
         copies = await self._copies()
-        for key in keys:
-            log.warning("job queued again", action="sweep.requeue", session_id=key.session_id, turn=key.turn, why=why)
+        for key, context in turns:
+            log.warning(
+                "job queued again",
+                action="sweep.requeue",
+                session_id=key.session_id,
+                turn=key.turn,
+                request_id=context.request_id,
+                why=why,
+            )
         # Together, since a worker that ran hundreds of turns may be gone, and everybody waits.
-        again = [key for key in keys for _ in range(copies)]
-        await asyncio.gather(*(publish_job(self._connection, key) for key in again))
+        again = [Job(*turn) for turn in turns for _ in range(copies)]
+        await asyncio.gather(*(publish_job(self._connection, job) for job in again))
 
     async def _copies(self) -> int:
         """So many that one gets to a worker that lives: RabbitMQ serves its consumers in turn, and does not know which

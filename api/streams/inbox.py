@@ -15,11 +15,45 @@ from core.broker.fast_path.channel import by_fast_channel
 from core.broker.topology import SESSIONS, declare_sessions
 from core.model.errors import BrokerDown
 from core.model.events import BadEvent, Event, decode
+from core.model.feed import Feed
 from core.model.keys import TurnKey
 
 log = structlog.get_logger()
 
-OnEvent = Callable[[Event], None]
+MAX_EARLY = 1000
+"""Events kept until what is before them is there: twenty seconds of a fast model."""
+
+
+class Subscription:
+    """What is heard of one turn goes straight into its feed."""
+
+    def __init__(self, feed: Feed, on_gap: Callable[[], None], on_over: Callable[[], None]) -> None:
+        """`on_gap`: events are missing before one that came; `on_over`: the feed's end came."""
+        self.heard = 0
+        """Events that went on where the feed ended."""
+        self.early: list[Event] = []
+        """Events that wait for what is missing before them."""
+        self._feed = feed
+        self._on_gap = on_gap
+        self._on_over = on_over
+
+    def take(self, event: Event) -> None:
+        feed = self._feed
+        if not feed.apply(event):
+            if len(self.early) >= MAX_EARLY:
+                self.early.clear()
+            self.early.append(event)
+            self._on_gap()
+            return
+        if event.attempt == feed.attempt:
+            self.heard += 1
+        if feed.end is not None:
+            self._on_over()
+
+    def renew(self) -> None:
+        """What came since the last event was missed."""
+        self.heard = 0
+        self.early.clear()
 
 
 class Inbox:
@@ -28,9 +62,9 @@ class Inbox:
     def __init__(self, url: str, on_renewed: Callable[[], None]) -> None:
         self._connection = BrokerConnection(url, "hopstream inbox", self._set_up, channels=BUSY)
         self._on_renewed = on_renewed
-        self._subscribers: dict[str, OnEvent] = {}
+        self._subscriptions: dict[str, Subscription] = {}
         self._bound: set[str] = set()
-        """Routing keys of the subscribers that the queue is bound to."""
+        """Routing keys of the subscriptions that the queue is bound to."""
         self._leaving = False
         self.queue = ""
         self.heard = asyncio.Event()
@@ -55,14 +89,14 @@ class Inbox:
         """Make a new one."""
         self._connection.reset()
 
-    async def subscribe(self, key: TurnKey, on_event: OnEvent) -> None:
+    async def subscribe(self, key: TurnKey, subscription: Subscription) -> None:
         """Raises BrokerDown; the subscription is then made with the next connection."""
-        self._subscribers[str(key)] = on_event
+        self._subscriptions[str(key)] = subscription
         if str(key) not in self._bound:
             await self._connection.call(lambda channel: self._bind(channel, str(key)), about=str(key))
 
     async def unsubscribe(self, key: TurnKey) -> None:
-        self._subscribers.pop(str(key), None)
+        self._subscriptions.pop(str(key), None)
         self._bound.discard(str(key))
         if self._leaving:
             return
@@ -82,7 +116,7 @@ class Inbox:
         self._connection.fast_channel_on(channel, self._on_message)
         await channel.basic_consume(self.queue, by_fast_channel, no_ack=True)
         self._bound.clear()
-        while missing := self._subscribers.keys() - self._bound:
+        while missing := self._subscriptions.keys() - self._bound:
             await asyncio.gather(*(self._bind(self._connection.channel_for(key), key) for key in missing))
         self._on_renewed()
 
@@ -99,9 +133,12 @@ class Inbox:
         except BadEvent as error:
             log.error("bundle not read", action="inbox.bad_event", error=error.message)
             return
-        for key, event in events.items():
-            if on_event := self._subscribers.get(key):
+        for key, encoded in events.items():
+            if subscription := self._subscriptions.get(key):
                 try:
-                    on_event(decode(event))
+                    event = decode(encoded)
                 except BadEvent as error:
                     log.error("event not read", action="inbox.bad_event", key=key, error=error.message)
+                    continue
+                if event is not None:
+                    subscription.take(event)

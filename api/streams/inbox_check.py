@@ -1,4 +1,4 @@
-"""InboxCheck: proof that the inbox hears. What is sent to it must come back, or it is replaced.
+"""A check that the inbox hears: what is sent to it must come back, or it is replaced.
 
 That its connection is up proves nothing: a consumer can be gone while its connection lives.
 """
@@ -14,7 +14,7 @@ from core.model.errors import BrokerDown
 
 log = structlog.get_logger()
 
-EVERY_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 DEAF_SECONDS = 5.0
 """An inbox that does not hear for so long is replaced: a viewer sees a pause, not a stream that never moves again."""
 DEAD_SECONDS = 30.0
@@ -22,15 +22,8 @@ DEAD_SECONDS = 30.0
 
 
 class InboxCheck:
-    def __init__(
-        self,
-        inbox: Inbox,
-        sender: BrokerConnection,
-        every_seconds: float = EVERY_SECONDS,
-        deaf_seconds: float = DEAF_SECONDS,
-    ) -> None:
+    def __init__(self, inbox: Inbox, sender: BrokerConnection, deaf_seconds: float = DEAF_SECONDS) -> None:
         """`sender` is another connection: in an alarm the broker stops reading from those that publish."""
-        self._every_seconds = every_seconds
         self._deaf_seconds = deaf_seconds
         self._inbox = inbox
         self._sender = sender
@@ -41,15 +34,12 @@ class InboxCheck:
         """Nothing that was surely sent has come back for too long."""
         return monotonic() - self._proven_at >= DEAD_SECONDS
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(self._every_seconds)
-            if not await self._is_sent() or await self._comes_back():
-                self._proven_at = monotonic()  # or nothing is known against it
-            else:
-                log.error("inbox is deaf; replaced", action="inbox.deaf")
-                self._inbox.replace()
+    async def check(self) -> None:
+        if not await self._is_sent() or await self._comes_back():
+            self._proven_at = monotonic()  # or nothing is known against it
+        else:
+            log.error("inbox is deaf; replaced", action="inbox.deaf")
+            self._inbox.replace()
 
     async def _is_sent(self) -> bool:
         if not self._inbox.up:

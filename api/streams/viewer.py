@@ -11,7 +11,7 @@ from core.idle_timer import IdleTimer
 from core.model.errors import HopstreamError
 from core.model.events import End
 from core.model.feed import Feed
-from core.model.tape import Part
+from core.model.parts import Part
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ import msgspec
 from api.streams.cursor import Cursor
 from core.model.errors import Closing, HopstreamError
 from core.model.events import Done, End, Failed
-from core.model.tape import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Reasoning, Text, ToolCall
 
 RETRY_MS = 1000
 _encode = msgspec.json.Encoder().encode
@@ -33,7 +33,8 @@ class SeedWire:
         position = start.position
         for part in parts:
             position += len(part)
-            frames.append(_event(_data(part), start._replace(position=position)))
+            if (data := _data(part)) is not None:
+                frames.append(_event(data, start._replace(position=position)))
         return b"".join(frames)
 
     def end(self, cursor: Cursor, end: End) -> bytes:
@@ -57,7 +58,8 @@ class SeedWire:
         return b": ping\n\n"
 
 
-def _data(part: Part) -> dict[str, Any]:
+def _data(part: Part) -> dict[str, Any] | None:
+    """None for what this wire has no words for."""
     match part:
         case Text(text):
             return {"chunk": text}
@@ -65,6 +67,8 @@ def _data(part: Part) -> dict[str, Any]:
             return {"reasoning": text}
         case ToolCall():
             return {"tool_call": {"id": part.id, "name": part.name, "arguments": part.arguments}}
+        case _:
+            return None
 
 
 def _event(data: dict[str, Any], cursor: Cursor | None = None) -> bytes:

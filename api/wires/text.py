@@ -3,7 +3,7 @@
 from api.streams.cursor import Cursor
 from api.streams.viewer import Unfinished
 from core.model.events import End, Failed
-from core.model.tape import Part, Text
+from core.model.parts import Part, Text
 
 
 class TextWire:

@@ -1,7 +1,8 @@
 """Jobs: a nudge to the workers to look at a turn. A Celery message, published on a fast channel."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 from celery import Celery
@@ -9,14 +10,19 @@ from pamqp.commands import Basic
 
 from core.broker.connection import BrokerConnection, broker_down
 from core.broker.topology import JOBS
+from core.model.context import RequestContext
 from core.model.errors import HopstreamError
 from core.model.keys import TurnKey
 
 TASK_NAME = "hopstream.generate"
 PUBLISH_SECONDS = 3.0
 """A broker that holds a job back this long (a memory or disk alarm) is as good as down for the client who waits."""
+REQUEST_ID_HEADER = "request_id"
+TRACE_HEADERS = ("traceparent", "tracestate")
+"""W3C Trace Context, under the names that OpenTelemetry's instrumentation of Celery reads as well."""
 
-# Celery's message, of which only this differs from turn to turn: id, root_id, argsrepr, and the arguments in the body.
+# Celery's message, of which only this differs from turn to turn: id, root_id, argsrepr, the request's headers, and the
+# arguments in the body.
 _EVERY = Celery("hopstream", set_as_current=False).amqp.as_task_v2(
     "", TASK_NAME, ignore_result=True, origin="hopstream"
 )
@@ -24,23 +30,44 @@ _HEADERS = {name: value for name, value in _EVERY.headers.items() if value is no
 _, _KWARGS, _EMBED = _EVERY.body
 
 
+class Job(NamedTuple):
+    key: TurnKey
+    context: RequestContext = RequestContext()
+    """Of the request that asked for the turn, whoever queues it again."""
+
+
 def task_id(key: TurnKey) -> str:
     """Named after its turn, so that `celery control revoke <session>.<turn>` needs no look-up."""
     return str(key)
 
 
-def publish_job(connection: BrokerConnection, key: TurnKey) -> Awaitable[None]:
+def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
     """Sends it at once; what is returned waits for the confirm. Both raise BrokerDown."""
-    own_id = task_id(key)
+    own_id = task_id(job.key)
     properties = Basic.Properties(
         content_type="application/json",
         content_encoding="utf-8",
-        headers={**_HEADERS, "id": own_id, "root_id": own_id, "argsrepr": repr(tuple(key))},
+        headers={
+            **_HEADERS,
+            "id": own_id,
+            "root_id": own_id,
+            "argsrepr": repr(tuple(job.key)),
+            REQUEST_ID_HEADER: job.context.request_id,
+            **job.context.trace,
+        },
         delivery_mode=2,
         correlation_id=own_id,
     )
-    body = msgspec.json.encode((key, _KWARGS, _EMBED))
-    return _confirm(connection.fast_channel().publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
+    body = msgspec.json.encode((job.key, _KWARGS, _EMBED))
+    channel = connection.fast_channel()
+    return _confirm(channel.publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
+
+
+def context_of(headers: Mapping[str, Any]) -> RequestContext:
+    """What a job's message headers tell of its request; a job of an older release tells nothing."""
+    request_id = headers.get(REQUEST_ID_HEADER)
+    trace = {name: value for name in TRACE_HEADERS if isinstance(value := headers.get(name), str)}
+    return RequestContext(request_id if isinstance(request_id, str) else "", trace)
 
 
 class BadJob(HopstreamError):

@@ -41,9 +41,12 @@ async def read_log(connection: BrokerConnection, key: TurnKey) -> list[Event]:
 def _decoded(bodies: list[bytes], key: TurnKey) -> Iterator[Event]:
     for body in bodies:
         try:
-            yield decode(body)
+            event = decode(body)
         except BadEvent as error:
             log.error("event not read", action="log.bad_event", session_id=key.session_id, error=error.message)
+            continue
+        if event is not None:
+            yield event
 
 
 async def _hand_over(channel: AbstractChannel, queue: str, bodies: list[bytes]) -> None:

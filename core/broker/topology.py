@@ -11,6 +11,7 @@ PREFIX = get_settings().rabbit_mq_prefix
 JOBS = f"{PREFIX}llm.jobs"
 DEAD_JOBS = f"{PREFIX}llm.jobs.dead"
 SESSIONS = f"{PREFIX}llm.sessions"
+EVENTS = f"{PREFIX}llm.events"
 
 CONSUMER_TIMEOUT_MS = 24 * 3600 * 1000
 """A job stays unacknowledged for as long as its turn runs; RabbitMQ's default of 30 minutes is for shorter jobs."""
@@ -60,6 +61,11 @@ async def declare_jobs(channel: AbstractChannel) -> JobQueue:
 
 async def declare_sessions(channel: AbstractChannel) -> None:
     await channel.exchange_declare(SESSIONS, exchange_type="direct", durable=True)
+
+
+async def declare_events(channel: AbstractChannel) -> None:
+    """The event bus; the routing keys are `core.bus.messages`'."""
+    await channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
 
 
 async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:

@@ -1,12 +1,13 @@
 """Events of a running turn as they travel through RabbitMQ: msgpack arrays, the first element names the kind.
 
-`llm.sessions` carries all of them; a session log has snapshots and batches.
+`llm.sessions` carries all of them; a session log has snapshots and batches. Whoever reads them passes over kinds that
+it does not know, and fields behind those that it knows: a later release may have more of both.
 """
 
 import msgspec
 
 from core.model.errors import HopstreamError
-from core.model.tape import Part
+from core.model.parts import BadParts, Parts, decode_parts, encode_unknown
 
 
 class Usage(msgspec.Struct, array_like=True, frozen=True):
@@ -23,20 +24,22 @@ class Start(msgspec.Struct, array_like=True, tag="start", frozen=True):
 
 
 class Batch(msgspec.Struct, array_like=True, tag="b", frozen=True):
-    """What gathered on the tape since the last batch; `position` is where it begins."""
+    """What gathered on the tape since the last batch, part by part; `position` is where it begins."""
 
     attempt: int
     position: int
-    parts: list[Part]
+    parts: Parts
 
 
 class Snapshot(msgspec.Struct, array_like=True, tag="s", frozen=True):
-    """The whole tape so far."""
+    """The whole tape so far, merged; `sizes` are the lengths of its parts as they came, where
+    any were merged."""
 
     attempt: int
     model: str
-    parts: list[Part]
+    parts: Parts
     reason: str | None = None
+    sizes: list[int] = []
 
 
 class Done(msgspec.Struct, array_like=True, tag="done", frozen=True):
@@ -60,8 +63,14 @@ class Failed(msgspec.Struct, array_like=True, tag="error", frozen=True):
 End = Done | Failed
 Event = Start | Batch | Snapshot | Done | Failed
 
-_ENCODER = msgspec.msgpack.Encoder()
+_TAGS = {kind.__struct_config__.tag for kind in Event.__args__}
+
+ENCODER = msgspec.msgpack.Encoder(enc_hook=encode_unknown)
 _DECODER = msgspec.msgpack.Decoder(Event)
+_FIELDS = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_PARTS_AT = {"b": 3, "s": 3}
+"""In events of these kinds: which field has the parts."""
+_NO_PARTS = msgspec.Raw(msgspec.msgpack.encode([]))
 
 
 class BadEvent(HopstreamError):
@@ -70,13 +79,30 @@ class BadEvent(HopstreamError):
 
 
 def encode(event: Event) -> bytes:
-    return _ENCODER.encode(event)
+    return ENCODER.encode(event)
 
 
-def decode(body: bytes | msgspec.Raw) -> Event:
-    """Raises BadEvent."""
+def decode(body: bytes | msgspec.Raw) -> Event | None:
+    """None for an event of a kind that this process does not know. Raises BadEvent."""
     try:
         event: Event = _DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        return _decode_of_later_release(body, error)
     except msgspec.MsgspecError as error:
         raise BadEvent(f"the event cannot be decoded: {error}") from error
     return event
+
+
+def _decode_of_later_release(body: bytes | msgspec.Raw, error: msgspec.ValidationError) -> Event | None:
+    """An unknown event, or a known one with unknown parts; else the event is just wrong."""
+    try:
+        fields = _FIELDS.decode(body)
+        tag = msgspec.msgpack.decode(fields[0], type=str)
+        if tag not in _TAGS:
+            return None
+        at = _PARTS_AT[tag]
+        parts = decode_parts(fields[at])
+        event: Event = _DECODER.decode(ENCODER.encode([*fields[:at], _NO_PARTS, *fields[at + 1 :]]))
+        return msgspec.structs.replace(event, parts=parts)
+    except (msgspec.MsgspecError, BadParts, LookupError):
+        raise BadEvent(f"the event cannot be decoded: {error}") from error

@@ -1,7 +1,7 @@
 """A feed: one running turn as a process sees it, shared by all who watch it there.
 
-In a worker the generation fills it and the publisher watches; in the API the broker's events fill it and the viewers
-watch. Both watch the same way: a position of their own, and a look at the feed whenever it changed.
+In a worker the run of the turn fills it and the publisher watches; in the API the broker's events fill it and viewers
+watch. All watch the same way: a position of their own, and a question to the feed whenever it has changed.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 from core.model.events import Batch, Done, End, Event, Failed, Snapshot, Start
 from core.model.keys import TurnKey
-from core.model.tape import Part, Tape, cut
+from core.model.parts import Part, cut, recut
+from core.model.tape import Tape
 
 
 class Feed:
@@ -56,7 +57,9 @@ class Feed:
 
     def snapshot(self) -> Snapshot:
         """All of it as an event."""
-        return Snapshot(self.attempt, self.model, self.tape.slice(), self.reason)
+        parts = self.tape.slice()
+        sizes = self.tape.sizes()
+        return Snapshot(self.attempt, self.model, parts, self.reason, sizes if len(sizes) > len(parts) else [])
 
     def set_queue_position(self, position: int) -> None:
         if position != self.queue_position and self.attempt == 0:
@@ -70,7 +73,7 @@ class Feed:
 
     @contextmanager
     def watch(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the feed changes; the watcher clears it before it looks."""
+        """An event that is set whenever the feed changes; the watcher clears it before it reads."""
         event = asyncio.Event()
         with self.on_change(event.set):
             yield event
@@ -100,7 +103,7 @@ class Feed:
             case Snapshot():
                 if event.attempt > self.attempt:
                     self.start(event.attempt, event.model, event.reason)
-                return self._extend(0, event.parts)
+                return self._extend(0, recut(event.parts, event.sizes) if event.sizes else event.parts)
             case Batch():
                 return event.attempt == self.attempt and self._extend(event.position, event.parts)
             case Done() | Failed():
@@ -113,10 +116,14 @@ class Feed:
         known = len(self.tape) - position
         if known < 0:
             return False
-        for part in parts:
-            size = len(part)
-            if known < size:
-                self.tape.append(cut(part, max(known, 0), size))
-            known -= size
-        self.wake()
+        self.extend(_after(parts, known) if known else parts)
         return True
+
+
+def _after(parts: list[Part], known: int) -> Iterator[Part]:
+    """What comes after so many positions of them."""
+    for part in parts:
+        size = len(part)
+        if known < size:
+            yield cut(part, max(known, 0), size)
+        known -= size

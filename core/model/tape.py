@@ -1,9 +1,10 @@
 """The tape: the append-only answer of one attempt. Worker, session log, feed, store and wires all share this structure.
 
-A position is a whole number from 0 to `len(tape)`. Text and reasoning are as long as their characters (Unicode code
-points), any other part counts 1, so a position names one place whatever way the parts were batched.
+A position is a whole number from 0 to `len(tape)`, the sum of the lengths of the parts (see `core.model.parts`), so it
+names one place whatever way the parts were batched.
 """
 
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Self
@@ -11,47 +12,18 @@ from typing import Self
 import msgspec
 
 from core.model.errors import HopstreamError
+from core.model.parts import BadParts, Part, Reasoning, Refusal, Text, cut, decode_parts, encode_parts, merge, recut
 
-
-class Text(msgspec.Struct, array_like=True, tag="t", frozen=True):
-    text: str
-
-    def __len__(self) -> int:
-        return len(self.text)
-
-
-class Reasoning(msgspec.Struct, array_like=True, tag="r", frozen=True):
-    """What a reasoning model thinks before it answers."""
-
-    text: str
-
-    def __len__(self) -> int:
-        return len(self.text)
-
-
-class ToolCall(msgspec.Struct, array_like=True, tag="c", frozen=True):
-    """A whole call of a tool; `arguments` is the JSON text as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-    def __len__(self) -> int:
-        return 1
-
-
-Part = Text | Reasoning | ToolCall
-_PARTS = msgspec.msgpack.Decoder(list[Part])
-_ENCODER = msgspec.msgpack.Encoder()
+_SIZES = msgspec.msgpack.Decoder(list[int])
 
 
 class BadTape(HopstreamError):
     code = "bad_tape"
-    title = "A stored or received tape cannot be read"
+    title = "A stored tape cannot be read"
 
 
 class Tape:
-    """Parts in order. Neighbours of one kind are merged when read, never when appended: appending costs O(1)."""
+    """Parts in order, as they came. Neighbours of one kind are merged when read, never when appended: that is O(1)."""
 
     __slots__ = ("_ends", "_length", "_parts")
 
@@ -59,8 +31,7 @@ class Tape:
         self._parts: list[Part] = []
         self._ends: list[int] = []
         self._length = 0
-        for part in parts:
-            self.append(part)
+        self.extend(parts)
 
     def __len__(self) -> int:
         return self._length
@@ -70,29 +41,33 @@ class Tape:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def append(self, part: Part) -> None:
-        """Add a part at the end. An empty text adds nothing."""
-        size = len(part)
-        if not size:
-            return
-        self._length += size
-        self._parts.append(part)
-        self._ends.append(self._length)
-
     def extend(self, parts: Iterable[Part]) -> None:
+        """Add parts at the end. An empty text adds nothing."""
         for part in parts:
-            self.append(part)
+            if size := len(part):
+                self._length += size
+                self._parts.append(part)
+                self._ends.append(self._length)
 
     def slice(self, start: int = 0, end: int | None = None) -> list[Part]:
         """The parts between two positions, neighbours of one kind merged. Positions beyond the end mean the end."""
+        pieces = self.pieces(start, end)
+        return merge(pieces) if pieces else pieces
+
+    def pieces(self, start: int = 0, end: int | None = None) -> list[Part]:
+        """The same, each part by itself, as the worker got them from the model."""
         stop = self._length if end is None else min(end, self._length)
         if start >= stop:
             return []
         first = _first_end_after(self._ends, start)
         begin = self._ends[first - 1] if first else 0
         if start == begin and stop == self._length:  # the usual question: what is new?
-            return merge(self._parts[first:])
-        return merge([*self._cut(first, start, stop)])
+            return self._parts[first:]
+        return [*self._cut(first, start, stop)]
+
+    def sizes(self) -> list[int]:
+        """The lengths of the parts as they came."""
+        return [len(part) for part in self._parts]
 
     def text(self) -> str:
         return "".join(part.text for part in self._parts if isinstance(part, Text))
@@ -100,15 +75,23 @@ class Tape:
     def reasoning(self) -> str:
         return "".join(part.text for part in self._parts if isinstance(part, Reasoning))
 
+    def refusal(self) -> str:
+        return "".join(part.text for part in self._parts if isinstance(part, Refusal))
+
     def encode(self) -> bytes:
-        return _ENCODER.encode(self.slice())
+        return encode_parts(self.slice())
+
+    def encode_ends(self) -> bytes:
+        """Where the parts ended that `encode` merges: a few bits for each."""
+        return zlib.compress(msgspec.msgpack.encode(self.sizes()))
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Raises BadTape."""
+    def decode(cls, data: bytes, ends: bytes | None = None) -> Self:
+        """With `ends`, the parts as they came. Raises BadTape."""
         try:
-            return cls(_PARTS.decode(data))
-        except msgspec.MsgspecError as error:
+            parts = decode_parts(data)
+            return cls(parts if ends is None else recut(parts, _SIZES.decode(zlib.decompress(ends))))
+        except (BadParts, msgspec.MsgspecError, zlib.error) as error:
             raise BadTape(f"the tape cannot be decoded: {error}") from error
 
     def _cut(self, index: int, start: int, stop: int) -> Iterator[Part]:
@@ -124,39 +107,3 @@ class Tape:
 def _first_end_after(ends: list[int], position: int) -> int:
     """Index of the part that holds `position`. Followers ask for the tail, so look there before bisecting."""
     return len(ends) - 1 if len(ends) > 1 and ends[-2] <= position < ends[-1] else bisect_right(ends, position)
-
-
-def cut(part: Part, start: int, end: int) -> Part:
-    """The piece of one part between two offsets in it."""
-    if start == 0 and end == len(part):
-        return part
-    match part:
-        case Text(text):
-            return Text(text[start:end])
-        case Reasoning(text):
-            return Reasoning(text[start:end])
-        case _:
-            return part
-
-
-def merge(parts: list[Part]) -> list[Part]:
-    """Join neighbouring texts, and neighbouring reasoning, into one part each."""
-    if len(parts) == 1:
-        return parts
-    if set(map(type, parts)) == {Text}:
-        return [Text("".join([part.text for part in parts]))]  # type: ignore[union-attr]
-    merged: list[Part] = []
-    run: list[str] = []
-    kind: type[Text] | type[Reasoning] | None = None
-    for part in parts:
-        if kind is not None and type(part) is not kind:
-            merged.append(kind("".join(run)))
-            run, kind = [], None
-        if isinstance(part, Text | Reasoning):
-            run.append(part.text)
-            kind = type(part)
-        else:
-            merged.append(part)
-    if kind is not None:
-        merged.append(kind("".join(run)))
-    return merged

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, Self
 import msgspec
 
 from core.model.events import Usage
-from core.model.tape import Part
+from core.model.parts import Part
 
 Role = Literal["system", "user", "assistant"]
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
-from core.model.tape import Part, Text
+from core.model.parts import Part, Text
 from core.providers.base import Finish, Item, Request, Stream
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")

@@ -5,11 +5,12 @@ is conditional on the attempt still being its own.
 """
 
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
+from core.model.context import RequestContext
 from core.model.events import Done, End, Failed
 from core.model.keys import TurnKey
 from core.model.tape import Tape
@@ -108,6 +109,11 @@ class Held(Enum):
     GONE = "it was deleted"
 
 
+class Requeued(NamedTuple):
+    key: TurnKey
+    context: RequestContext
+
+
 class OwnedTurn(msgspec.Struct, frozen=True):
     key: TurnKey
     attempt: int
@@ -127,7 +133,17 @@ class Ownership:
         started: int | None = await self._database.value(_NEXT_ATTEMPT, **_own_by(key, attempt, process_id))
         return started
 
-    async def finish(self, key: TurnKey, process_id: str, tape: Tape, end: End) -> bool:
+    async def finish(
+        self,
+        key: TurnKey,
+        process_id: str,
+        tape: Tape,
+        end: End,
+        *,
+        asked_after: float | None = None,
+        first_token_after: float | None = None,
+        part_ends: bytes | None = None,
+    ) -> bool:
         """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it."""
         own = _own_by(key, end.attempt, process_id)
         finish = _FINISH_DONE if isinstance(end, Done) else _FINISH_FAILED
@@ -151,21 +167,16 @@ class Ownership:
         rows = await self._database.rows(_OWNED_BY, own_process=process_id)
         return [OwnedTurn(TurnKey(r["session_id"], r["turn"]), r["attempt"], r["cancel_requested"]) for r in rows]
 
-    async def requeue_orphans(self) -> list[TurnKey]:
+    async def requeue_orphans(self) -> list[Requeued]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
         return await self._requeue(_ORPHANS)
 
     async def has_overdue(self) -> bool:
         return await self._database.row(_HAS_OVERDUE) is not None
 
-    async def requeue_overdue(self) -> list[TurnKey]:
+    async def requeue_overdue(self) -> list[Requeued]:
         """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
         return await self._requeue(_OVERDUE)
-
-    async def finish_lost_direct(self, turn: Turn) -> bool:
-        """End a direct turn whose API process is gone."""
-        end = Failed(turn.attempt, 0, "process_lost", "the process that answered this direct turn is gone")
-        return await self.finish_orphan(turn.key, end)
 
     async def lost_direct_turns(self, session_id: str | None = None) -> list[Turn]:
         """Running direct turns whose API process is gone; nobody can finish those."""
@@ -180,10 +191,15 @@ class Ownership:
         """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
         return [TurnKey(**row) for row in await self._database.rows(_LEFT_LOGS)]
 
-    async def _requeue(self, requeue: _Requeue) -> list[TurnKey]:
+    async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
         if await self._database.row(requeue.exists) is None:
             return []
-        return [TurnKey(**row) for row in await self._database.rows(requeue.update)]
+        return [Requeued(TurnKey(**row), RequestContext()) for row in await self._database.rows(requeue.update)]
+
+
+def process_lost(turn: Turn) -> Failed:
+    """How a direct turn ends whose API process is gone."""
+    return Failed(turn.attempt, 0, "process_lost", "the process that answered this direct turn is gone")
 
 
 def _claim(connection: sa.Connection, key: TurnKey, process_id: str) -> Turn | Held:

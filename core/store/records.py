@@ -4,12 +4,20 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from core.model.context import RequestContext
 from core.model.events import Done, End, Failed, Usage
 from core.model.keys import TurnKey
 from core.model.tape import Tape
 
 Mode = Literal["queue", "direct"]
 Status = Literal["queued", "running", "done", "error"]
+
+
+class Labels(msgspec.Struct, frozen=True):
+    goal_id: str | None = None
+    work_item_id: str | None = None
+    run_id: str | None = None
+    metadata: dict[str, str] = {}
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -46,6 +54,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     queued_at: float | None
     started_at: float | None
     finished_at: float | None
+    context: RequestContext = RequestContext()
+    labels: Labels = Labels()
     earlier: list[Earlier] = []
     """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""
 

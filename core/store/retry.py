@@ -25,11 +25,11 @@ async def retry_while_down(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def open_when_up(store: Store, action: str) -> None:
-    """At a process's start. `action` is that of the log's lines meanwhile."""
+async def open_when_up(store: Store) -> None:
+    """At a process's start."""
     while True:
         try:
             return await store.open()
         except StoreDown as error:
-            log.error("store not reached", action=action, error=str(error.__cause__))
+            log.error("store not reached", action="store.not_reached", error=str(error.__cause__))
             await asyncio.sleep(OPEN_RETRY_SECONDS)

@@ -1,11 +1,13 @@
-"""Generation: runs a turn that this process owns to its end, into a feed.
+"""A run: takes a turn that this process owns to its end, into a feed.
 
 Queue mode and direct mode share it: in a worker the publisher watches the feed, in the API the response does.
 """
 
 import asyncio
 from enum import Enum
+from time import monotonic
 
+import msgspec
 import structlog
 from tenacity import (
     AsyncRetrying,
@@ -18,13 +20,15 @@ from tenacity import (
 from core.model.errors import HopstreamError, ProviderDropped, ProviderError, TimeLimit
 from core.model.events import Done, End, Failed
 from core.model.feed import Feed
-from core.model.tape import Part, Tape
+from core.model.parts import Part
+from core.model.tape import Tape
 from core.providers.base import Finish, Item, Message, Provider, Request, Stream
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.retry import retry_while_down
 from core.store.store import Store
 from core.turns.prompt import answered, build_messages
+from core.turns.subscribers import Moment, TurnSubscribers
 from core.turns.ticks import TickScheduler
 
 log = structlog.get_logger()
@@ -43,35 +47,45 @@ class Stop(Enum):
     LOST = "lost"
 
 
+class Stages(msgspec.Struct):
+    """When an attempt came so far, in seconds after its turn was claimed; None where it did not."""
+
+    asked_after: float | None = None
+    first_token_after: float | None = None
+
+
 class _TooLong(Exception):
     """The answer has MAX_ANSWER_CHARS."""
 
 
-class Run:
-    """One claimed turn. `execute()` it once; `stop()` it at any time."""
+class RunServices(msgspec.Struct, frozen=True):
+    """What all runs of a process share."""
 
-    def __init__(
-        self,
-        turn: Turn,
-        feed: Feed,
-        *,
-        store: Store,
-        provider: Provider,
-        settings: Settings,
-        ticks: TickScheduler,
-        process_id: str,
-    ) -> None:
+    store: Store
+    provider: Provider
+    settings: Settings
+    process_id: str
+    subscribers: TurnSubscribers
+    ticks: TickScheduler
+
+
+class Run:
+    """One claimed turn and the feed it fills. `execute()` it once; `stop()` it at any time."""
+
+    def __init__(self, turn: Turn, services: RunServices) -> None:
         self.turn = turn
-        self.feed = feed
+        self.feed = Feed(turn.key)
         self.attempt = turn.attempt
-        self._store = store
-        self._provider = provider
-        self._settings = settings
-        self._ticks = ticks
-        self._process_id = process_id
+        self._store = services.store
+        self._provider = services.provider
+        self._settings = services.settings
+        self._process_id = services.process_id
+        self._subscribers = services.subscribers
+        self._ticks = services.ticks
         self._stop: Stop | None = None
         self._answering: asyncio.Task[End] | None = None
-        self._log = log.bind(session_id=turn.session_id, turn=turn.turn)
+        self._claimed_at = monotonic()
+        self._stages = Stages()
 
     @property
     def stopped(self) -> Stop | None:
@@ -84,24 +98,28 @@ class Run:
             if self._answering is not None:
                 self._answering.cancel()
 
-    async def execute(self, reason: str | None = None) -> None:
-        """Answer, commit, and finish the feed. `reason` says why this is not the turn's first attempt.
-
-        A run that was lost or handed over leaves the feed without an end.
-        """
-        self.feed.start(self.attempt, self.turn.model, reason)
-        self._log.info("turn started", action="turn.start", attempt=self.attempt, reason=reason)
+    async def execute(self) -> None:
+        """Answer, commit, and finish the feed. A run that was lost or handed over leaves the feed without an end."""
+        self._begin_attempt(self.attempt, self.turn.restart_reason)
         end = await self._answer()
-        if self._stop is Stop.HANDED_OVER and end is None:
-            await self._store.ownership.hand_over(self.turn.key, self.attempt, self._process_id)
         if end is None:
-            self._log.warning("turn given away", action="turn.leave", attempt=self.attempt, reason=str(self._stop))
-            return
-        if await self._commit(end):
+            if self._stop is Stop.HANDED_OVER:
+                await self._store.ownership.hand_over(self.turn.key, self.attempt, self._process_id)
+            self._tell(Moment.GIVEN_UP, reason=self._stop and self._stop.value)
+        elif await self._commit(end):
             self.feed.finish(end)
-            self._log.info("turn ended", action="turn.end", attempt=self.attempt, **_summary(end))
+            self._tell(Moment.ENDED, end=end)
         else:
-            self._log.warning("attempt lost", action="turn.lost", attempt=self.attempt)
+            self._tell(Moment.GIVEN_UP, reason=Stop.LOST.value)
+
+    def _begin_attempt(self, attempt: int, reason: str | None) -> None:
+        self.attempt = attempt
+        self._stages = Stages()
+        self.feed.start(attempt, self.turn.model, reason)
+        self._tell(Moment.STARTED if attempt == 1 else Moment.RESTARTED, reason=reason)
+
+    def _tell(self, moment: Moment, *, reason: str | None = None, end: End | None = None) -> None:
+        self._subscribers.tell(moment, self.turn, attempt=self.attempt, reason=reason, end=end)
 
     async def _answer(self) -> End | None:
         self._answering = asyncio.create_task(self._attempts(), name=f"answer {self.turn.key}")
@@ -120,7 +138,7 @@ class Run:
             case HopstreamError():
                 return self._failed(error)
             case _:
-                self._log.error("generation broke", action="turn.broken", exc_info=error)
+                log.error("the run broke", action="turn.broken", session_id=self.turn.session_id, exc_info=error)
                 return self._failed(HopstreamError("the answer broke off because of an error on our side"))
 
     def _stopped(self) -> End | None:
@@ -151,9 +169,7 @@ class Run:
         attempt = await retry_while_down(lambda: ownership.next_attempt(self.turn.key, self.attempt, self._process_id))
         if attempt is None:
             return False
-        self._log.warning("provider broke off", action="turn.restart", attempt=attempt, reason="provider_drop")
-        self.attempt = attempt
-        self.feed.start(attempt, self.turn.model, "provider_drop")
+        self._begin_attempt(attempt, "provider_drop")
         return True
 
     def _build_messages(self) -> list[Message]:
@@ -169,7 +185,10 @@ class Run:
 
     async def _attempt(self, messages: list[Message]) -> Finish:
         request = Request(self.turn.model, messages, self.turn.options, self.attempt)
+        self._stages.asked_after = monotonic() - self._claimed_at
         first, stream = await open_stream(self._provider, request, self._settings.provider_retries)
+        if not isinstance(first, Finish):
+            self._stages.first_token_after = monotonic() - self._claimed_at
         try:
             return await self._record(first, stream)
         except _TooLong:
@@ -197,7 +216,18 @@ class Run:
 
     async def _commit(self, end: End) -> bool:
         ownership = self._store.ownership
-        return await retry_while_down(lambda: ownership.finish(self.turn.key, self._process_id, self.feed.tape, end))
+        stages = self._stages
+        return await retry_while_down(
+            lambda: ownership.finish(
+                self.turn.key,
+                self._process_id,
+                self.feed.tape,
+                end,
+                asked_after=stages.asked_after,
+                first_token_after=stages.first_token_after,
+                part_ends=self.feed.tape.encode_ends(),
+            )
+        )
 
 
 async def open_stream(provider: Provider, request: Request, retries: int) -> tuple[Item, Stream]:
@@ -226,11 +256,3 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ProviderError) else None
     return asked if asked is not None else _back_off(state)
-
-
-def _summary(end: End) -> dict[str, object]:
-    match end:
-        case Done():
-            return {"finish_reason": end.finish_reason, "length": end.position}
-        case Failed():
-            return {"error": end.code, "length": end.position}

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from core.model.tape import Part
+from core.model.parts import Part
 from core.providers.base import Stream
 
 LONGEST_TICK_SECONDS = 0.04

@@ -9,6 +9,7 @@ import pytest
 from api.streams.inbox import Inbox
 from api.streams.inbox_check import InboxCheck
 from bench.processes import free_port
+from core.background import Background
 from core.broker.connection import BrokerConnection
 from core.broker.topology import JOBS
 from tests.client import Client, new_session, numbered, text_of
@@ -84,18 +85,17 @@ async def test_a_deaf_inbox_is_replaced() -> None:
     async def set_up_nothing(_: Any) -> None: ...
 
     inbox, sender = Inbox(BROKER, on_renewed), BrokerConnection(BROKER, "test sender", set_up_nothing)
-    echo = InboxCheck(inbox, sender, every_seconds=0.05, deaf_seconds=0.5)
+    background = Background()
     inbox.start()
     sender.start()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(echo.run)
-        with anyio.fail_after(10):
-            await inbox.heard.wait()
-            await inbox._connection.call(_cancel_its_consumer)
-            await eventually(lambda: renewed == 2)
-            inbox.heard.clear()
-            await inbox.heard.wait()
-        tasks.cancel_scope.cancel()
+    background.repeat("inbox check", InboxCheck(inbox, sender, deaf_seconds=0.5).check, pause_seconds=0.05)
+    with anyio.fail_after(10):
+        await inbox.heard.wait()
+        await inbox._connection.call(_cancel_its_consumer)
+        await eventually(lambda: renewed == 2)
+        inbox.heard.clear()
+        await inbox.heard.wait()
+    await background.stop()
     await inbox.stop()
     await sender.stop()
 

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from core.model.events import Done
-from core.model.tape import Tape, Text
+from core.model.parts import Text
+from core.model.tape import Tape
 from core.store.database import Database
 from core.store.store import Store
 from tests.store.conftest import Maker

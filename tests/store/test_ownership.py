@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from core.model.events import Done, Failed
-from core.model.tape import Tape, Text
-from core.store.ownership import MAX_LOST_ATTEMPTS, OVERDUE_SECONDS, REQUEUE_SECONDS, Held
+from core.model.parts import Text
+from core.model.tape import Tape
+from core.store.ownership import MAX_LOST_ATTEMPTS, OVERDUE_SECONDS, REQUEUE_SECONDS, Held, Requeued, process_lost
 from core.store.processes import SILENT_SECONDS
 from core.store.records import Turn
 from core.store.store import Store
@@ -136,9 +137,9 @@ async def test_an_orphan_is_queued_again_by_one_of_many(store: Store, make: Make
     assert await store.ownership.requeue_orphans() == []
     await make.age(SILENT_SECONDS + 1, process="dead")
     found = await asyncio.gather(*(store.ownership.requeue_orphans() for _ in range(10)))
-    assert [key for keys in found for key in keys] == [turn.key]
+    assert [queued.key for each in found for queued in each] == [turn.key]
     await make.age(REQUEUE_SECONDS + 1, key=turn.key)
-    assert await store.ownership.requeue_orphans() == [turn.key]
+    assert await store.ownership.requeue_orphans() == [Requeued(turn.key, turn.context)]
 
 
 async def test_an_overdue_turn_is_queued_again_by_one_of_many(store: Store, make: Maker) -> None:
@@ -148,7 +149,7 @@ async def test_an_overdue_turn_is_queued_again_by_one_of_many(store: Store, make
     await make.age(OVERDUE_SECONDS + 1, key=turn.key)
     assert await store.ownership.has_overdue()
     found = await asyncio.gather(*(store.ownership.requeue_overdue() for _ in range(10)))
-    assert [key for keys in found for key in keys] == [turn.key]
+    assert [queued.key for each in found for queued in each] == [turn.key]
 
 
 async def test_direct_turns_of_dead_processes_are_ended_and_not_queued(store: Store, make: Maker) -> None:
@@ -159,7 +160,7 @@ async def test_direct_turns_of_dead_processes_are_ended_and_not_queued(store: St
     assert lost.session_id == "dead"
     assert await store.ownership.lost_direct_turns("alive") == []
     assert await store.ownership.requeue_orphans() == []
-    assert await store.ownership.finish_lost_direct(lost)
+    assert await store.ownership.finish_orphan(lost.key, process_lost(lost))
     ended = await store.turns.get(lost.key)
     assert (ended.status, ended.error_code) == ("error", "process_lost")
 

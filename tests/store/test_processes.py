@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.store.ownership import Requeued
 from core.store.processes import SILENT_SECONDS
 from core.store.store import Store
 from tests.store.conftest import Maker
@@ -30,4 +31,4 @@ async def test_who_leaves_is_gone_at_once(store: Store, make: Maker) -> None:
     turn = await make.running(await make.process("leaver"))
     await store.processes.leave("leaver")
     assert await store.processes.count_alive("worker") == 0
-    assert await store.ownership.requeue_orphans() == [turn.key]
+    assert await store.ownership.requeue_orphans() == [Requeued(turn.key, turn.context)]

@@ -8,7 +8,8 @@ import pytest
 from core.model.errors import NotFound, ReplaceConflict, TurnRunning
 from core.model.events import Done, Failed, Usage
 from core.model.keys import TurnKey
-from core.model.tape import Reasoning, Tape, Text, ToolCall
+from core.model.parts import Reasoning, Text, ToolCall
+from core.model.tape import Tape
 from core.store.records import Exchange, NewTurn
 from core.store.store import Store
 from core.turns.prompt import answered

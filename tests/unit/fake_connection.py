@@ -47,10 +47,14 @@ class FakeConnection:
 
     async def wait_up(self) -> None: ...
 
+    async def stop(self) -> None: ...
+
     async def sent(self) -> Event:
         """The next event, which waits for its confirm."""
         _, body = await asyncio.wait_for(self.fake.sent.get(), 2)
-        return decode(body)
+        event = decode(body)
+        assert event is not None
+        return event
 
     async def next(self) -> Event:
         """The next event; with its confirm."""

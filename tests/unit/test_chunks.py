@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from core.model.events import Usage
-from core.model.tape import Reasoning, Text, ToolCall
+from core.model.parts import Reasoning, Text, ToolCall
 from core.providers.openai.chunks import MAX_TOOL_CALL_CHARS, MAX_TOOL_CALLS, BadChunk, ChunkReader, ErrorChunk
 from core.providers.sse import MAX_EVENT_BYTES, EventReader, EventTooLarge
 

@@ -12,6 +12,9 @@ from core.settings import Settings
 from core.store.records import NewTurn
 from core.store.store import Store
 from core.turns.keeper import Keeper
+from core.turns.run import RunServices
+from core.turns.subscribers import TurnSubscribers
+from core.turns.ticks import TickScheduler
 
 pytestmark = pytest.mark.anyio
 
@@ -23,20 +26,17 @@ async def test_it_stops_though_the_database_does_not_take_their_end(
 ) -> None:
     asked = asyncio.Event()
 
-    async def finish(*_: object) -> bool:
+    async def finish(*_: object, **__: object) -> bool:
         asked.set()
         raise StoreDown("away")
 
     monkeypatch.setattr(store.ownership, "finish", finish)
     monkeypatch.setattr(direct, "COMMIT_SECONDS", 0.05)
     keeper = Keeper(store, PROCESS, "api")
-    runs = DirectRuns(
-        store=store,
-        keeper=keeper,
-        provider=DemoProvider(pace=0),
-        settings=Settings(_env_file=None),
-        process_id=PROCESS,
+    services = RunServices(
+        store, DemoProvider(pace=0), Settings(_env_file=None), PROCESS, TurnSubscribers(), TickScheduler()
     )
+    runs = DirectRuns(services, keeper)
     new = NewTurn(session_id="s", mode="direct", model="demo", message="hi", options={}, owner=PROCESS)
     async with runs.answer((await store.turns.create(new)).turn):
         await asyncio.wait_for(asked.wait(), 2)

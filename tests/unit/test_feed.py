@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from core.model.events import Batch, Done, Event, Snapshot, Start
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.tape import Part, Tape, Text, ToolCall
+from core.model.parts import Part, Text, ToolCall
+from core.model.tape import Tape
 
 KEY = TurnKey("s", 1)
 
@@ -26,8 +27,7 @@ class Worker:
                 if size % 2:
                     parts.append(ToolCall(f"{number}", "f", "{}"))
                 self.events.append(Batch(attempt, len(self.tape), parts))
-                for part in parts:
-                    self.tape.append(part)
+                self.tape.extend(parts)
                 if number % snapshot_every == snapshot_every - 1:
                     self.events.append(Snapshot(attempt, "m", self.tape.slice()))
         self.attempt = attempts
@@ -39,8 +39,7 @@ class Worker:
         tape = Tape()
         for event in self.events:
             if isinstance(event, Batch) and event.attempt == attempt:
-                for part in event.parts:
-                    tape.append(part)
+                tape.extend(event.parts)
         return tape
 
 

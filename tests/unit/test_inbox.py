@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
-from api.streams.inbox import Inbox
+from api.streams.inbox import Inbox, Subscription
 from core.broker.bundle import BUNDLE, encode_bundle
-from core.model.events import Batch, Event, encode
+from core.model.events import Batch, encode
+from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.tape import Text
+from core.model.parts import Text
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +26,10 @@ BROKEN = msgspec.msgpack.encode(["from a later version", 1])
 async def test_what_cannot_be_read_is_passed_over(messages: list[tuple[str, bytes]]) -> None:
     inbox = Inbox("amqp://localhost/", lambda: None)
     inbox.queue = "inbox"
-    heard: dict[str, list[Event]] = {"a": [], "b": []}
-    for session, events in heard.items():
-        inbox._subscribers[str(TurnKey(session, 1))] = events.append
+    feeds = {session: Feed(TurnKey(session, 1)) for session in "ab"}
+    for feed in feeds.values():
+        feed.start(1, "m")
+        inbox._subscriptions[str(feed.key)] = Subscription(feed, lambda: None, lambda: None)
     for routing_key, body in messages:
         inbox._on_message(routing_key, body)
-    assert heard == {"a": [], "b": [GOOD]}
+    assert {session: feed.tape.text() for session, feed in feeds.items()} == {"a": "", "b": "tea"}

@@ -1,13 +1,16 @@
 """The lease: a process whose heartbeat is old is silent until it has renewed it."""
 
 import asyncio
+import os
+import socket
 from time import monotonic
 
 import pytest
 
+from core.process_id import _process_id, process_id
 from core.store.processes import SILENT_SECONDS
 from core.turns import keeper
-from core.turns.keeper import LEASE_SECONDS, SETTLE_SECONDS, Lease, new_process_id
+from core.turns.lease import LEASE_SECONDS, SETTLE_SECONDS, Lease
 
 pytestmark = pytest.mark.anyio
 
@@ -63,6 +66,7 @@ def test_others_are_judged_from_the_first_heartbeat_on() -> None:
 
 
 def test_process_ids_are_unique_and_fit_the_store() -> None:
-    ids = {new_process_id("worker") for _ in range(50)}
-    assert len(ids) == 50
-    assert all(len(one) <= 128 and one.startswith("worker-") for one in ids)
+    one, later = process_id("worker"), _process_id("worker", os.getpid() + 1)
+    assert one == process_id("worker") != later
+    assert len(one) <= 128
+    assert one.startswith(f"worker-{socket.gethostname()}-{os.getpid()}-"[:128])

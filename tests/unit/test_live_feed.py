@@ -5,12 +5,13 @@ from typing import cast
 
 import pytest
 
-from api.streams.feeds import LiveFeed
-from api.streams.inbox import Inbox
+from api.streams.inbox import Inbox, Subscription
+from api.streams.live_feed import LiveFeed
 from core.broker.connection import BrokerConnection
 from core.model.events import Done
 from core.model.keys import TurnKey
-from core.model.tape import Tape, Text
+from core.model.parts import Text
+from core.model.tape import Tape
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
 from tests.unit.fake_connection import FakeConnection
@@ -21,7 +22,7 @@ OWNER = "worker-here-1-a"
 
 
 class FakeInbox:
-    async def subscribe(self, key: TurnKey, on_event: object) -> None: ...
+    async def subscribe(self, key: TurnKey, subscription: Subscription) -> None: ...
 
     async def unsubscribe(self, key: TurnKey) -> None: ...
 

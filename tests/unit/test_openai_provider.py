@@ -20,7 +20,8 @@ from bench.mock_upstream import MockUpstream
 from bench.processes import free_port
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
-from core.model.tape import Part, Tape, ToolCall
+from core.model.parts import Part, ToolCall
+from core.model.tape import Tape
 from core.providers.base import Finish, Message, Request, Stream
 from core.providers.openai.provider import OpenAIProvider, _retry_after
 from core.turns.ticks import READ_SECONDS

@@ -13,13 +13,12 @@ from core.broker.connection import BrokerConnection
 from core.model.events import Batch, Done, Snapshot, Start, decode
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.tape import Text
-from core.turns.keeper import Lease
+from core.model.parts import Text
+from core.turns.lease import Lease
 from core.turns.ticks import TickScheduler
 from tests.unit.fake_connection import FakeConnection
 from workers import publisher
-from workers.outbox import Outbox
-from workers.publisher import EARLY_LENGTH, Publisher
+from workers.publisher import EARLY_LENGTH, Outbox, Publisher
 
 pytestmark = pytest.mark.anyio
 
@@ -70,7 +69,7 @@ async def test_what_gathers_while_a_batch_is_on_its_way_is_the_next_batch() -> N
         await asyncio.sleep(0)
         assert connection.fake.sent.empty()
         connection.fake.confirm()
-        assert await connection.next() == Batch(1, EARLY_LENGTH + 1, [Text("bc")])
+        assert await connection.next() == Batch(1, EARLY_LENGTH + 1, [Text("b"), Text("c")])
 
 
 async def test_an_answer_is_told_whole_while_it_is_short() -> None:
@@ -79,7 +78,7 @@ async def test_an_answer_is_told_whole_while_it_is_short() -> None:
         feed.extend([Text("a")])
         assert await connection.next() == Snapshot(1, "m", [Text("a")])
         feed.extend([Text("b")])
-        assert await connection.next() == Snapshot(1, "m", [Text("ab")])
+        assert await connection.next() == Snapshot(1, "m", [Text("ab")], None, [1, 1])
         feed.extend([Text(LONG)])
         assert await connection.next() == Batch(1, 2, [Text(LONG)])
 
@@ -91,7 +90,7 @@ async def test_a_batch_that_is_lost_while_the_model_is_silent_is_made_up_for(mon
         feed.extend([Text("a")])
         await connection.sent()
         connection.fake.lose()
-        assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")])
+        assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")], None, [len(LONG), 1])
         feed.extend([Text("b")])
         assert await connection.next() == Batch(1, EARLY_LENGTH + 1, [Text("b")])
 
@@ -146,7 +145,7 @@ async def test_under_load_the_batches_of_all_turns_are_one_message(monkeypatch: 
                 feed.extend([Text(LONG + "x")])
     connection.fake.lose()
     for _ in feeds:  # whoever loses a bundle loses it for all
-        assert await connection.next() == Snapshot(1, "m", [Text((LONG + "x") * 2)])
+        assert await connection.next() == Snapshot(1, "m", [Text((LONG + "x") * 2)], None, [len(LONG) + 1] * 2)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -181,7 +180,7 @@ async def test_a_broker_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPat
         feed.extend([Text("a")])
         await asyncio.sleep(0.01)
         connection.is_down = False
-        assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")])
+        assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")], None, [len(LONG), 1])
 
 
 async def test_one_whose_turn_others_may_have_taken_publishes_nothing() -> None:

@@ -1,5 +1,7 @@
 """A job that was revoked before it ran: its turn is cancelled, and no other."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -8,11 +10,10 @@ from core.broker.connection import BrokerConnection
 from core.model.events import Done
 from core.model.keys import TurnKey
 from core.model.tape import Tape
-from core.providers.demo import DemoProvider
 from core.settings import Settings
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
-from core.turns.keeper import Keeper
+from core.turns.owner import TurnOwner
 from tests.unit.fake_connection import FakeConnection
 from workers.turn_handler import TurnHandler
 
@@ -22,15 +23,22 @@ PROCESS = "worker-here-1-a"
 
 
 @pytest.fixture
-async def turns(store: Store) -> TurnHandler:
-    return TurnHandler(
-        store=store,
-        connection=cast(BrokerConnection, FakeConnection()),
-        keeper=Keeper(store, PROCESS, "worker"),
-        provider=DemoProvider(),
-        settings=Settings(_env_file=None),
-        process_id=PROCESS,
-    )
+async def owner(tmp_path: Path) -> AsyncIterator[TurnOwner]:
+    settings = Settings(_env_file=None, database_url=f"sqlite:///{tmp_path}/test.db")
+    owner = TurnOwner("worker", settings, cast(BrokerConnection, FakeConnection()))
+    await owner.store.open()
+    yield owner
+    await owner.stop()
+
+
+@pytest.fixture
+def store(owner: TurnOwner) -> Store:
+    return owner.store
+
+
+@pytest.fixture
+def turns(owner: TurnOwner) -> TurnHandler:
+    return TurnHandler(owner)
 
 
 async def _queue(store: Store) -> TurnKey:

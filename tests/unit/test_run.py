@@ -8,13 +8,13 @@ import pytest
 
 from core.model.errors import HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
-from core.model.feed import Feed
-from core.model.tape import Part, Text
+from core.model.parts import Part, Text
 from core.providers.base import Finish, Request, Stream
 from core.settings import Settings
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
-from core.turns.run import Run, Stop
+from core.turns.run import Run, RunServices, Stop
+from core.turns.subscribers import TurnSubscribers
 from core.turns.ticks import TickScheduler
 
 pytestmark = pytest.mark.anyio
@@ -85,15 +85,8 @@ class _Looked(Stream):
 
 
 def _run(turn: Turn, store: Store, provider: Scripted, ticks: TickScheduler | None = None, **settings: Any) -> Run:
-    return Run(
-        turn,
-        Feed(turn.key),
-        store=store,
-        provider=provider,
-        settings=Settings(**settings),
-        ticks=ticks or TickScheduler(),
-        process_id=OWNER,
-    )
+    services = RunServices(store, provider, Settings(**settings), OWNER, TurnSubscribers(), ticks or TickScheduler())
+    return Run(turn, services)
 
 
 async def test_an_answer_is_committed_before_its_end_is_shown(store: Store, turn: Turn) -> None:

@@ -13,8 +13,8 @@ from core.broker.topology import SNAPSHOT_EVERY, log_name
 from core.model.events import Batch, Snapshot
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.tape import Text
-from core.turns.keeper import Lease
+from core.model.parts import Text
+from core.turns.lease import Lease
 from tests.unit.fake_connection import FakeConnection
 from workers import session_log_writer
 from workers.session_log_writer import SessionLogWriter
@@ -77,7 +77,7 @@ async def test_it_begins_with_a_snapshot_and_goes_on_with_what_is_new() -> None:
         await asyncio.sleep(0.01)
         assert connection.fake.sent.empty()  # the snapshot is not confirmed yet
         connection.fake.confirm()
-        assert await connection.next() == Batch(1, 1, [Text("bc")])
+        assert await connection.next() == Batch(1, 1, [Text("b"), Text("c")])
 
 
 async def test_a_log_always_holds_a_snapshot() -> None:
@@ -107,7 +107,7 @@ async def test_a_log_that_was_lost_is_made_anew() -> None:
         await connection.sent()
         assert connection.calls == 1
         connection.fake.lose()
-        assert await connection.next() == Snapshot(1, "m", [Text("ab")])
+        assert await connection.next() == Snapshot(1, "m", [Text("ab")], None, [1, 1])
         assert connection.calls == 2
 
 

@@ -1,16 +1,43 @@
 """The tape: whatever way parts were batched, a position names one place."""
 
+import zlib
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.tape import BadTape, Part, Reasoning, Tape, Text, ToolCall, cut, merge
+from core.model.parts import (
+    Growing,
+    Part,
+    Reasoning,
+    Refusal,
+    StepBegun,
+    Text,
+    ToolArguments,
+    ToolCall,
+    ToolCallBegun,
+    ToolResult,
+    Unknown,
+    cut,
+    merge,
+    recut,
+    whole_tool_calls,
+)
+from core.model.tape import BadTape, Tape
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 parts: st.SearchStrategy[Part] = st.one_of(
-    words.map(Text), words.map(Reasoning), st.builds(ToolCall, id=words, name=words, arguments=words)
+    words.map(Text),
+    words.map(Reasoning),
+    words.map(Refusal),
+    st.builds(ToolCall, id=words, name=words, arguments=words),
+    st.builds(ToolCallBegun, id=words, name=words),
+    st.builds(ToolArguments, text=words, call=st.integers(0, 2)),
+    st.builds(ToolResult, call_id=words, content=words, is_error=st.booleans()),
+    st.builds(StepBegun, number=st.integers(1, 9)),
+    st.builds(lambda text: Unknown(["+later", text, 1]), words),
+    st.builds(lambda value: Unknown(["later", value]), st.integers(0, 9)),
 )
 tapes = st.lists(parts, max_size=12).map(Tape)
 
@@ -40,7 +67,7 @@ def test_batching_makes_no_difference(whole: list[Part], data: st.DataObject) ->
     """However the parts are cut on their way, the tape and its positions are the same."""
     pieces: list[Part] = []
     for part in whole:
-        at = data.draw(st.integers(0, len(part))) if isinstance(part, Text | Reasoning) else 0
+        at = data.draw(st.integers(0, len(part))) if isinstance(part, Growing) else 0
         pieces += [cut(part, 0, at), cut(part, at, len(part))] if 0 < at < len(part) else [part]
     assert Tape(pieces) == Tape(whole)
     assert len(Tape(pieces)) == len(Tape(whole))
@@ -49,8 +76,9 @@ def test_batching_makes_no_difference(whole: list[Part], data: st.DataObject) ->
 
 @given(tapes)
 def test_neighbours_of_one_kind_are_merged(tape: Tape) -> None:
-    kinds = [type(part) for part in tape.slice()]
-    assert not [kind for kind, after in pairwise(kinds) if kind is after and kind is not ToolCall]
+    for part, after in pairwise(tape.slice()):
+        same_call = not isinstance(part, ToolArguments) or part.call == getattr(after, "call", None)
+        assert not (isinstance(part, Growing) and type(part) is type(after) and same_call)
     assert Text("") not in tape.slice()
 
 
@@ -69,7 +97,46 @@ def test_positions_count_characters_and_calls() -> None:
     assert tape.slice(6) == tape.slice(99) == tape.slice(3, 2) == []
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x91\x92\xa1x\xa1y", b"\x01", b"\x91\x92\xa1t\x01"])
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x91\x92\xa1t\x07", b"\x01", b"\x91\x92\xa1t\x01"])
 def test_what_is_no_tape_is_refused(data: bytes) -> None:
     with pytest.raises(BadTape):
         Tape.decode(data)
+
+
+@given(tapes)
+def test_the_parts_are_stored_as_they_came(tape: Tape) -> None:
+    """Merged for whoever reads the answer, and each by itself for whoever plays it again."""
+    again = Tape.decode(tape.encode(), tape.encode_ends())
+    assert again.pieces() == tape.pieces()
+    assert again.sizes() == tape.sizes()
+
+
+@given(tapes, st.lists(st.integers(-2, 9), max_size=12))
+def test_sizes_that_do_not_fit_lose_nothing(tape: Tape, sizes: list[int]) -> None:
+    assert Tape(recut(tape.slice(), sizes)) == tape
+
+
+def test_ends_take_a_few_bits_each() -> None:
+    tape = Tape([Text("token "[: 3 + number % 4]) for number in range(1000)])
+    assert len(tape.encode_ends()) < 1000
+
+
+@pytest.mark.parametrize("ends", [b"", b"no zlib", zlib.compress(b"\xc1"), zlib.compress(b"\x91\xa1x")])
+def test_ends_that_cannot_be_read_are_refused(ends: bytes) -> None:
+    with pytest.raises(BadTape):
+        Tape.decode(Tape([Text("a")]).encode(), ends)
+
+
+def test_tool_calls_in_pieces_are_put_together() -> None:
+    parts: list[Part] = [
+        ToolCall("0", "whole", "[]"),
+        ToolCallBegun("1", "now"),
+        ToolArguments('{"in"', 0),
+        ToolCallBegun("2", "later"),
+        ToolArguments("{", 1),
+        ToolArguments(': "UTC"}', 0),
+        ToolArguments("}", 1),
+        ToolArguments("of a call that never began", 2),
+    ]
+    calls = [ToolCall("0", "whole", "[]"), ToolCall("1", "now", '{"in": "UTC"}'), ToolCall("2", "later", "{}")]
+    assert whole_tool_calls(parts) == calls

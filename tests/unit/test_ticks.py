@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from core.model.tape import Part, Tape, Text
+from core.model.parts import Part, Text
+from core.model.tape import Tape
 from core.providers.base import Stream
 from core.turns.ticks import ACCOUNT_SECONDS, BUSY_RATE, CALM_RATE, LONGEST_TICK_SECONDS, TickScheduler
 

@@ -15,7 +15,7 @@ from core.model.errors import Closing
 from core.model.events import Done, Failed, Usage
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.tape import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Reasoning, Text, ToolCall
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from celery.concurrency.base import apply_target
 from core.gc_tuning import tune_gc
 from core.settings import get_settings
 from core.turns.run import Stop
-from workers.celery.job import Job
+from workers.celery.pool_task import PoolTask
 from workers.liveness import Slots
 from workers.replacement import HAND_OVER_SECONDS
 from workers.runtime import Runtime
@@ -37,7 +37,7 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         self.runtime = Runtime(self.settings, self.slots)
         self._numbers = count(1)
         self._accepted = 0
-        self._jobs: dict[int, Job] = {}
+        self._tasks: dict[int, PoolTask] = {}
         self._futures: set[Any] = set()
         self._stops = False
         self._thread = threading.local()
@@ -51,13 +51,13 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         return running
 
     @property
-    def current_job(self) -> Job:
-        """The job of the calling thread."""
-        job: Job = self._thread.job
-        return job
+    def current_task(self) -> PoolTask:
+        """That of the calling thread."""
+        task: PoolTask = self._thread.task
+        return task
 
     def slots(self) -> Slots:
-        busy = len(self._jobs)  # after a lost connection also jobs that came again, which wait for a thread
+        busy = len(self._tasks)  # after a lost connection also jobs that came again, which wait for a thread
         return Slots(busy, max(self.limit - busy, 0), self._accepted)
 
     def on_start(self) -> None:
@@ -77,26 +77,26 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         wait(running, timeout=self.settings.shutdown_grace)
         self.hand_over()
         wait(list(self._futures), timeout=HAND_OVER_SECONDS)
-        for job in list(self._jobs.values()):
-            job.abandon()
+        for task in list(self._tasks.values()):
+            task.abandon()
         super().on_stop()
         self.runtime.stop()
 
     def hand_over(self) -> None:
         """What runs goes to other workers."""
-        for job in list(self._jobs.values()):
-            self.runtime.call_soon(job.stop, Stop.HANDED_OVER)
+        for task in list(self._tasks.values()):
+            self.runtime.call_soon(task.stop, Stop.HANDED_OVER)
 
     def on_terminate(self) -> None:
         """A second signal: do not wait."""
-        for job in list(self._jobs.values()):
-            job.abandon()
+        for task in list(self._tasks.values()):
+            task.abandon()
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
-        """`revoke(terminate=True)`. `pid` is the job's number; one that has ended by now is nothing to stop."""
-        job = self._jobs.get(pid)
-        if job is not None:
-            self.runtime.call_soon(job.terminate)
+        """`revoke(terminate=True)`. `pid` is the task's number; one that has ended by now is nothing to stop."""
+        task = self._tasks.get(pid)
+        if task is not None:
+            self.runtime.call_soon(task.terminate)
 
     def on_apply(
         self,
@@ -111,17 +111,17 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         **_: Any,
     ) -> thread.ApplyResult:
         soft_limit, hard_limit = self._limits(soft_timeout, timeout)
-        job = Job(next(self._numbers), self.runtime, soft_limit, hard_limit, timeout_callback)
+        task = PoolTask(next(self._numbers), self.runtime, soft_limit, hard_limit, timeout_callback)
 
         def run() -> None:
-            self._thread.job = job
+            self._thread.task = task
             try:
-                apply_target(target, args, kwargs, callback, accept_callback, pid=job.number)
+                apply_target(target, args, kwargs, callback, accept_callback, pid=task.number)
             finally:
-                del self._jobs[job.number]
+                del self._tasks[task.number]
 
-        self._accepted = job.number
-        self._jobs[job.number] = job
+        self._accepted = task.number
+        self._tasks[task.number] = task
         future = self.executor.submit(run)
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
@@ -137,4 +137,4 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         return soft, hard
 
     def _get_info(self) -> dict[str, Any]:
-        return {**super()._get_info(), "jobs": len(self._jobs)}
+        return {**super()._get_info(), "jobs": len(self._tasks)}

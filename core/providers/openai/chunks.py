@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from core.model.events import Usage
-from core.model.tape import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Reasoning, Text, ToolCall
 
 DONE = b"[DONE]"
 MAX_TOOL_CALLS = 128

@@ -24,7 +24,7 @@ from openai._vendor.httpx_aiohttp.transport import AiohttpResponseStream
 
 from core.idle_timer import IdleTimer
 from core.model.errors import ProviderDropped, ProviderError
-from core.model.tape import Part
+from core.model.parts import Part
 from core.providers.base import Finish, Item, Request, Stream
 from core.providers.openai.chunks import BadChunk, ChunkReader, ErrorChunk
 from core.providers.sse import EventReader, EventTooLarge

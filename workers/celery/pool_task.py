@@ -1,4 +1,4 @@
-"""A job: one Celery task while it occupies a thread of the pool."""
+"""A pool task: one job while it occupies a thread of the pool."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError, Future
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import Ignore
 
-from core.model.keys import TurnKey
+from core.broker.jobs import Job
 from core.turns.run import Stop
 from workers.runtime import Runtime
 
@@ -15,7 +15,7 @@ OnTimeout = Callable[[bool, float], None]
 """Celery's record of a limit that was hit: whether it was the soft one, and its seconds."""
 
 
-class Job:
+class PoolTask:
     """`number` stands where Celery expects a process id. All but `run` and `abandon` run in the runtime's loop."""
 
     def __init__(
@@ -36,9 +36,9 @@ class Job:
         self._terminated = False
         self._future: Future[Stop | None] | None = None
 
-    def run(self, key: TurnKey) -> None:
-        """In the job's thread. Raises what Celery expects of a task that did not take its course."""
-        self._future = self._runtime.submit(self._handle(key))
+    def run(self, job: Job) -> None:
+        """In the task's thread. Raises what Celery expects of a task that did not take its course."""
+        self._future = self._runtime.submit(self._handle(job))
         try:
             stopped = self._future.result()
         except CancelledError:
@@ -63,7 +63,7 @@ class Job:
         if self._future is not None:
             self._future.cancel()
 
-    async def _handle(self, key: TurnKey) -> Stop | None:
+    async def _handle(self, job: Job) -> Stop | None:
         loop = asyncio.get_running_loop()
         timers = []
         if self._soft_limit:
@@ -71,7 +71,7 @@ class Job:
         if self._hard_limit:
             timers.append(loop.call_later(self._hard_limit, self._hit_hard_limit, self._hard_limit))
         try:
-            return await self._runtime.turns.handle(key, self._set_stop_turn)
+            return await self._runtime.turns.handle(job, self._set_stop_turn)
         finally:
             for timer in timers:
                 timer.cancel()

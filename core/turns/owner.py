@@ -1,0 +1,34 @@
+"""What a process needs that owns turns: workers and API processes alike."""
+
+from core.broker.connection import BrokerConnection
+from core.bus.publisher import BusPublisher
+from core.process_id import process_id
+from core.providers.catalogue import create_provider
+from core.settings import Settings
+from core.store.store import Store
+from core.telemetry.subscribers import turn_subscribers
+from core.turns.endings import Endings
+from core.turns.keeper import Keeper
+from core.turns.run import RunServices
+from core.turns.ticks import TickScheduler
+
+
+class TurnOwner:
+    def __init__(self, kind: str, settings: Settings, connection: BrokerConnection) -> None:
+        """`kind` is api or worker; `connection` can publish."""
+        own_id = process_id(kind)
+        self.settings = settings
+        self.connection = connection
+        self.store = Store(settings.database_url)
+        self.provider = create_provider(settings)
+        self.subscribers = turn_subscribers(BusPublisher(connection, own_id))
+        self.keeper = Keeper(self.store, own_id, kind)
+        self.endings = Endings(self.store, connection, self.subscribers)
+        self.runs = RunServices(self.store, self.provider, settings, own_id, self.subscribers, TickScheduler())
+
+    async def stop(self) -> None:
+        """Once no turn runs any more."""
+        await self.keeper.stop()
+        await self.connection.stop()
+        await self.provider.close()
+        await self.store.close()
