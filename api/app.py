@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    configure_logs(settings)
+    configure_logs(settings, "api")
     keep_tokens_out_of_access_log()
     services = app.state.services = Services(settings, app.state.access)
     services.start()

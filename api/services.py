@@ -22,7 +22,7 @@ class Services:
         self.settings = settings
         self.access = access
         self.rate_limit = RateLimit(settings)
-        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", _declare, has_fast_channel=True)
+        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", _declare, publishes=True)
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
         self.provider = self.owner.provider

@@ -16,7 +16,8 @@ from bench.contenders import BROKER
 from bench.stack import broker_url, check
 from bench.usage import Usage, broker_pid
 from core.broker.connection import BUSY
-from core.broker.fast_path.channel import FastChannel, by_fast_channel, connect
+from core.broker.fast_path.base import MessageChannel
+from core.broker.fast_path.connection import connect
 from core.broker.topology import LOG_ARGUMENTS
 
 TURNS, TOGETHER = 600, 32
@@ -42,10 +43,9 @@ async def measure(turns: int = TURNS, seconds: float = SECONDS) -> Capacity:
     async with await connect(broker_url()) as connection:
         assert connection.transport is not None
         channels = connection.transport.connection
-        traffic = _Traffic(channels, connection.fast_channel(await channels.channel()))
+        traffic = _Traffic(channels, connection.message_channel(await channels.channel()))
         inbox = await channels.channel(publisher_confirms=False)
-        connection.fast_channel(inbox, lambda routing_key, body: None)
-        await traffic.set_up(inbox)
+        await traffic.set_up(inbox, connection.message_channel(inbox, lambda routing_key, body: None))
         try:
             turns_took, turns_cpu = await _spend(traffic.run_turns(turns))
             publishing_took, publishing_cpu = await _spend(traffic.publish(seconds))
@@ -60,22 +60,22 @@ async def measure(turns: int = TURNS, seconds: float = SECONDS) -> Capacity:
 
 
 class _Traffic:
-    def __init__(self, connection: AbstractConnection, fast_channel: FastChannel) -> None:
+    def __init__(self, connection: AbstractConnection, messages: MessageChannel) -> None:
         self.confirmed = 0
         self._connection = connection
-        self._fast_channel = fast_channel
+        self._messages = messages
         self._name = f"bench-{secrets.token_hex(4)}"
         self._jobs = f"{self._name}.jobs"
         self._inbox = ""
         self._channels: list[AbstractChannel] = []
 
-    async def set_up(self, inbox: AbstractChannel) -> None:
+    async def set_up(self, inbox: AbstractChannel, heard: MessageChannel) -> None:
         self._channels = [await self._connection.channel() for _ in range(BUSY)]
         first = self._channels[0]
         await first.exchange_declare(self._name, exchange_type="direct", durable=True)
         await first.queue_declare(self._jobs, durable=True, arguments={"x-queue-type": "quorum"})
         self._inbox = (await inbox.queue_declare(exclusive=True)).queue or ""
-        await inbox.basic_consume(self._inbox, by_fast_channel, no_ack=True)
+        await heard.consume(self._inbox, no_ack=True)
         self._consuming = await self._connection.channel(publisher_confirms=False)
         await self._consuming.basic_qos(prefetch_count=TOGETHER)
         await self._consuming.basic_consume(self._jobs, _acknowledge)
@@ -106,7 +106,7 @@ class _Traffic:
 
         async def one(number: int) -> None:
             while time.monotonic() < until:
-                await self._fast_channel.publish(BODY, self._name, str(number))
+                await self._messages.publish(BODY, self._name, str(number))
                 self.confirmed += 1
 
         await asyncio.gather(*map(one, range(SESSIONS)))

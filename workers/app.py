@@ -45,7 +45,7 @@ app.conf.update(
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _set_up_logging(**_: Any) -> None:
-    configure_logs(settings)
+    configure_logs(settings, "worker")
     logging.getLogger("celery.worker.request").addFilter(_calm_late_ack)
 
 

@@ -175,7 +175,7 @@ class Outbox:
                 on_sent(error)
 
         try:
-            self._connection.fast_channel().publish(body, SESSIONS, routing_key).add_done_callback(tell)
+            self._connection.message_channel().publish(body, SESSIONS, routing_key).add_done_callback(tell)
         except (BrokerDown, *AMQP_ERRORS) as error:
             for on_sent in waiting:
                 on_sent(error)

@@ -66,7 +66,7 @@ class Runtime:
     async def _open(self) -> None:
         settings = self._settings
         self._connection = BrokerConnection(
-            settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, has_fast_channel=True
+            settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, publishes=True
         )
         self._owner = owner = TurnOwner("worker", settings, self._connection)
         await open_when_up(owner.store)  # without it there is nothing to do

@@ -92,7 +92,7 @@ class SessionLogWriter:
         self._position = len(feed.tape)
         self._since_snapshot += 1
         # It has to reach a queue, or the log is gone.
-        await self._connection.fast_channel().publish(encode(event), "", self._name, mandatory=True)
+        await self._connection.message_channel().publish(encode(event), "", self._name, mandatory=True)
 
     async def _open(self) -> None:
         open_log = renew_log if self._exists else declare_log

@@ -11,7 +11,6 @@ from aiormq.abc import AbstractChannel
 
 from core.broker.bundle import BUNDLE, decode_bundle
 from core.broker.connection import BUSY, BrokerConnection
-from core.broker.fast_path.channel import by_fast_channel
 from core.broker.topology import SESSIONS, declare_sessions
 from core.model.errors import BrokerDown
 from core.model.events import BadEvent, Event, decode
@@ -113,8 +112,8 @@ class Inbox:
         self.queue = declared.queue or ""
         await channel.queue_bind(self.queue, SESSIONS, BUNDLE)
         channel.on_consumer_cancel_callbacks.add(lambda _: self._connection.reset())
-        self._connection.fast_channel_on(channel, self._on_message)
-        await channel.basic_consume(self.queue, by_fast_channel, no_ack=True)
+        messages = self._connection.message_channel_on(channel, self._on_message)
+        await messages.consume(self.queue, no_ack=True)
         self._bound.clear()
         while missing := self._subscriptions.keys() - self._bound:
             await asyncio.gather(*(self._bind(self._connection.channel_for(key), key) for key in missing))

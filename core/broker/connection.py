@@ -14,7 +14,8 @@ import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq.abc import AbstractChannel, AbstractConnection
 
-from core.broker.fast_path.channel import FastChannel, FastConnection, OnMessage, connect
+from core.broker.fast_path.base import MessageChannel, OnMessage
+from core.broker.fast_path.connection import FastConnection, connect
 from core.broker.tls import tls_context, why_tls_failed
 from core.model.errors import BrokerDown
 
@@ -47,13 +48,13 @@ class BrokerConnection:
         setup: Callable[[AbstractChannel], Awaitable[None]],
         *,
         channels: int = 1,
-        has_fast_channel: bool = False,
+        publishes: bool = False,
     ) -> None:
-        """`channels` share the remote calls. `has_fast_channel`: for publishing many messages."""
+        """`channels` share the remote calls. `publishes`: for publishing many messages."""
         self.name = name
         self._count = channels
-        self._has_lane = has_fast_channel
-        self._fast_channel: FastChannel | None = None
+        self._publishes = publishes
+        self._message_channel: MessageChannel | None = None
         self._url = url
         self._setup = setup
         self._tls = tls_context()
@@ -102,17 +103,17 @@ class BrokerConnection:
             raise broker_down()
         return self._connection.transport.connection
 
-    def fast_channel(self) -> FastChannel:
-        """The fast_channel to publish by. Raises BrokerDown."""
-        if not self.up or self._fast_channel is None:
+    def message_channel(self) -> MessageChannel:
+        """The one to publish by. Raises BrokerDown."""
+        if not self.up or self._message_channel is None:
             raise broker_down()
-        return self._fast_channel
+        return self._message_channel
 
-    def fast_channel_on(self, channel: AbstractChannel, on_message: OnMessage) -> FastChannel:
+    def message_channel_on(self, channel: AbstractChannel, on_message: OnMessage) -> MessageChannel:
         """Before anything is consumed on a channel: its messages go to `on_message`. There from `setup` on."""
         if self._connection is None:
             raise broker_down()
-        return self._connection.fast_channel(channel, on_message)
+        return self._connection.message_channel(channel, on_message)
 
     async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]], about: str = "") -> T:
         """Run remote calls in a task that outlives its caller. Raises BrokerDown."""
@@ -175,23 +176,22 @@ class BrokerConnection:
             connection.close_callbacks.add(lambda *_: self._lost.set())
             async with asyncio.timeout(RPC_SECONDS):
                 self._channels = [await self._open_channel(connection) for _ in range(self._count)]
-                self._fast_channel = (
-                    connection.fast_channel(await self._open_channel(connection)) if self._has_lane else None
-                )
+                if self._publishes:
+                    self._message_channel = connection.message_channel(await self._open_channel(connection))
                 await self._setup(self._channels[0])
             self._up.set()
             log.info("broker connected", action="broker.up", connection=self.name)
             await self._until_lost()
         finally:
             self._up.clear()
-            self._connection = self._fast_channel = None
+            self._connection = self._message_channel = None
             with suppress(*AMQP_ERRORS):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await connection.close()
 
     async def _until_lost(self) -> None:
         """A confirm that does not come is a loss, too."""
-        while self._fast_channel is None or self._fast_channel.waiting_seconds() < CONFIRM_SECONDS:
+        while self._message_channel is None or self._message_channel.waiting_seconds() < CONFIRM_SECONDS:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CONFIRM_SECONDS / 10):
                     await self._lost.wait()

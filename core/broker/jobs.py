@@ -1,4 +1,4 @@
-"""Jobs: a nudge to the workers to look at a turn. A Celery message, published on a fast channel."""
+"""Jobs: a nudge to the workers to look at a turn. A Celery message, published on a message channel."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -59,7 +59,7 @@ def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
         correlation_id=own_id,
     )
     body = msgspec.json.encode((job.key, _KWARGS, _EMBED))
-    channel = connection.fast_channel()
+    channel = connection.message_channel()
     return _confirm(channel.publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
 
 

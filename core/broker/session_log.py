@@ -8,15 +8,15 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from core.broker.connection import BrokerConnection
-from core.broker.fast_path.channel import by_fast_channel
+from core.broker.fast_path.base import MessageChannel
 from core.broker.topology import SESSIONS, log_name
 from core.model.events import BadEvent, End, Event, decode, encode
 from core.model.keys import TurnKey
 
 log = structlog.get_logger()
 
-TURN_SECONDS = 0.02
-"""How long to wait between two looks whether the reader before us is done; it takes a few milliseconds."""
+POLL_SECONDS = 0.02
+"""Between two questions whether the reader before us is done; it takes a few milliseconds."""
 
 
 async def read_log(connection: BrokerConnection, key: TurnKey) -> list[Event]:
@@ -27,14 +27,14 @@ async def read_log(connection: BrokerConnection, key: TurnKey) -> list[Event]:
     """
     channel = await connection.connection().channel(publisher_confirms=False)
     bodies: list[bytes] = []
-    fast_channel = connection.fast_channel_on(channel, lambda _, body: bodies.append(body))
+    messages = connection.message_channel_on(channel, lambda _, body: bodies.append(body))
     try:
-        await _hand_over(channel, log_name(key), bodies)
+        await _hand_over(channel, messages, log_name(key), bodies)
     except ChannelNotFoundEntity:
         return []
     finally:
         await channel.close()
-        fast_channel.close()
+        messages.close()
     return list(_decoded(bodies, key))
 
 
@@ -49,17 +49,17 @@ def _decoded(bodies: list[bytes], key: TurnKey) -> Iterator[Event]:
             yield event
 
 
-async def _hand_over(channel: AbstractChannel, queue: str, bodies: list[bytes]) -> None:
+async def _hand_over(channel: AbstractChannel, messages: MessageChannel, queue: str, bodies: list[bytes]) -> None:
     """Returns once all that is in the queue has come."""
     deleted = asyncio.Event()
     channel.on_consumer_cancel_callbacks.add(lambda _: deleted.set())
-    await channel.basic_consume(queue, by_fast_channel)
+    await messages.consume(queue, no_ack=False)
     while not deleted.is_set():
         declared = await channel.queue_declare(queue, passive=True)
         is_active = bool(bodies) or declared.consumer_count == 1
         if is_active and not declared.message_count:
             break
-        await asyncio.sleep(TURN_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     # When the queue counted 0 it had handed everything to our channel: one more answer there comes after all of it.
     await channel.queue_declare(queue, passive=True)
 

@@ -7,7 +7,6 @@ import structlog
 from aiormq.abc import AbstractChannel
 
 from core.broker.connection import BrokerConnection
-from core.broker.fast_path.channel import by_fast_channel
 from core.broker.topology import EVENTS, declare_events
 from core.bus.messages import BadMessage, BusMessage, decode_message
 
@@ -51,8 +50,8 @@ class BusListener:
         queue = declared.queue or ""
         for routing_key in self._routing_keys:
             await channel.queue_bind(queue, EVENTS, routing_key)
-        self._connection.fast_channel_on(channel, self._hear)
-        await channel.basic_consume(queue, by_fast_channel, no_ack=True)
+        messages = self._connection.message_channel_on(channel, self._hear)
+        await messages.consume(queue, no_ack=True)
         self._on_renewed()
 
     def _hear(self, _: str, body: bytes) -> None:

@@ -20,7 +20,7 @@ class BusPublisher:
         """Without a broker nobody is told; whoever listens asks the store what it has missed once it is back."""
         message = BusMessage.of(event, self._process_id)
         try:
-            channel = self._connection.fast_channel()
+            channel = self._connection.message_channel()
         except BrokerDown:
             log.debug("turn not announced", action="bus.not_told", moment=event.moment)
             return

@@ -1,4 +1,5 @@
-"""Structured logs: an `action` on every line, the ids of what it is about, never a message's text or a key."""
+"""Structured logs: an `action` on every line of ours, which process of which service it is from, and the ids of what it
+is about; never a message's text or a key."""
 
 import logging
 import sys
@@ -6,6 +7,7 @@ from typing import TextIO
 
 import structlog
 
+from core.process_id import process_id
 from core.settings import Settings
 
 NOISY = {
@@ -19,10 +21,12 @@ NOISY = {
 """Libraries whose own reports double what we log ourselves, or that tell too much."""
 
 
-def configure_logs(settings: Settings, stream: TextIO = sys.stderr) -> None:
+def configure_logs(settings: Settings, service: str, stream: TextIO = sys.stderr) -> None:
+    """`service` is api or worker."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _Origin(service),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -52,5 +56,21 @@ def configure_logs(settings: Settings, stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        if logger.handlers:  # none where it was told to be silent
+            logger.handlers[:] = []
+            logger.propagate = True
     for name, least in NOISY.items():
         logging.getLogger(name).setLevel(max(level, least))
+
+
+class _Origin:
+    """Says on every line, those of libraries too, where it is from; the process under its name in the store."""
+
+    def __init__(self, service: str) -> None:
+        self._fields = {"service": service, "process": process_id(service)}
+
+    def __call__(self, _: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        line.update(self._fields)
+        return line

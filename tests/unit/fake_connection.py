@@ -38,7 +38,7 @@ class FakeConnection:
         self.fake = FakeChannel()
         self.is_down = False
 
-    def fast_channel(self) -> FakeChannel:
+    def message_channel(self) -> FakeChannel:
         if self.is_down:
             raise BrokerDown("down")
         return self.fake

@@ -27,7 +27,7 @@ def as_before() -> Iterator[None]:
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_a_traceback_shows_no_local_variables(log_format: Literal["console", "json"]) -> None:
     written = io.StringIO()
-    configure_logs(Settings(log_format=log_format), written)
+    configure_logs(Settings(log_format=log_format), "api", written)
 
     def fail(message: str) -> None:
         raise LookupError(f"{len(message)} characters")

@@ -1,4 +1,4 @@
-"""Fast channels: the messages of the token path, carried past the client library over the library's own connection.
+"""A fast channel: messages carried past the client library, over the library's own connection.
 
 aiormq makes three frame objects, six queue entries and a task of every message. On a channel that has a fast one,
 deliveries, returns and confirms are read from the bytes as they arrive, and what is published is written as bytes, many
@@ -6,19 +6,12 @@ messages in one system call. Everything else (connecting, declaring, heartbeats,
 """
 
 import asyncio
-from collections.abc import Callable
 from struct import Struct
-from typing import Any, cast
+from typing import cast
 
-import aio_pika
-import yarl
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.connection import TransportFactory
-from aiormq.exceptions import AMQPConnectionError
-from pamqp.commands import Basic
 
-OnMessage = Callable[[str, bytes], None]
-"""Told the routing key and the body of each message."""
+from core.broker.fast_path.base import TRANSIENT, OnMessage, Refused
 
 HEARTBEAT_SECONDS = 2.0
 """aiormq hears at least this often that a busy connection lives."""
@@ -34,43 +27,19 @@ _PUBLISH, _RETURN, _DELIVER, _ACK, _NACK, _CLOSE = (60, 40), (60, 50), (60, 60),
 _CONFIRM = Struct(">QB")
 _BODY_SIZE = Struct(">Q")
 _CONTENT = Struct(">HHQ")
-TRANSIENT = Basic.Properties(delivery_mode=1).marshal()
-_BODY_BYTES = 128 * 1024 - _OVERHEAD
-"""RabbitMQ's frames have 128 KB, and aiormq accepts what it proposes."""
-
-
-class Refused(ConnectionError):
-    """The broker refused a message, or had no queue for one that has to reach one."""
-
-
-async def by_fast_channel(message: DeliveredMessage) -> None:
-    """The callback for `basic_consume` on a fast channel: aiormq never sees a message."""
-    raise AssertionError(f"a message was not taken by its fast channel: {message.delivery}")
-
-
-async def connect(url: str, **options: Any) -> "FastConnection":
-    """`aio_pika.connect`, to a connection that can have fast_channels."""
-    return cast(FastConnection, await aio_pika.connect(url, connection_class=FastConnection, **options))
-
-
-class FastConnection(aio_pika.Connection):
-    def __init__(self, url: yarl.URL, **kwargs: Any) -> None:
-        super().__init__(url, **kwargs)
-        self._factory = _FastTransportFactory()
-        self.kwargs["transport_factory"] = self._factory
-
-    def fast_channel(self, channel: AbstractChannel, on_message: OnMessage | None = None) -> "FastChannel":
-        """For a channel on which nothing was published and nothing is consumed yet. From now on publish on the fast
-        channel alone; `basic_consume` works as ever, but its messages come to `on_message`."""
-        return FastChannel(self._factory.protocol, channel.number, on_message)
+_USUAL_FRAME_MAX = 128 * 1024
+"""RabbitMQ's own; where it says 0, no limit, frames stay as large."""
 
 
 class FastChannel:
-    """The fast path of one channel."""
+    """See MessageChannel."""
 
-    def __init__(self, protocol: "FastProtocol", number: int, on_message: OnMessage | None) -> None:
+    def __init__(self, protocol: "FastProtocol", channel: AbstractChannel, on_message: OnMessage | None) -> None:
         self._protocol = protocol
-        self._number = number
+        self._channel = channel
+        self._number = channel.number
+        self._body_bytes = (channel.connection.connection_tune.frame_max or _USUAL_FRAME_MAX) - _OVERHEAD
+        """Of one frame: RabbitMQ closes the connection over a larger one than was agreed."""
         self._on_message = on_message
         self._published = 0
         self._is_lost = False
@@ -79,7 +48,7 @@ class FastChannel:
         self._mandatory: dict[_Address, asyncio.Future[None]] = {}
         """A returned message tells no more of itself than this. Only while the confirm is awaited."""
         self._message: _Message | None = None
-        protocol.fast_channels[number] = self
+        protocol.channels[self._number] = self
 
     def publish(
         self,
@@ -90,11 +59,7 @@ class FastChannel:
         properties: bytes = TRANSIENT,
         mandatory: bool = False,
     ) -> asyncio.Future[None]:
-        """Send a message with these properties, as pamqp marshals them. The future is done once the broker has
-        confirmed it.
-
-        It fails with Refused, and with ConnectionError where the channel is lost.
-        """
+        """See MessageChannel."""
         confirmed: asyncio.Future[None] = self._protocol.loop.create_future()
         self._published += 1
         self._unconfirmed[self._published] = confirmed, self._protocol.loop.time()
@@ -102,20 +67,23 @@ class FastChannel:
             address = routing_key, body
             self._mandatory[address] = confirmed
             confirmed.add_done_callback(lambda _: self._forget_mandatory(address, confirmed))
-        frames = _frames(self._number, body, exchange.encode(), routing_key.encode(), properties, mandatory)
+        frames = _frames(
+            self._number, body, exchange.encode(), routing_key.encode(), properties, mandatory, self._body_bytes
+        )
         if self._is_lost or not self._protocol.send(frames):
             self._lose()
         return confirmed
 
+    async def consume(self, queue: str, *, no_ack: bool) -> None:
+        await self._channel.basic_consume(queue, _never, no_ack=no_ack)
+
     def waiting_seconds(self) -> float:
-        """How long the oldest publish has been waiting for its confirm."""
         oldest = next(iter(self._unconfirmed.values()), None)
         return 0.0 if oldest is None else self._protocol.loop.time() - oldest[1]
 
     def close(self) -> None:
-        """To be called when the channel is closed."""
-        if self._protocol.fast_channels.get(self._number) is self:
-            del self._protocol.fast_channels[self._number]
+        if self._protocol.channels.get(self._number) is self:
+            del self._protocol.channels[self._number]
         self._lose()
 
     def _forget_mandatory(self, address: "_Address", confirmed: asyncio.Future[None]) -> None:
@@ -203,7 +171,9 @@ class FastProtocol(asyncio.StreamReaderProtocol):
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self.loop = asyncio.get_running_loop()
         super().__init__(reader, loop=self.loop)
-        self.fast_channels: dict[int, FastChannel] = {}
+        self.channels: dict[int, FastChannel] = {}
+        self.has_passed_on = False
+        """Whether aiormq has got anything from here."""
         self._rest = b""
         self._out: list[bytes] = []
         self._passed_at = self.loop.time()
@@ -214,7 +184,7 @@ class FastProtocol(asyncio.StreamReaderProtocol):
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for fast_channel in list(self.fast_channels.values()):
+        for fast_channel in list(self.channels.values()):
             fast_channel.close()
         super().connection_lost(exc)
 
@@ -231,7 +201,7 @@ class FastProtocol(asyncio.StreamReaderProtocol):
             end = at + length + _OVERHEAD
             if end > size:
                 break
-            fast_channel = self.fast_channels.get(number)
+            fast_channel = self.channels.get(number)
             if fast_channel is None or not fast_channel.take(kind, data, at + 7, end - 1):
                 others.append(data[at:end])
             at = end
@@ -258,30 +228,24 @@ class FastProtocol(asyncio.StreamReaderProtocol):
         if not frames and now - self._passed_at >= HEARTBEAT_SECONDS:
             frames = [_HEARTBEAT]
         if frames:
+            self.has_passed_on = True
             self._passed_at = now
             super().data_received(b"".join(frames))
 
 
-class _FastTransportFactory(TransportFactory):
-    """aiormq's way to a connection, with our protocol on it."""
-
-    def __init__(self) -> None:
-        self.protocol: FastProtocol
-
-    async def create(self, url: yarl.URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        tls = await kwargs.pop("ssl_context_provider").get_context() if url.scheme == "amqps" else None
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(loop=loop)
-        self.protocol = FastProtocol(reader)
-        try:
-            transport, _ = await loop.create_connection(lambda: self.protocol, str(url.host), url.port or 0, ssl=tls)
-        except OSError as error:
-            raise AMQPConnectionError(*error.args) from error
-        return reader, asyncio.StreamWriter(transport, self.protocol, reader, loop)
+async def _never(message: DeliveredMessage) -> None:
+    """aiormq wants a callback to consume, but never sees a message."""
+    raise AssertionError(f"a message was not taken by its fast channel: {message.delivery}")
 
 
 def _frames(
-    number: int, body: bytes, exchange: bytes, routing_key: bytes, properties: bytes, is_mandatory: bool
+    number: int,
+    body: bytes,
+    exchange: bytes,
+    routing_key: bytes,
+    properties: bytes,
+    is_mandatory: bool,
+    body_bytes: int,
 ) -> bytes:
     method = b"%b\x00\x00%c%b%c%b%c" % (
         _METHOD_ID.pack(*_PUBLISH),
@@ -293,7 +257,7 @@ def _frames(
     )
     content = _CONTENT.pack(60, 0, len(body)) + properties
     frames = [_frame(_METHOD, number, method), _frame(_HEADER, number, content)]
-    frames += [_frame(_BODY, number, body[at : at + _BODY_BYTES]) for at in range(0, len(body), _BODY_BYTES)]
+    frames += [_frame(_BODY, number, body[at : at + body_bytes]) for at in range(0, len(body), body_bytes)]
     return b"".join(frames)
 
 

@@ -1,4 +1,4 @@
-"""Lanes on a real broker: nothing lost, nothing out of order, and failures that are told."""
+"""Message channels on a real broker, fast and plain: nothing lost or out of order, and failures that are told."""
 
 import asyncio
 import secrets
@@ -7,24 +7,37 @@ from collections.abc import AsyncIterator
 import pytest
 from aiormq.abc import AbstractChannel
 
-from core.broker.fast_path import channel as fast_path
-from core.broker.fast_path.channel import FastChannel, FastConnection, Refused, by_fast_channel
+from core.broker.fast_path.base import MessageChannel, Refused
+from core.broker.fast_path.channel import FastChannel
+from core.broker.fast_path.connection import FastConnection, connect
+from core.broker.fast_path.plain import PlainChannel
 from tests.proxy import Proxy
 from tests.stack import BROKER
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("broker")]
 
+SIZES = (0, 1, 100, 4087, 4088, 4089, 8193, 131_063, 131_064, 131_065, 400_000, 7)
+"""Around those of frames."""
+
+
+@pytest.fixture(params=[FastChannel, PlainChannel], autouse=True)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[MessageChannel]:
+    kind: type[MessageChannel] = request.param
+    if kind is PlainChannel:
+        monkeypatch.setattr(FastConnection, "is_fast", False)
+    return kind
+
 
 @pytest.fixture
 async def connection(proxy: Proxy) -> AsyncIterator[FastConnection]:
-    connection = await fast_path.connect(proxy.url, timeout=5)
+    connection = await connect(proxy.url, timeout=5)
     yield connection
     await connection.close()
 
 
 @pytest.fixture
 async def other_connection() -> AsyncIterator[FastConnection]:
-    connection = await fast_path.connect(BROKER, timeout=5)
+    connection = await connect(BROKER, timeout=5)
     yield connection
     await connection.close()
 
@@ -33,15 +46,15 @@ class Reader:
     """A queue of its own and what came to it."""
 
     def __init__(self) -> None:
-        self.name = f"fast_channel-{secrets.token_hex(4)}"
+        self.name = f"messages-{secrets.token_hex(4)}"
         self.messages: list[tuple[str, bytes]] = []
         self.came = asyncio.Event()
 
     async def open(self, connection: FastConnection) -> None:
         channel = await _channel(connection)
-        connection.fast_channel(channel, self._on_message)
+        messages = connection.message_channel(channel, self._on_message)
         await channel.queue_declare(self.name, exclusive=True)
-        await channel.basic_consume(self.name, by_fast_channel, no_ack=True)
+        await messages.consume(self.name, no_ack=True)
 
     async def until(self, count: int) -> list[bytes]:
         async with asyncio.timeout(10):
@@ -60,13 +73,17 @@ async def test_messages_of_every_size_arrive_whole_and_in_order(
 ) -> None:
     reader = Reader()
     await reader.open(other_connection)
-    sent = [secrets.token_bytes(size) for size in (0, 1, 100, 4096, 131_063, 131_064, 131_065, 400_000, 7)] * 5
+    sent = [secrets.token_bytes(size) for size in SIZES] * 5
     publishing = await _publishing(connection)
     confirms = [publishing.publish(body, "", reader.name) for body in sent]
     await asyncio.gather(*confirms)
     assert await reader.until(len(sent)) == sent
     assert {routing_key for routing_key, _ in reader.messages} == {reader.name}
     assert publishing.waiting_seconds() == 0
+
+
+async def test_the_way_is_the_one_that_was_asked_for(connection: FastConnection, kind: type[MessageChannel]) -> None:
+    assert type(await _publishing(connection)) is kind
 
 
 async def test_a_thousand_publishes_at_once_are_each_confirmed(
@@ -112,7 +129,7 @@ async def test_a_channel_that_the_broker_closes_fails_what_waits_on_it(connectio
     await (await _publishing(connection)).publish(b"x", "", "anywhere")
 
 
-async def test_calls_and_lanes_share_a_connection(connection: FastConnection) -> None:
+async def test_calls_and_messages_share_a_connection(connection: FastConnection) -> None:
     publishing = await _publishing(connection)
     calling = await _channel(connection)
     for number in range(50):
@@ -123,10 +140,10 @@ async def test_calls_and_lanes_share_a_connection(connection: FastConnection) ->
 
 
 async def _channel(connection: FastConnection) -> AbstractChannel:
-    channel = connection.channel(publisher_confirms=True)
+    channel = connection.channel(publisher_confirms=True, on_return_raises=True)
     await channel.initialize()
     return await channel.get_underlay_channel()
 
 
-async def _publishing(connection: FastConnection) -> FastChannel:
-    return connection.fast_channel(await _channel(connection))
+async def _publishing(connection: FastConnection) -> MessageChannel:
+    return connection.message_channel(await _channel(connection))
