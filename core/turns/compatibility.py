@@ -1,0 +1,54 @@
+"""What an older living process cannot read is not sent yet: while releases are mixed, newer parts go as older ones."""
+
+from collections.abc import Iterable
+
+from core.model.parts import (
+    Part,
+    Refusal,
+    StepBegun,
+    Text,
+    ToolArguments,
+    ToolCallBegun,
+    ToolResult,
+    whole_tool_calls,
+)
+
+GROWING_CALLS_FORMAT = 2
+"""The first `core.version.FORMAT` that has refusals, steps, tool calls in pieces and their results."""
+
+
+class ReadableParts:
+    """One attempt's; `oldest_format` is the least among the living processes when it began."""
+
+    def __init__(self, oldest_format: int) -> None:
+        self._converts = oldest_format < GROWING_CALLS_FORMAT
+        self._calls: list[Part] = []
+        """Pieces of this step's calls."""
+        self._calls_before = 0
+        """How many began in earlier steps."""
+
+    def convert(self, parts: list[Part]) -> list[Part]:
+        """As all living processes can read them."""
+        return list(self._in_first_format(parts)) if self._converts else parts
+
+    def finish(self) -> list[Part]:
+        """What was still held back."""
+        calls: list[Part] = [*whole_tool_calls(self._calls)]
+        self._calls.clear()
+        self._calls_before += len(calls)
+        return calls
+
+    def _in_first_format(self, parts: list[Part]) -> Iterable[Part]:
+        """A refusal is text, calls come whole at the end of their step; steps and results are left out."""
+        for part in parts:
+            match part:
+                case ToolCallBegun():
+                    self._calls.append(part)
+                case ToolArguments(text, call):
+                    self._calls.append(ToolArguments(text, call - self._calls_before))
+                case StepBegun() | ToolResult():
+                    yield from self.finish()
+                case Refusal(text):
+                    yield Text(text)
+                case _:
+                    yield part

@@ -1,0 +1,57 @@
+"""Parts for processes of before: nothing of an answer is lost on a reader who knows text and whole calls alone."""
+
+from core.model.parts import (
+    Part,
+    Reasoning,
+    Refusal,
+    StepBegun,
+    Text,
+    ToolArguments,
+    ToolCall,
+    ToolCallBegun,
+    ToolResult,
+)
+from core.turns.compatibility import ReadableParts
+
+NEW: list[Part] = [
+    Reasoning("hm"),
+    ToolCallBegun("1", "now"),
+    ToolCallBegun("2", "later"),
+    ToolArguments('{"in":', 0),
+    ToolArguments("{}", 1),
+    ToolArguments(' "UTC"}', 0),
+    ToolResult("1", "noon"),
+    StepBegun(2),
+    Text("It is noon."),
+    ToolCallBegun("3", "last"),
+    ToolArguments("[", 2),
+    Refusal(" No more."),
+    ToolArguments("]", 2),
+]
+OLD: list[Part] = [
+    Reasoning("hm"),
+    ToolCall("1", "now", '{"in": "UTC"}'),
+    ToolCall("2", "later", "{}"),
+    Text("It is noon."),
+    Text(" No more."),
+    ToolCall("3", "last", "[]"),
+]
+
+
+def test_they_go_as_they_are_where_everybody_can_read_them() -> None:
+    readable = ReadableParts(oldest_format=2)
+    assert readable.convert(NEW) is NEW
+    assert readable.finish() == []
+
+
+def test_they_go_as_older_ones_while_an_old_process_lives() -> None:
+    readable = ReadableParts(oldest_format=1)
+    converted = [converted for part in NEW for converted in readable.convert([part])]
+    assert converted + readable.finish() == OLD
+    assert readable.finish() == []
+
+
+def test_a_call_at_the_end_is_not_forgotten() -> None:
+    readable = ReadableParts(oldest_format=1)
+    assert readable.convert([ToolCallBegun("1", "now"), ToolArguments("{}", 0)]) == []
+    assert readable.finish() == [ToolCall("1", "now", "{}")]
