@@ -6,6 +6,7 @@ Under load these come in bundles of a whole worker, which reach every inbox.
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import structlog
 from aiormq.abc import AbstractChannel
 
@@ -13,7 +14,7 @@ from core.broker.bundle import BUNDLE, decode_bundle
 from core.broker.connection import BUSY, BrokerConnection
 from core.broker.topology import SESSIONS, declare_sessions
 from core.model.errors import BrokerDown
-from core.model.events import BadEvent, Event, decode
+from core.model.events import DECODER, BadEvent, Event, decode
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 
@@ -36,7 +37,14 @@ class Subscription:
         self._on_gap = on_gap
         self._on_over = on_over
 
-    def take(self, event: Event) -> None:
+    def take(self, encoded: bytes | msgspec.Raw) -> None:
+        """Raises BadEvent."""
+        try:
+            event: Event | None = DECODER.decode(encoded)
+        except msgspec.MsgspecError:
+            event = decode(encoded)
+        if event is None:
+            return
         feed = self._feed
         if not feed.apply(event):
             if len(self.early) >= MAX_EARLY:
@@ -135,9 +143,6 @@ class Inbox:
         for key, encoded in events.items():
             if subscription := self._subscriptions.get(key):
                 try:
-                    event = decode(encoded)
+                    subscription.take(encoded)
                 except BadEvent as error:
                     log.error("event not read", action="inbox.bad_event", key=key, error=error.message)
-                    continue
-                if event is not None:
-                    subscription.take(event)

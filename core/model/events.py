@@ -66,7 +66,8 @@ Event = Start | Batch | Snapshot | Done | Failed
 _TAGS = {kind.__struct_config__.tag for kind in Event.__args__}
 
 ENCODER = msgspec.msgpack.Encoder(enc_hook=encode_unknown)
-_DECODER = msgspec.msgpack.Decoder(Event)
+DECODER = msgspec.msgpack.Decoder(Event)
+"""Of all that this release knows; `decode` passes over what a later one may add."""
 _FIELDS = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _PARTS_AT = {"b": 3, "s": 3}
 """In events of these kinds: which field has the parts."""
@@ -85,7 +86,7 @@ def encode(event: Event) -> bytes:
 def decode(body: bytes | msgspec.Raw) -> Event | None:
     """None for an event of a kind that this process does not know. Raises BadEvent."""
     try:
-        event: Event = _DECODER.decode(body)
+        event: Event = DECODER.decode(body)
     except msgspec.ValidationError as error:
         return _decode_of_later_release(body, error)
     except msgspec.MsgspecError as error:
@@ -102,7 +103,7 @@ def _decode_of_later_release(body: bytes | msgspec.Raw, error: msgspec.Validatio
             return None
         at = _PARTS_AT[tag]
         parts = decode_parts(fields[at])
-        event: Event = _DECODER.decode(ENCODER.encode([*fields[:at], _NO_PARTS, *fields[at + 1 :]]))
+        event: Event = DECODER.decode(ENCODER.encode([*fields[:at], _NO_PARTS, *fields[at + 1 :]]))
         return msgspec.structs.replace(event, parts=parts)
     except (msgspec.MsgspecError, BadParts, LookupError):
         raise BadEvent(f"the event cannot be decoded: {error}") from error

@@ -103,21 +103,20 @@ class Feed:
             case Snapshot():
                 if event.attempt > self.attempt:
                     self.start(event.attempt, event.model, event.reason)
-                return self._extend(0, recut(event.parts, event.sizes) if event.sizes else event.parts)
+                parts = recut(event.parts, event.sizes) if event.sizes else event.parts
+                self.extend(_after(parts, len(self.tape)))
+                return True
             case Batch():
-                return event.attempt == self.attempt and self._extend(event.position, event.parts)
+                known = len(self.tape) - event.position
+                if event.attempt != self.attempt or known < 0:
+                    return False
+                self.extend(_after(event.parts, known) if known else event.parts)
+                return True
             case Done() | Failed():
                 if event.attempt > self.attempt or event.position > len(self.tape):
                     return False
                 self.finish(event)
                 return True
-
-    def _extend(self, position: int, parts: list[Part]) -> bool:
-        known = len(self.tape) - position
-        if known < 0:
-            return False
-        self.extend(_after(parts, known) if known else parts)
-        return True
 
 
 def _after(parts: list[Part], known: int) -> Iterator[Part]:

@@ -194,8 +194,6 @@ def cut(part: Part, start: int, end: int) -> Part:
 
 def merge(parts: list[Part]) -> list[Part]:
     """Join neighbours of one kind that grow into one part each."""
-    if len(parts) == 1:
-        return parts
     if set(map(type, parts)) == {Text}:  # nearly always
         return [Text("".join([part.text for part in parts]))]  # type: ignore[union-attr]
     merged: list[Part] = []

@@ -52,7 +52,7 @@ class Tape:
     def slice(self, start: int = 0, end: int | None = None) -> list[Part]:
         """The parts between two positions, neighbours of one kind merged. Positions beyond the end mean the end."""
         pieces = self.pieces(start, end)
-        return merge(pieces) if pieces else pieces
+        return merge(pieces) if len(pieces) > 1 else pieces
 
     def pieces(self, start: int = 0, end: int | None = None) -> list[Part]:
         """The same, each part by itself, as the worker got them from the model."""

@@ -98,45 +98,43 @@ class FastChannel:
         self._unconfirmed.clear()
         self._mandatory.clear()
 
-    def take(self, kind: int, data: bytes, start: int, end: int) -> bool:
+    def take(self, kind: int, payload: bytes) -> bool:
         """Whether the frame with this payload was for the fast channel; else it is aiormq's."""
         if kind == _METHOD:
-            return self._take_method(data, start)
-        if self._message is None:
+            return self._take_method(payload)
+        message = self._message
+        if message is None:
             return False
         if kind == _HEADER:
-            self._message.missing = _BODY_SIZE.unpack_from(data, start + 4)[0]
+            message.missing = _BODY_SIZE.unpack_from(payload, 4)[0]
         else:
-            self._message.parts.append(data[start:end])
-            self._message.missing -= end - start
-        if not self._message.missing:
-            message, self._message = self._message, None
-            self._dispatch(message)
+            message.parts.append(payload)
+            message.missing -= len(payload)
+        if not message.missing:
+            self._message = None
+            body = message.parts[0] if len(message.parts) == 1 else b"".join(message.parts)
+            if message.is_returned:  # its confirm follows, and finds it failed
+                _fail(self._mandatory.get((message.routing_key, body)), Refused("there is no queue for the message"))
+            elif self._on_message is not None:
+                self._on_message(message.routing_key, body)
         return True
 
-    def _take_method(self, data: bytes, start: int) -> bool:
-        method = _METHOD_ID.unpack_from(data, start)
-        at = start + 4
+    def _take_method(self, payload: bytes) -> bool:
+        method = _METHOD_ID.unpack_from(payload)
+        at = _METHOD_ID.size
         if method == _DELIVER:
-            at = _after(data, at) + 9  # the consumer, the delivery's tag, whether it comes again
-            self._message = _Message(_string(data, _after(data, at)), False)
+            at = _after(payload, at) + 9  # the consumer, the delivery's tag, whether it comes again
+            self._message = _Message(_string(payload, _after(payload, at)), False)
         elif method == _RETURN:
-            at = _after(data, at + 2)  # the reason as a number and as a text
-            self._message = _Message(_string(data, _after(data, at)), True)
+            at = _after(payload, at + 2)  # the reason as a number and as a text
+            self._message = _Message(_string(payload, _after(payload, at)), True)
         elif method in (_ACK, _NACK):
-            self._confirm(*_CONFIRM.unpack_from(data, at), is_refused=method == _NACK)
+            self._confirm(*_CONFIRM.unpack_from(payload, at), is_refused=method == _NACK)
         else:
             if method == _CLOSE:
                 self._lose()
             return False
         return True
-
-    def _dispatch(self, message: "_Message") -> None:
-        body = b"".join(message.parts)
-        if message.is_returned:  # its confirm follows, and finds it failed
-            _fail(self._mandatory.get((message.routing_key, body)), Refused("there is no queue for the message"))
-        elif self._on_message is not None:
-            self._on_message(message.routing_key, body)
 
     def _confirm(self, tag: int, flags: int, *, is_refused: bool) -> None:
         is_multiple = flags & 1
@@ -202,14 +200,14 @@ class FastProtocol(asyncio.StreamReaderProtocol):
             if end > size:
                 break
             fast_channel = self.channels.get(number)
-            if fast_channel is None or not fast_channel.take(kind, data, at + 7, end - 1):
+            if fast_channel is None or not fast_channel.take(kind, data[at + 7 : end - 1]):
                 others.append(data[at:end])
             at = end
         self._rest = data[at:]
         self._pass_on(others)
 
     def send(self, frames: bytes) -> bool:
-        """Written with all that is sent in this turn of the event loop. False: the connection is lost."""
+        """Written with all that is sent in this iteration of the event loop. False: the connection is lost."""
         if self._transport.is_closing():
             return False
         if not self._out:
@@ -247,17 +245,26 @@ def _frames(
     is_mandatory: bool,
     body_bytes: int,
 ) -> bytes:
-    method = b"%b\x00\x00%c%b%c%b%c" % (
-        _METHOD_ID.pack(*_PUBLISH),
-        len(exchange),
-        exchange,
-        len(routing_key),
-        routing_key,
-        is_mandatory,
-    )
-    content = _CONTENT.pack(60, 0, len(body)) + properties
-    frames = [_frame(_METHOD, number, method), _frame(_HEADER, number, content)]
-    frames += [_frame(_BODY, number, body[at : at + body_bytes]) for at in range(0, len(body), body_bytes)]
+    """The method frame, the header frame, and as many body frames as it takes."""
+    method_size = 9 + len(exchange) + len(routing_key)
+    frames = [
+        b"%b%b\x00\x00%c%b%c%b%c\xce%b%b%b\xce"
+        % (
+            _HEAD.pack(_METHOD, number, method_size),
+            _METHOD_ID.pack(*_PUBLISH),
+            len(exchange),
+            exchange,
+            len(routing_key),
+            routing_key,
+            is_mandatory,
+            _HEAD.pack(_HEADER, number, _CONTENT.size + len(properties)),
+            _CONTENT.pack(60, 0, len(body)),
+            properties,
+        )
+    ]
+    for at in range(0, len(body), body_bytes):
+        piece = body[at : at + body_bytes]
+        frames += (_HEAD.pack(_BODY, number, len(piece)), piece, _END)
     return b"".join(frames)
 
 
@@ -265,10 +272,6 @@ def _fail(confirmed: asyncio.Future[None] | None, error: Exception) -> None:
     if confirmed is not None and not confirmed.done():
         confirmed.set_exception(error)
         confirmed.exception()  # whoever published may wait for it no more
-
-
-def _frame(kind: int, number: int, payload: bytes) -> bytes:
-    return _HEAD.pack(kind, number, len(payload)) + payload + _END
 
 
 def _after(data: bytes, at: int) -> int:
