@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from celery import Celery
 from pamqp.commands import Basic
 
 from core.broker.connection import BrokerConnection, broker_down
@@ -21,19 +21,31 @@ REQUEST_ID_HEADER = "request_id"
 TRACE_HEADERS = ("traceparent", "tracestate")
 """W3C Trace Context, under the names that OpenTelemetry's instrumentation of Celery reads as well."""
 
-# Celery's message, of which only this differs from turn to turn: id, root_id, argsrepr, the request's headers, and the
-# arguments in the body.
-_EVERY = Celery("hopstream", set_as_current=False).amqp.as_task_v2(
-    "", TASK_NAME, ignore_result=True, origin="hopstream"
-)
-_HEADERS = {name: value for name, value in _EVERY.headers.items() if value is not None}
-_, _KWARGS, _EMBED = _EVERY.body
-
 
 class Job(NamedTuple):
     key: TurnKey
     context: RequestContext = RequestContext()
     """Of the request that asked for the turn, whoever queues it again."""
+
+
+class _Template(NamedTuple):
+    """Celery's message, of which only this differs from turn to turn: id, root_id, argsrepr, the request's headers, and
+    the arguments in the body."""
+
+    headers: dict[str, Any]
+    kwargs: dict[str, Any]
+    embed: dict[str, Any]
+
+
+@cache
+def job_template() -> _Template:
+    """Made at the first call, which imports Celery: a process that starts need not wait for that."""
+    from celery import Celery
+
+    app = Celery("hopstream", set_as_current=False)
+    message = app.amqp.as_task_v2("", TASK_NAME, ignore_result=True, origin="hopstream")
+    _, kwargs, embed = message.body
+    return _Template({name: value for name, value in message.headers.items() if value is not None}, kwargs, embed)
 
 
 def task_id(key: TurnKey) -> str:
@@ -44,11 +56,12 @@ def task_id(key: TurnKey) -> str:
 def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
     """Sends it at once; what is returned waits for the confirm. Both raise BrokerDown."""
     own_id = task_id(job.key)
+    template = job_template()
     properties = Basic.Properties(
         content_type="application/json",
         content_encoding="utf-8",
         headers={
-            **_HEADERS,
+            **template.headers,
             "id": own_id,
             "root_id": own_id,
             "argsrepr": repr(tuple(job.key)),
@@ -58,7 +71,7 @@ def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
         delivery_mode=2,
         correlation_id=own_id,
     )
-    body = msgspec.json.encode((job.key, _KWARGS, _EMBED))
+    body = msgspec.json.encode((job.key, template.kwargs, template.embed))
     channel = connection.message_channel()
     return _confirm(channel.publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
 
