@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from core.store.records import NewTurn, Turn
 from core.store.store import Store
+from tests.unit.scripted import OWNER
 
 
 @pytest.fixture
@@ -15,3 +17,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def turn(store: Store) -> Turn:
+    """One that was just claimed."""
+    new = NewTurn(session_id="s", mode="queue", model="m", message="hi", options={})
+    claimed = await store.ownership.claim((await store.turns.create(new)).turn.key, OWNER)
+    assert isinstance(claimed, Turn)
+    return claimed

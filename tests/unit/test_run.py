@@ -10,58 +10,15 @@ from core.model.errors import HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
 from core.model.parts import Part, Text
 from core.providers.base import Finish, Request, Stream
-from core.settings import Settings
-from core.store.records import NewTurn, Turn
+from core.store.records import Turn
 from core.store.store import Store
-from core.turns.run import Run, RunServices, Stop
-from core.turns.subscribers import TurnSubscribers
+from core.turns.run import Stop
 from core.turns.ticks import TickScheduler
+from tests.unit.scripted import FINISH, Item, Scripted, run_of
 
 pytestmark = pytest.mark.anyio
 
-OWNER = "worker-here-1-a"
-Item = Part | Finish | Exception
-FINISH = Finish("stop", Usage(1, 2))
-
-
-class Scripted:
-    """Each call plays the next list; an endless stream waits after it until it is closed."""
-
-    name = "scripted"
-
-    def __init__(self, *scripts: list[Item], endless: bool = False) -> None:
-        self.requests: list[Request] = []
-        self.closed = 0
-        self._scripts = list(scripts)
-        self._endless = endless
-
-    def stream(self, request: Request) -> Stream:
-        return Stream(self._items(request))
-
-    async def _items(self, request: Request) -> AsyncGenerator[list[Part] | Finish]:
-        self.requests.append(request)
-        try:
-            for item in self._scripts[min(len(self.requests), len(self._scripts)) - 1]:
-                if isinstance(item, Exception):
-                    raise item
-                yield item if isinstance(item, Finish) else [item]
-            if self._endless:
-                await asyncio.Event().wait()
-        finally:
-            self.closed += 1
-
-    async def close(self) -> None: ...
-
-
 Answer = Callable[..., Any]
-
-
-@pytest.fixture
-async def turn(store: Store) -> Turn:
-    new = NewTurn(session_id="s", mode="queue", model="m", message="hi", options={})
-    claimed = await store.ownership.claim((await store.turns.create(new)).turn.key, OWNER)
-    assert isinstance(claimed, Turn)
-    return claimed
 
 
 class Looked(Scripted):
@@ -84,13 +41,8 @@ class _Looked(Stream):
         return [self._rest.pop(0)] if self._rest else []
 
 
-def _run(turn: Turn, store: Store, provider: Scripted, ticks: TickScheduler | None = None, **settings: Any) -> Run:
-    services = RunServices(store, provider, Settings(**settings), OWNER, TurnSubscribers(), ticks or TickScheduler())
-    return Run(turn, services)
-
-
 async def test_an_answer_is_committed_before_its_end_is_shown(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, provider := Scripted([Text("a"), Text("b"), FINISH]))
+    run = run_of(turn, store, provider := Scripted([Text("a"), Text("b"), FINISH]))
     await run.execute()
     assert run.feed.end == Done(1, 2, "stop", Usage(1, 2))
     stored = await store.turns.get(turn.key)
@@ -100,7 +52,7 @@ async def test_an_answer_is_committed_before_its_end_is_shown(store: Store, turn
 
 async def test_a_failure_before_the_first_token_is_tried_again(store: Store, turn: Turn) -> None:
     busy = ProviderError("busy", transient=True, retry_after=0)
-    run = _run(turn, store, provider := Scripted([busy], [busy], [Text("a"), FINISH]))
+    run = run_of(turn, store, provider := Scripted([busy], [busy], [Text("a"), FINISH]))
     await run.execute()
     assert (len(provider.requests), run.attempt) == (3, 1)
     assert run.feed.tape.text() == "a"
@@ -115,7 +67,7 @@ async def test_a_failure_before_the_first_token_is_tried_again(store: Store, tur
     ],
 )
 async def test_some_failures_are_final(store: Store, turn: Turn, error: ProviderError, tries: int) -> None:
-    run = _run(turn, store, provider := Scripted([error]), provider_retries=2)
+    run = run_of(turn, store, provider := Scripted([error]), provider_retries=2)
     await run.execute()
     assert len(provider.requests) == tries
     assert run.feed.end == Failed(1, 0, "provider_error", error.message)
@@ -124,7 +76,7 @@ async def test_some_failures_are_final(store: Store, turn: Turn, error: Provider
 
 async def test_retry_after_is_honoured(store: Store, turn: Turn) -> None:
     busy = ProviderError("busy", transient=True, retry_after=0.3)
-    run = _run(turn, store, Scripted([busy], [FINISH]))
+    run = run_of(turn, store, Scripted([busy], [FINISH]))
     begin = asyncio.get_running_loop().time()
     await run.execute()
     assert 0.3 <= asyncio.get_running_loop().time() - begin < 3
@@ -132,7 +84,7 @@ async def test_retry_after_is_honoured(store: Store, turn: Turn) -> None:
 
 async def test_a_drop_starts_the_next_attempt(store: Store, turn: Turn) -> None:
     dropped: list[Item] = [Text("half"), ProviderDropped("gone")]
-    run = _run(turn, store, provider := Scripted(dropped, [Text("whole"), FINISH]))
+    run = run_of(turn, store, provider := Scripted(dropped, [Text("whole"), FINISH]))
     await run.execute()
     assert [request.attempt for request in provider.requests] == [1, 2]
     assert (run.feed.attempt, run.feed.reason, run.feed.tape.text()) == (2, "provider_drop", "whole")
@@ -140,7 +92,7 @@ async def test_a_drop_starts_the_next_attempt(store: Store, turn: Turn) -> None:
 
 
 async def test_drops_are_bounded_and_the_partial_is_kept(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]))
+    run = run_of(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]))
     await run.execute()
     assert len(provider.requests) == 3
     assert run.feed.end == Failed(3, 4, "provider_drop", "gone")
@@ -148,14 +100,14 @@ async def test_drops_are_bounded_and_the_partial_is_kept(store: Store, turn: Tur
 
 
 async def test_a_drop_can_be_the_end(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]), provider_drop="error")
+    run = run_of(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]), provider_drop="error")
     await run.execute()
     assert len(provider.requests) == 1
     assert run.feed.end == Failed(1, 4, "provider_drop", "gone")
 
 
 async def test_an_answer_that_just_fits_is_whole(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, Scripted([Text("ab"), Text("cd"), FINISH]), max_answer_chars=4)
+    run = run_of(turn, store, Scripted([Text("ab"), Text("cd"), FINISH]), max_answer_chars=4)
     await run.execute()
     assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "stop", Usage(1, 2)))
 
@@ -163,7 +115,7 @@ async def test_an_answer_that_just_fits_is_whole(store: Store, turn: Turn) -> No
 @pytest.mark.parametrize("pieces", [["abcdef"], ["ab", "cdef"], ["abcd", "ef"], ["a", "b", "c", "d", "e"]])
 async def test_a_long_answer_is_cut_at_the_very_limit(store: Store, turn: Turn, pieces: list[str]) -> None:
     items: list[Item] = [*map(Text, pieces), FINISH]
-    run = _run(turn, store, provider := Scripted(items), max_answer_chars=4)
+    run = run_of(turn, store, provider := Scripted(items), max_answer_chars=4)
     await run.execute()
     assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "length"))
     assert provider.closed == 1
@@ -177,14 +129,14 @@ async def busy() -> TickScheduler:
 
 
 async def test_under_load_it_looks_at_what_has_come(store: Store, turn: Turn, busy: TickScheduler) -> None:
-    run = _run(turn, store, provider := Looked(Text("a"), Text("b"), Text("c")), busy)
+    run = run_of(turn, store, provider := Looked(Text("a"), Text("b"), Text("c")), ticks=busy)
     await run.execute()
     assert (run.feed.tape.text(), run.feed.end) == ("abc", Done(1, 3, "stop", Usage(1, 2)))
     assert provider.closed == 1
 
 
 async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn, busy: TickScheduler) -> None:
-    run = _run(turn, store, provider := Looked(Text("ab"), Text("cdef"), Text("g")), busy, max_answer_chars=4)
+    run = run_of(turn, store, provider := Looked(Text("ab"), Text("cdef"), Text("g")), ticks=busy, max_answer_chars=4)
     await run.execute()
     assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "length"))
     assert provider.closed == 1
@@ -200,7 +152,7 @@ async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn,
     ],
 )
 async def test_a_stop_closes_the_request(store: Store, turn: Turn, reason: Stop, end: Done | Failed | None) -> None:
-    run = _run(turn, store, provider := Scripted([Text("half")], endless=True))
+    run = run_of(turn, store, provider := Scripted([Text("half")], endless=True))
     with run.feed.watch() as changed:
         executing = asyncio.create_task(run.execute())
         while not len(run.feed.tape):
@@ -214,7 +166,7 @@ async def test_a_stop_closes_the_request(store: Store, turn: Turn, reason: Stop,
 
 
 async def test_an_abandoned_run_takes_its_request_along(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, provider := Scripted([Text("half")], endless=True))
+    run = run_of(turn, store, provider := Scripted([Text("half")], endless=True))
     with run.feed.watch() as changed:
         executing = asyncio.create_task(run.execute())
         while not len(run.feed.tape):
@@ -227,7 +179,7 @@ async def test_an_abandoned_run_takes_its_request_along(store: Store, turn: Turn
 
 
 async def test_a_stop_before_it_began(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, provider := Scripted([Text("a"), FINISH]))
+    run = run_of(turn, store, provider := Scripted([Text("a"), FINISH]))
     run.stop(Stop.CANCELLED)
     await run.execute()
     assert (run.feed.end, provider.requests) == (Done(1, 0, "cancelled"), [])
@@ -235,7 +187,7 @@ async def test_a_stop_before_it_began(store: Store, turn: Turn) -> None:
 
 async def test_a_lost_attempt_is_silent(store: Store, turn: Turn) -> None:
     """Another process has taken the turn meanwhile."""
-    run = _run(turn, store, Scripted([Text("a"), FINISH]))
+    run = run_of(turn, store, Scripted([Text("a"), FINISH]))
     run._process_id = "worker-another"
     await run.execute()
     assert run.feed.end is None
@@ -243,7 +195,7 @@ async def test_a_lost_attempt_is_silent(store: Store, turn: Turn) -> None:
 
 
 async def test_a_bug_ends_the_turn_without_telling_secrets(store: Store, turn: Turn) -> None:
-    run = _run(turn, store, Scripted([RuntimeError("secret detail")]))
+    run = run_of(turn, store, Scripted([RuntimeError("secret detail")]))
     await run.execute()
     assert isinstance(run.feed.end, Failed)
     assert run.feed.end.code == HopstreamError.code

@@ -1,0 +1,61 @@
+"""A provider that plays what a test says, and runs with it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from core.model.events import Usage
+from core.model.parts import Part
+from core.providers.base import Finish, Request, Stream
+from core.settings import Settings
+from core.store.records import Turn
+from core.store.store import Store
+from core.turns.run import Run, RunServices
+from core.turns.subscribers import TurnSubscribers
+from core.turns.ticks import TickScheduler
+
+OWNER = "worker-here-1-a"
+Item = Part | Finish | Exception
+FINISH = Finish("stop", Usage(1, 2))
+
+
+class Scripted:
+    """Each call plays the next list; an endless stream waits after it until it is closed."""
+
+    name = "scripted"
+
+    def __init__(self, *scripts: list[Item], endless: bool = False) -> None:
+        self.requests: list[Request] = []
+        self.closed = 0
+        self._scripts = list(scripts)
+        self._endless = endless
+
+    def stream(self, request: Request) -> Stream:
+        return Stream(self._items(request))
+
+    async def _items(self, request: Request) -> AsyncGenerator[list[Part] | Finish]:
+        self.requests.append(request)
+        try:
+            for item in self._scripts[min(len(self.requests), len(self._scripts)) - 1]:
+                if isinstance(item, Exception):
+                    raise item
+                yield item if isinstance(item, Finish) else [item]
+            if self._endless:
+                await asyncio.Event().wait()
+        finally:
+            self.closed += 1
+
+    async def close(self) -> None: ...
+
+
+def run_of(
+    turn: Turn,
+    store: Store,
+    provider: Scripted,
+    subscribers: TurnSubscribers | None = None,
+    *,
+    ticks: TickScheduler | None = None,
+    **settings: Any,
+) -> Run:
+    told = subscribers or TurnSubscribers()
+    return Run(turn, RunServices(store, provider, Settings(**settings), OWNER, told, ticks or TickScheduler()))
