@@ -1,7 +1,7 @@
-"""Liveness by progress: a worker that is there but takes no jobs is found, and replaces itself.
+"""Liveness by progress: finds out that a worker takes no jobs though it should.
 
-A Celery consumer can fall silent while its process, its heartbeat and its connection live on. What shows it is that
-jobs wait, slots are free, and nothing was accepted for a while.
+A Celery consumer can stop consuming while its process, its heartbeat and its connection live on. It is stuck when jobs
+wait, slots are free, and no job was accepted for a while.
 """
 
 import asyncio

@@ -27,7 +27,8 @@ log = structlog.get_logger()
 
 RETRY_SECONDS = 0.1
 EARLY_LENGTH = 64
-"""So long a tape is told whole each time, which costs no more: whoever subscribes meanwhile has missed nothing."""
+"""A tape of up to so many characters is sent whole each time, which costs no more than a batch: a viewer that
+subscribes in the first moments of an answer has missed nothing."""
 
 OnSent = Callable[[BaseException | None], None]
 """Told that the broker has an event (None), or why nobody knows whether it has."""
@@ -132,7 +133,7 @@ class Publisher:
                 turn=self._feed.key.turn,
                 error=type(error).__name__,
             )
-            self._halt(State.UNSURE)  # the model may be silent for long: the task begins again
+            self._halt(State.UNSURE)  # the task sends a snapshot, for the model may send nothing more for long
         elif self._sent is self._feed.end:
             self._halt(State.OVER)
         else:

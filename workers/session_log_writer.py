@@ -114,6 +114,6 @@ class SessionLogWriter:
 
 
 def _retrieve_error(opening: asyncio.Task[None]) -> None:
-    """`run` may have been cancelled meanwhile; asyncio need not complain that nobody looked."""
+    """Else asyncio logs it as never retrieved, where `run` was cancelled meanwhile."""
     if not opening.cancelled():
         opening.exception()

@@ -88,8 +88,8 @@ class Inbox:
         await self._connection.stop()
 
     def leave(self) -> None:
-        """It will stop soon. Its bindings go with its queue: hundreds of unbinds would only keep the broker from the
-        binds of those who come back elsewhere."""
+        """The process will stop soon: unbind nothing any more. RabbitMQ drops the bindings with the queue, and hundreds
+        of unbinds would only delay the binds of viewers that reconnect to other processes."""
         self._leaving = True
 
     def replace(self) -> None:

@@ -100,7 +100,7 @@ class LiveFeed:
                 await self._serve()
                 await self._inbox.unsubscribe(self.feed.key)
                 self._subscribed_at = None
-                if self.feed.is_over or not self._viewers:  # nobody came while we said goodbye to the broker
+                if self.feed.is_over or not self._viewers:  # no viewer came while it was unsubscribed
                     return
                 self._filling = Filling.MISSING
         except Exception as error:

@@ -25,15 +25,15 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 10
 CONNECT_SECONDS = 5.0
 RPC_SECONDS = 10.0
-"""A broker that does not answer a call for this long is taken for gone, and the connection is made anew."""
+"""A broker that does not answer a call for this long counts as lost, and the connection is made anew."""
 CONFIRM_SECONDS = 10.0
-"""A confirm that takes longer is not coming: a new connection is."""
+"""The same for a confirm."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
 BUSY = 8
-"""Channels of a connection that makes many calls. RabbitMQ carries out a channel's calls one after the other, and on a
-cluster a declare or a bind waits for most nodes; when a process dies, hundreds of turns or viewers change hands."""
+"""Channels of a connection that makes many calls. RabbitMQ carries out a channel's calls one after the other, and in a
+cluster a declare or a bind waits for most nodes; when a process dies, hundreds of turns or viewers move at once."""
 
 AMQP_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
 
@@ -128,7 +128,7 @@ class BrokerConnection:
         return await asyncio.shield(task)
 
     def reset(self) -> None:
-        """Drop the connection and make a new one: the cure for a channel that is not what it should be."""
+        """Drop the connection and make a new one, where a channel does not do what it should."""
         self._lost.set()
 
     async def _guard(self, work: Coroutine[Any, Any, T]) -> T:
@@ -144,7 +144,7 @@ class BrokerConnection:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)
         if not task.cancelled():
-            task.exception()  # the caller may be gone; asyncio need not complain that nobody looked
+            task.exception()  # else asyncio logs it as never retrieved, where the caller is gone
 
     async def _own(self) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -1,4 +1,4 @@
-"""Jobs: a nudge to the workers to look at a turn. A Celery message, published on a message channel."""
+"""Jobs: Celery messages that tell the workers of a turn to run. What they carry is its key; the store has the rest."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -16,7 +16,7 @@ from core.model.keys import TurnKey
 
 TASK_NAME = "hopstream.generate"
 PUBLISH_SECONDS = 3.0
-"""A broker that holds a job back this long (a memory or disk alarm) is as good as down for the client who waits."""
+"""A broker that does not confirm a job for this long (it has a memory or disk alarm, say) counts as down."""
 REQUEST_ID_HEADER = "request_id"
 TRACE_HEADERS = ("traceparent", "tracestate")
 """W3C Trace Context, under the names that OpenTelemetry's instrumentation of Celery reads as well."""

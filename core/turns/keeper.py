@@ -35,8 +35,8 @@ class Keeper:
         self._background = Background()
 
     def add(self, run: Run) -> None:
-        """A run begins. One before it of the same turn has lost it, to this process itself, and is told so here: by the
-        store's word the turn is ours."""
+        """A run begins. If this process ran the turn before, it has lost it and claimed it again: the earlier run ends
+        here, because the store counts the turn as this process's own."""
         before = self.runs.get(run.turn.key)
         if before is not None:
             before.stop(Stop.LOST)
@@ -52,18 +52,18 @@ class Keeper:
         self._background.repeat("keeper", self._check, pause_seconds=CHECK_SECONDS, put_off_by=(StoreDown,))
 
     async def stop(self) -> None:
-        """Say goodbye in order."""
+        """Once no turn runs any more."""
         await self._background.stop()
         await self.leave()
 
     async def leave(self) -> None:
-        """Whoever has taken over need not wait for our silence."""
+        """Take this process's row away, so that nobody has to wait until its heartbeat is old."""
         with suppress(StoreDown):
             await self._store.processes.leave(self._process_id)
 
     async def _check(self) -> None:
         now = monotonic()
-        # Only runs that were claimed before the question can be missing from its answer.
+        # Listed before the store is asked: a turn that is claimed meanwhile must not look like a lost one.
         runs = list(self.runs.items())
         beat_due = self.lease.age() >= BEAT_SECONDS - CHECK_SECONDS / 2
         if beat_due:
@@ -80,7 +80,8 @@ class Keeper:
             self.lease.renew(now)
 
     async def _abandon(self, unaccounted: set[OwnedTurn]) -> None:
-        """Turns that are ours but that nobody here runs, twice in a row: a claim is written before its run begins."""
+        """Release turns that this process owns in the store but does not run. Only those found twice in a row, because
+        a claim is stored a moment before its run begins."""
         for own in unaccounted & self._unaccounted:
             log.error(
                 "turn without a run",

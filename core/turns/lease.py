@@ -4,14 +4,16 @@ import asyncio
 from time import monotonic
 
 LEASE_SECONDS = 2.5
-"""Others take our turns over a second later: a process that was frozen falls silent by itself first."""
+"""Shorter than the time after which others take a process's turns over (SILENT_SECONDS): a process that was frozen, or
+cannot reach the database, stops publishing before another one starts."""
 
 SETTLE_SECONDS = 6.0
-"""What a process may take to be heard of once the database is back: it may be waiting for a connection (5 s)."""
+"""For all processes to write their next heartbeat once the database is back: some may still be waiting for a
+connection, which takes up to 5 s."""
 
 
 class Lease:
-    """The right to publish, renewed by every heartbeat; by the monotonic clock, which goes on while we are frozen."""
+    """Renewed by every heartbeat. Measured by the monotonic clock, which goes on while the process is frozen."""
 
     def __init__(self) -> None:
         self._renewed_at = float("-inf")
@@ -24,7 +26,7 @@ class Lease:
 
     @property
     def settled(self) -> bool:
-        """Whether others that are silent are so by themselves: after a time without the database all are, at first."""
+        """Whether an old heartbeat means a dead process. Not right after the database was away: then all are old."""
         return self.valid and monotonic() >= self._settled_at
 
     def age(self) -> float:

@@ -74,7 +74,7 @@ async def test_a_taken_health_port_keeps_no_worker_from_working(stack: Stack, cl
 
 
 @pytest.mark.usefixtures("broker")
-async def test_a_deaf_inbox_is_replaced() -> None:
+async def test_an_inbox_that_receives_nothing_is_made_anew() -> None:
     """Its queue and its connection live, but its consumer is gone without a word."""
     renewed = 0
 
@@ -88,7 +88,7 @@ async def test_a_deaf_inbox_is_replaced() -> None:
     background = Background()
     inbox.start()
     sender.start()
-    background.repeat("inbox check", InboxCheck(inbox, sender, deaf_seconds=0.5).check, pause_seconds=0.05)
+    background.repeat("inbox check", InboxCheck(inbox, sender, arrival_seconds=0.5).check, pause_seconds=0.05)
     with anyio.fail_after(10):
         await inbox.heard.wait()
         await inbox._connection.call(_cancel_its_consumer)

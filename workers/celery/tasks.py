@@ -1,4 +1,4 @@
-"""The one task. A job is only a nudge: the claim in the store decides whether its turn runs here."""
+"""The one task. A job does not give its turn to a worker: the claim in the store decides who runs it."""
 
 from typing import Any
 
