@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from core.model.events import Done, End, Failed
 from core.model.keys import TurnKey
 from core.model.tape import Tape
-from core.store.database import Database
+from core.store.database.base import Database
 from core.store.history import read_earlier
 from core.store.prepared import Prepared
 from core.store.processes import alive, silent

@@ -1,9 +1,8 @@
 """Heartbeats: one row per worker and per API process, renewed every second."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from core.store.database import Database
+from core.store.database.base import Database
 from core.store.schema import db_now, processes
 
 SILENT_SECONDS = 3.5
@@ -36,8 +35,7 @@ _LEAVE = sa.delete(processes).where(
 class Processes:
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        row = insert(processes).values(started_at=db_now(), seen_at=db_now())
+        row = database.insert(processes).values(started_at=db_now(), seen_at=db_now())
         self._beat = row.on_conflict_do_update(index_elements=["process_id"], set_={"seen_at": db_now()})
 
     async def beat(self, process_id: str, kind: str) -> None:

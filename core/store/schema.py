@@ -3,7 +3,6 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from core.model.keys import TurnKey
@@ -76,25 +75,11 @@ processes = sa.Table(
 )
 
 
-SQLITE_CLOCK = "hopstream_now"
-"""SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
-
-
 class db_now(GenericFunction[float]):
-    """The database's clock, in seconds since 1970."""
+    """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""
 
     type = sa.Double()
     inherit_cache = True
-
-
-@compiles(db_now, "postgresql")
-def _postgresql_now(*_: Any, **__: Any) -> str:
-    return "extract(epoch from clock_timestamp())::double precision"
-
-
-@compiles(db_now, "sqlite")
-def _sqlite_now(*_: Any, **__: Any) -> str:
-    return f"{SQLITE_CLOCK}()"
 
 
 IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))

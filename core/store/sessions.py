@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from core.model.errors import NotFound
-from core.store.database import Database
+from core.store.database.base import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Session
 from core.store.schema import sessions, turns

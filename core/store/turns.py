@@ -1,15 +1,15 @@
 """Turns: create, read, cancel. Who may run and end a turn is in `ownership`."""
 
+from collections.abc import Callable
 from functools import cache
 from itertools import count
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.model.keys import TurnKey
-from core.store.database import Database
+from core.store.database.base import Database, Insert
 from core.store.history import read_earlier
 from core.store.prepared import Prepared
 from core.store.reach import EVERYTHING, Reach
@@ -27,10 +27,9 @@ _COUNT_QUEUED = sa.select(sa.func.count()).where(_QUEUED)
 class _Statements:
     """Those that every turn needs, built once for each reach."""
 
-    def __init__(self, reach: Reach, is_sqlite: bool) -> None:
+    def __init__(self, reach: Reach, insert: Callable[[sa.Table], Insert]) -> None:
         in_reach = reach.has(turns.c.session_id)
         of_session = turns.c.session_id == sa.bindparam("of_session")
-        insert = sqlite.insert if is_sqlite else postgresql.insert
         self.get = Prepared(sa.select(turns).where(IS_TURN, in_reach))
         self.latest = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn.desc()).limit(1)
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
@@ -73,7 +72,7 @@ _DISCARD = sa.delete(turns).where(IS_TURN, _QUEUED)
 class Turns:
     def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
-        self._statements = _statements(reach, database.is_sqlite)
+        self._statements = _statements(reach, database.insert)
 
     async def create(self, new: NewTurn, max_queued: int | None = None) -> Created:
         """Insert the session's next turn, and the session if it is its first.
