@@ -15,10 +15,10 @@ from core.model.keys import TurnKey
 from core.model.tape import Tape
 from core.store.database.base import Database
 from core.store.history import read_earlier
-from core.store.prepared import Prepared
 from core.store.processes import alive, silent
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
+from core.store.turn_rows import WHILE_IT_RUNS, read_turn
 
 MAX_LOST_ATTEMPTS = 3
 """A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live
@@ -44,7 +44,7 @@ _own = (
     & (turns.c.owner == sa.bindparam("own_process"))
 )
 
-_CLAIM = Prepared(
+_CLAIM = (
     sa.update(turns)
     .where(IS_TURN, _active, _lost_attempts < MAX_LOST_ATTEMPTS, _orphaned)
     .values(
@@ -55,7 +55,7 @@ _CLAIM = Prepared(
         queued_at=None,
         started_at=sa.func.coalesce(turns.c.started_at, db_now()),
     )
-    .returning(*turns.c)
+    .returning(*WHILE_IT_RUNS)
 )
 _spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & _orphaned
 _WHY_HELD = sa.select(turns.c.status, _spent.label("spent")).where(IS_TURN)
@@ -71,9 +71,7 @@ _OWNED_BY = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c
 _release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
 _HAND_OVER = _release.values(handed_over=turns.c.attempt)
 _ABANDON = _release.values(lost_attempts=turns.c.lost_attempts + 1)
-_FINISH = sa.update(turns).where(_own).values(finished_at=db_now()).returning(turns.c.turn)
-_FINISH_DONE, _FINISH_FAILED = Prepared(_FINISH), Prepared(_FINISH)
-"""Each with the columns of its ending."""
+_FINISH = sa.update(turns).where(_own).values(finished_at=db_now())
 _FINISH_ORPHAN = sa.update(turns).where(IS_TURN, _active, _orphaned).values(finished_at=db_now())
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
 _LOST_DIRECT = sa.select(turns).where(_running, turns.c.mode == "direct", _orphaned)
@@ -130,9 +128,7 @@ class Ownership:
     async def finish(self, key: TurnKey, process_id: str, tape: Tape, end: End) -> bool:
         """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it."""
         own = _own_by(key, end.attempt, process_id)
-        finish = _FINISH_DONE if isinstance(end, Done) else _FINISH_FAILED
-        values = {**own, "tape": tape.encode(), **_ending(end)}
-        return await self._database.run(lambda connection: finish.row(connection, values)) is not None
+        return bool(await self._database.change(_FINISH, **own, tape=tape.encode(), **_ending(end)))
 
     async def finish_orphan(self, key: TurnKey, end: End) -> bool:
         """End a turn that has no living owner. False where it has one again, or is finished."""
@@ -149,7 +145,7 @@ class Ownership:
     async def owned_by(self, process_id: str) -> list[OwnedTurn]:
         """The turns that this process runs, by the store's word."""
         rows = await self._database.rows(_OWNED_BY, own_process=process_id)
-        return [OwnedTurn(TurnKey(r["session_id"], r["turn"]), r["attempt"], r["cancel_requested"]) for r in rows]
+        return [OwnedTurn(TurnKey(row.session_id, row.turn), row.attempt, row.cancel_requested) for row in rows]
 
     async def requeue_orphans(self) -> list[TurnKey]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
@@ -170,26 +166,26 @@ class Ownership:
     async def lost_direct_turns(self, session_id: str | None = None) -> list[Turn]:
         """Running direct turns whose API process is gone; nobody can finish those."""
         query = _LOST_DIRECT if session_id is None else _LOST_DIRECT.where(turns.c.session_id == session_id)
-        return [Turn(**row) for row in await self._database.rows(query)]
+        return [read_turn(row) for row in await self._database.rows(query)]
 
     async def cancelled_orphans(self) -> list[Turn]:
         """Turns that were cancelled, and that nobody runs who could see that."""
-        return [Turn(**row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
+        return [read_turn(row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
 
     async def left_logs(self) -> list[TurnKey]:
         """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
-        return [TurnKey(**row) for row in await self._database.rows(_LEFT_LOGS)]
+        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(_LEFT_LOGS)]
 
     async def _requeue(self, requeue: _Requeue) -> list[TurnKey]:
         if await self._database.row(requeue.exists) is None:
             return []
-        return [TurnKey(**row) for row in await self._database.rows(requeue.update)]
+        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(requeue.update)]
 
 
 def _claim(connection: sa.Connection, key: TurnKey, process_id: str) -> Turn | Held:
-    row = _CLAIM.row(connection, {**of(key), "claimant": process_id})
+    row = connection.execute(_CLAIM, {**of(key), "claimant": process_id}).one_or_none()
     if row is not None:
-        return Turn(**row, earlier=read_earlier(connection, key))
+        return read_turn(row, read_earlier(connection, key))
     seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
     if seen is None:
         return Held.GONE

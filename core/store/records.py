@@ -27,25 +27,25 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     status: Status
     attempt: int
-    owner: str | None
+    owner: str | None = None
     lost_attempts: int
-    handed_over: int | None
-    dropped: int | None
+    handed_over: int | None = None
+    dropped: int | None = None
     cancel_requested: bool
     model: str
     message: str
     options: dict[str, Any]
-    replaces: int | None
-    tape: bytes | None
-    finish_reason: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    error_code: str | None
-    error_message: str | None
+    replaces: int | None = None
+    tape: bytes | None = None
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
     created_at: float
-    queued_at: float | None
-    started_at: float | None
-    finished_at: float | None
+    queued_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
     earlier: list[Earlier] = []
     """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""
 

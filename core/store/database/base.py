@@ -59,13 +59,13 @@ class Database(ABC):
     def lock_schema(self, connection: sa.Connection) -> None:
         """One migration at a time: until the transaction ends, others wait here."""
 
-    async def rows(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.RowMapping]:
+    async def rows(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.Row[Any]]:
         """However many."""
-        return await self.run_in_thread(lambda connection: connection.execute(statement, parameters).mappings().all())
+        return await self.run_in_thread(lambda connection: connection.execute(statement, parameters).all())
 
-    async def row(self, statement: sa.Executable, **parameters: Any) -> sa.RowMapping | None:
+    async def row(self, statement: sa.Executable, **parameters: Any) -> sa.Row[Any] | None:
         """The only one, or none."""
-        return await self.run(lambda connection: connection.execute(statement, parameters).mappings().one_or_none())
+        return await self.run(lambda connection: connection.execute(statement, parameters).one_or_none())
 
     async def value(self, statement: sa.Executable, **parameters: Any) -> Any:
         """Of the only column of the only row; None without one."""
