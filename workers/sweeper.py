@@ -8,7 +8,7 @@ from core.broker.connection import BrokerConnection
 from core.broker.jobs import publish_job
 from core.broker.topology import declare_jobs, log_name
 from core.model.errors import BrokerDown, StoreDown
-from core.model.keys import TurnKey
+from core.store.ownership import Requeued
 from core.store.store import Store
 from core.turns.keeper import Lease
 
@@ -55,9 +55,10 @@ class Sweeper:
         for key in await self._store.ownership.left_logs():
             await self._connection.call(lambda channel, key=key: channel.queue_delete(log_name(key)))  # type: ignore[misc]
 
-    async def _requeue(self, keys: list[TurnKey], why: str) -> None:
-        if not keys:
+    async def _requeue(self, requeued: list[Requeued], why: str) -> None:
+        if not requeued:
             return
+        keys = [each.key for each in requeued]
         copies = await self._copies()
         for key in keys:
             log.warning("job queued again", action="sweep.requeue", session_id=key.session_id, turn=key.turn, why=why)

@@ -5,11 +5,12 @@ is conditional on the attempt still being its own.
 """
 
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
+from core.model.context import RequestContext
 from core.model.events import Done, End, Failed
 from core.model.keys import TurnKey
 from core.model.tape import Tape
@@ -18,7 +19,7 @@ from core.store.history import read_earlier
 from core.store.processes import alive, silent
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
-from core.store.turn_rows import WHILE_IT_RUNS, read_turn
+from core.store.turn_rows import WHILE_IT_RUNS, read_context, read_turn
 
 MAX_LOST_ATTEMPTS = 3
 """A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live
@@ -54,6 +55,7 @@ _CLAIM = (
         status="running",
         queued_at=None,
         started_at=sa.func.coalesce(turns.c.started_at, db_now()),
+        claimed_at=db_now(),
     )
     .returning(*WHILE_IT_RUNS)
 )
@@ -71,7 +73,15 @@ _OWNED_BY = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c
 _release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
 _HAND_OVER = _release.values(handed_over=turns.c.attempt)
 _ABANDON = _release.values(lost_attempts=turns.c.lost_attempts + 1)
-_FINISH = sa.update(turns).where(_own).values(finished_at=db_now())
+_FINISH = (
+    sa.update(turns)
+    .where(_own)
+    .values(
+        finished_at=db_now(),
+        asked_at=turns.c.claimed_at + sa.bindparam("asked_after", type_=sa.Double),
+        first_token_at=turns.c.claimed_at + sa.bindparam("first_token_after", type_=sa.Double),
+    )
+)
 _FINISH_ORPHAN = sa.update(turns).where(IS_TURN, _active, _orphaned).values(finished_at=db_now())
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
 _LOST_DIRECT = sa.select(turns).where(_running, turns.c.mode == "direct", _orphaned)
@@ -87,8 +97,8 @@ class _Requeue:
     def __init__(self, condition: sa.ColumnElement[bool]) -> None:
         here = condition & (turns.c.mode == "queue")
         self.exists = sa.select(turns.c.turn).where(here).limit(1)
-        keys = (turns.c.session_id, turns.c.turn)
-        self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*keys)
+        told = (turns.c.session_id, turns.c.turn, turns.c.request_id, turns.c.trace_context)
+        self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*told)
 
 
 _ORPHANS = _Requeue(
@@ -112,6 +122,13 @@ class OwnedTurn(msgspec.Struct, frozen=True):
     cancel_requested: bool
 
 
+class Requeued(NamedTuple):
+    """A turn that waits for a worker again, and the request that its new job goes on to tell of."""
+
+    key: TurnKey
+    context: RequestContext
+
+
 class Ownership:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -125,10 +142,31 @@ class Ownership:
         started: int | None = await self._database.value(_NEXT_ATTEMPT, **_own_by(key, attempt, process_id))
         return started
 
-    async def finish(self, key: TurnKey, process_id: str, tape: Tape, end: End) -> bool:
-        """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it."""
-        own = _own_by(key, end.attempt, process_id)
-        return bool(await self._database.change(_FINISH, **own, tape=tape.encode(), **_ending(end)))
+    async def finish(
+        self,
+        key: TurnKey,
+        process_id: str,
+        tape: Tape,
+        end: End,
+        *,
+        asked_after: float | None = None,
+        first_token_after: float | None = None,
+        part_ends: bytes | None = None,
+    ) -> bool:
+        """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it.
+
+        `asked_after`, `first_token_after`: seconds since the turn was claimed (a direct turn: created) here, by this
+        process's monotonic clock; None where it did not come to that.
+        """
+        values = {
+            **_own_by(key, end.attempt, process_id),
+            **_ending(end),
+            "tape": tape.encode(),
+            "part_ends": part_ends,
+            "asked_after": asked_after,
+            "first_token_after": first_token_after,
+        }
+        return bool(await self._database.change(_FINISH, **values))
 
     async def finish_orphan(self, key: TurnKey, end: End) -> bool:
         """End a turn that has no living owner. False where it has one again, or is finished."""
@@ -147,14 +185,14 @@ class Ownership:
         rows = await self._database.rows(_OWNED_BY, own_process=process_id)
         return [OwnedTurn(TurnKey(row.session_id, row.turn), row.attempt, row.cancel_requested) for row in rows]
 
-    async def requeue_orphans(self) -> list[TurnKey]:
+    async def requeue_orphans(self) -> list[Requeued]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
         return await self._requeue(_ORPHANS)
 
     async def has_overdue(self) -> bool:
         return await self._database.row(_HAS_OVERDUE) is not None
 
-    async def requeue_overdue(self) -> list[TurnKey]:
+    async def requeue_overdue(self) -> list[Requeued]:
         """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
         return await self._requeue(_OVERDUE)
 
@@ -176,10 +214,13 @@ class Ownership:
         """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
         return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(_LEFT_LOGS)]
 
-    async def _requeue(self, requeue: _Requeue) -> list[TurnKey]:
+    async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
         if await self._database.row(requeue.exists) is None:
             return []
-        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(requeue.update)]
+        rows = await self._database.rows(requeue.update)
+        return [
+            Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context)) for row in rows
+        ]
 
 
 def _claim(connection: sa.Connection, key: TurnKey, process_id: str) -> Turn | Held:

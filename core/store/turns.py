@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cache
 from itertools import count
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -16,7 +15,7 @@ from core.store.reach import EVERYTHING, Reach
 from core.store.records import Created, NewTurn, Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, sessions, turns
 from core.store.sessions import unknown_session
-from core.store.turn_rows import read_turn
+from core.store.turn_rows import read_turn, row_of, turn_of
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
@@ -64,12 +63,11 @@ _LIST_ACTIVE = (
     .where(turns.c.status.in_(ACTIVE))
     .order_by(turns.c.created_at)
 )
-_INSERT = (
-    sa.insert(turns).values(created_at=db_now()).returning(turns.c.created_at, turns.c.queued_at, turns.c.started_at)
-)
+_TIMES = (turns.c.created_at, turns.c.queued_at, turns.c.started_at, turns.c.claimed_at)
+_INSERT = sa.insert(turns).values(created_at=db_now()).returning(*_TIMES)
 """Only what the database knows better is read back."""
 _INSERT_QUEUED = _INSERT.values(queued_at=db_now())
-_INSERT_DIRECT = _INSERT.values(started_at=db_now())
+_INSERT_DIRECT = _INSERT.values(started_at=db_now(), claimed_at=db_now())
 _DISCARD = sa.delete(turns).where(IS_TURN, _QUEUED)
 
 
@@ -163,23 +161,10 @@ class Turns:
         is_queued = new.mode == "queue"
         if is_queued and max_queued is not None and waiting >= max_queued:
             raise QueueFull(waiting, max_queued)
-        values: dict[str, Any] = {
-            "session_id": new.session_id,
-            "turn": number,
-            "mode": new.mode,
-            "status": "queued" if is_queued else "running",
-            "attempt": 0 if is_queued else 1,
-            "lost_attempts": 0,
-            "cancel_requested": False,
-            "owner": new.owner,
-            "model": new.model,
-            "message": new.message,
-            "options": new.options,
-            "replaces": new.replaces,
-        }
+        values = row_of(new, number)
         times = connection.execute(_INSERT_QUEUED if is_queued else _INSERT_DIRECT, values).one()
         earlier = [] if is_queued else read_earlier(connection, TurnKey(new.session_id, number))
-        return Created(Turn(**values, **times._mapping, earlier=earlier), waiting + 1)
+        return Created(turn_of({**values, **times._mapping}, earlier), waiting + 1)
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""

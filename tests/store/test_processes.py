@@ -30,4 +30,4 @@ async def test_who_leaves_is_gone_at_once(store: Store, make: Maker) -> None:
     turn = await make.running(await make.process("leaver"))
     await store.processes.leave("leaver")
     assert await store.processes.count_alive("worker") == 0
-    assert await store.ownership.requeue_orphans() == [turn.key]
+    assert [again.key for again in await store.ownership.requeue_orphans()] == [turn.key]
