@@ -4,7 +4,6 @@ it later would keep the model waiting once more."""
 import sqlalchemy as sa
 
 from core.model.keys import TurnKey
-from core.store.prepared import Prepared
 from core.store.records import Earlier
 from core.store.schema import of, turns
 
@@ -12,7 +11,7 @@ HISTORY_TURNS = 200
 """No prompt looks further back, whatever its character budget."""
 
 _other = turns.alias()
-_EARLIER = Prepared(
+_EARLIER = (
     sa.select(turns.c.message, turns.c.tape)
     .where(
         turns.c.session_id == sa.bindparam("of_session"),
@@ -35,4 +34,4 @@ def read_earlier(connection: sa.Connection, key: TurnKey) -> list[Earlier]:
     """Turns that have an answer and were not replaced, oldest first."""
     if key.turn == 1:
         return []
-    return [Earlier(**row) for row in reversed(_EARLIER.rows(connection, of(key)))]
+    return [Earlier(*row) for row in reversed(connection.execute(_EARLIER, of(key)).all())]

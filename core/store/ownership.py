@@ -14,12 +14,12 @@ from core.model.context import RequestContext
 from core.model.events import Done, End, Failed
 from core.model.keys import TurnKey
 from core.model.tape import Tape
-from core.store.database import Database
+from core.store.database.base import Database
 from core.store.history import read_earlier
-from core.store.prepared import Prepared
 from core.store.processes import alive, silent
 from core.store.records import Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, turns
+from core.store.turn_rows import WHILE_IT_RUNS, read_context, read_turn
 
 MAX_LOST_ATTEMPTS = 3
 """A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live
@@ -45,7 +45,7 @@ _own = (
     & (turns.c.owner == sa.bindparam("own_process"))
 )
 
-_CLAIM = Prepared(
+_CLAIM = (
     sa.update(turns)
     .where(IS_TURN, _active, _lost_attempts < MAX_LOST_ATTEMPTS, _orphaned)
     .values(
@@ -55,8 +55,9 @@ _CLAIM = Prepared(
         status="running",
         queued_at=None,
         started_at=sa.func.coalesce(turns.c.started_at, db_now()),
+        claimed_at=db_now(),
     )
-    .returning(*turns.c)
+    .returning(*WHILE_IT_RUNS)
 )
 _spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & _orphaned
 _WHY_HELD = sa.select(turns.c.status, _spent.label("spent")).where(IS_TURN)
@@ -72,9 +73,15 @@ _OWNED_BY = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c
 _release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
 _HAND_OVER = _release.values(handed_over=turns.c.attempt)
 _ABANDON = _release.values(lost_attempts=turns.c.lost_attempts + 1)
-_FINISH = sa.update(turns).where(_own).values(finished_at=db_now()).returning(turns.c.turn)
-_FINISH_DONE, _FINISH_FAILED = Prepared(_FINISH), Prepared(_FINISH)
-"""Each with the columns of its ending."""
+_FINISH = (
+    sa.update(turns)
+    .where(_own)
+    .values(
+        finished_at=db_now(),
+        asked_at=turns.c.claimed_at + sa.bindparam("asked_after", type_=sa.Double),
+        first_token_at=turns.c.claimed_at + sa.bindparam("first_token_after", type_=sa.Double),
+    )
+)
 _FINISH_ORPHAN = sa.update(turns).where(IS_TURN, _active, _orphaned).values(finished_at=db_now())
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
 _LOST_DIRECT = sa.select(turns).where(_running, turns.c.mode == "direct", _orphaned)
@@ -90,8 +97,8 @@ class _Requeue:
     def __init__(self, condition: sa.ColumnElement[bool]) -> None:
         here = condition & (turns.c.mode == "queue")
         self.exists = sa.select(turns.c.turn).where(here).limit(1)
-        keys = (turns.c.session_id, turns.c.turn)
-        self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*keys)
+        told = (turns.c.session_id, turns.c.turn, turns.c.request_id, turns.c.trace_context)
+        self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*told)
 
 
 _ORPHANS = _Requeue(
@@ -109,15 +116,17 @@ class Held(Enum):
     GONE = "it was deleted"
 
 
-class Requeued(NamedTuple):
-    key: TurnKey
-    context: RequestContext
-
-
 class OwnedTurn(msgspec.Struct, frozen=True):
     key: TurnKey
     attempt: int
     cancel_requested: bool
+
+
+class Requeued(NamedTuple):
+    """A turn that waits for a worker again, and the request that its new job goes on to tell of."""
+
+    key: TurnKey
+    context: RequestContext
 
 
 class Ownership:
@@ -144,11 +153,20 @@ class Ownership:
         first_token_after: float | None = None,
         part_ends: bytes | None = None,
     ) -> bool:
-        """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it."""
-        own = _own_by(key, end.attempt, process_id)
-        finish = _FINISH_DONE if isinstance(end, Done) else _FINISH_FAILED
-        values = {**own, "tape": tape.encode(), **_ending(end)}
-        return await self._database.run(lambda connection: finish.row(connection, values)) is not None
+        """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it.
+
+        `asked_after`, `first_token_after`: seconds since the turn was claimed (a direct turn: created) here, by this
+        process's monotonic clock; None where it did not come to that.
+        """
+        values = {
+            **_own_by(key, end.attempt, process_id),
+            **_ending(end),
+            "tape": tape.encode(),
+            "part_ends": part_ends,
+            "asked_after": asked_after,
+            "first_token_after": first_token_after,
+        }
+        return bool(await self._database.change(_FINISH, **values))
 
     async def finish_orphan(self, key: TurnKey, end: End) -> bool:
         """End a turn that has no living owner. False where it has one again, or is finished."""
@@ -165,7 +183,7 @@ class Ownership:
     async def owned_by(self, process_id: str) -> list[OwnedTurn]:
         """The turns that this process runs, by the store's word."""
         rows = await self._database.rows(_OWNED_BY, own_process=process_id)
-        return [OwnedTurn(TurnKey(r["session_id"], r["turn"]), r["attempt"], r["cancel_requested"]) for r in rows]
+        return [OwnedTurn(TurnKey(row.session_id, row.turn), row.attempt, row.cancel_requested) for row in rows]
 
     async def requeue_orphans(self) -> list[Requeued]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
@@ -181,20 +199,23 @@ class Ownership:
     async def lost_direct_turns(self, session_id: str | None = None) -> list[Turn]:
         """Running direct turns whose API process is gone; nobody can finish those."""
         query = _LOST_DIRECT if session_id is None else _LOST_DIRECT.where(turns.c.session_id == session_id)
-        return [Turn(**row) for row in await self._database.rows(query)]
+        return [read_turn(row) for row in await self._database.rows(query)]
 
     async def cancelled_orphans(self) -> list[Turn]:
         """Turns that were cancelled, and that nobody runs who could see that."""
-        return [Turn(**row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
+        return [read_turn(row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
 
     async def left_logs(self) -> list[TurnKey]:
         """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
-        return [TurnKey(**row) for row in await self._database.rows(_LEFT_LOGS)]
+        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(_LEFT_LOGS)]
 
     async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
         if await self._database.row(requeue.exists) is None:
             return []
-        return [Requeued(TurnKey(**row), RequestContext()) for row in await self._database.rows(requeue.update)]
+        rows = await self._database.rows(requeue.update)
+        return [
+            Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context)) for row in rows
+        ]
 
 
 def process_lost(turn: Turn) -> Failed:
@@ -203,9 +224,9 @@ def process_lost(turn: Turn) -> Failed:
 
 
 def _claim(connection: sa.Connection, key: TurnKey, process_id: str) -> Turn | Held:
-    row = _CLAIM.row(connection, {**of(key), "claimant": process_id})
+    row = connection.execute(_CLAIM, {**of(key), "claimant": process_id}).one_or_none()
     if row is not None:
-        return Turn(**row, earlier=read_earlier(connection, key))
+        return read_turn(row, read_earlier(connection, key))
     seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
     if seen is None:
         return Held.GONE

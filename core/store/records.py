@@ -13,13 +13,6 @@ Mode = Literal["queue", "direct"]
 Status = Literal["queued", "running", "done", "error"]
 
 
-class Labels(msgspec.Struct, frozen=True):
-    goal_id: str | None = None
-    work_item_id: str | None = None
-    run_id: str | None = None
-    metadata: dict[str, str] = {}
-
-
 class Earlier(msgspec.Struct, frozen=True):
     """An earlier question of the session, and its answer as it is stored."""
 
@@ -27,35 +20,54 @@ class Earlier(msgspec.Struct, frozen=True):
     tape: bytes
 
 
+class Labels(msgspec.Struct, frozen=True):
+    """What a turn belongs to, in its caller's words."""
+
+    goal_id: str | None = None
+    work_item_id: str | None = None
+    run_id: str | None = None
+    metadata: dict[str, str] = {}
+    """The caller's own few."""
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `turns`. Times are seconds since 1970."""
+    """One row of `turns`. Times are seconds since 1970 by the database's clock."""
 
     session_id: str
     turn: int
     mode: Mode
     status: Status
     attempt: int
-    owner: str | None
+    owner: str | None = None
     lost_attempts: int
-    handed_over: int | None
-    dropped: int | None
+    handed_over: int | None = None
+    dropped: int | None = None
     cancel_requested: bool
     model: str
     message: str
+    input: dict[str, Any] | None = None
+    """`messages`, `tools`, `tool_choice` and `response_format`; None: the question is `message` after the history."""
     options: dict[str, Any]
-    replaces: int | None
-    tape: bytes | None
-    finish_reason: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    error_code: str | None
-    error_message: str | None
-    created_at: float
-    queued_at: float | None
-    started_at: float | None
-    finished_at: float | None
-    context: RequestContext = RequestContext()
+    replaces: int | None = None
     labels: Labels = Labels()
+    context: RequestContext = RequestContext()
+    tape: bytes | None = None
+    part_ends: bytes | None = None
+    """Where the parts ended as they came from the model."""
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    created_at: float
+    queued_at: float | None = None
+    started_at: float | None = None
+    """When the first attempt began; the three times that follow are of the last one."""
+    claimed_at: float | None = None
+    asked_at: float | None = None
+    """When the model's service was asked."""
+    first_token_at: float | None = None
+    finished_at: float | None = None
     earlier: list[Earlier] = []
     """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""
 
@@ -115,8 +127,11 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     model: str
     message: str
+    input: dict[str, Any] | None = None
     options: dict[str, Any]
     replaces: int | None = None
+    labels: Labels = Labels()
+    context: RequestContext = RequestContext()
     owner: str | None = None
     """The API process of a direct turn, which runs from the start; None in queue mode."""
 

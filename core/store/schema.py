@@ -3,7 +3,6 @@
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from core.model.keys import TurnKey
@@ -12,6 +11,8 @@ metadata = sa.MetaData()
 
 ACTIVE = ("queued", "running")
 """Statuses of a turn that is not finished; the others are `done` and `error`."""
+
+_NULLABLE_JSON = sa.JSON(none_as_null=True)
 
 sessions = sa.Table(
     "sessions",
@@ -46,6 +47,7 @@ turns = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
+    sa.Column("input", _NULLABLE_JSON),  # NULL: `message` after the session's history
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("replaces", sa.Integer),
     sa.Column("tape", sa.LargeBinary),
@@ -58,6 +60,16 @@ turns = sa.Table(
     sa.Column("queued_at", sa.Double),
     sa.Column("started_at", sa.Double),
     sa.Column("finished_at", sa.Double),
+    sa.Column("claimed_at", sa.Double),  # this and the next two: of the last attempt
+    sa.Column("asked_at", sa.Double),
+    sa.Column("first_token_at", sa.Double),
+    sa.Column("part_ends", sa.LargeBinary),  # where the worker's parts ended
+    sa.Column("goal_id", sa.String(128)),
+    sa.Column("work_item_id", sa.String(128)),
+    sa.Column("run_id", sa.String(128)),
+    sa.Column("metadata", _NULLABLE_JSON),  # the caller's own few labels
+    sa.Column("request_id", sa.String(128)),
+    sa.Column("trace_context", _NULLABLE_JSON),  # {"traceparent": …, "tracestate": …} (W3C)
 )
 
 # The database itself holds the rule that one turn of a session runs at a time.
@@ -73,28 +85,16 @@ processes = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),  # worker | api
     sa.Column("started_at", sa.Double, nullable=False),
     sa.Column("seen_at", sa.Double, nullable=False),
+    sa.Column("version", sa.String(32)),  # NULL: of a release that did not tell it
+    sa.Column("format", sa.Integer),  # see core.version; NULL: 1
 )
 
 
-SQLITE_CLOCK = "hopstream_now"
-"""SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
-
-
 class db_now(GenericFunction[float]):
-    """The database's clock, in seconds since 1970."""
+    """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""
 
     type = sa.Double()
     inherit_cache = True
-
-
-@compiles(db_now, "postgresql")
-def _postgresql_now(*_: Any, **__: Any) -> str:
-    return "extract(epoch from clock_timestamp())::double precision"
-
-
-@compiles(db_now, "sqlite")
-def _sqlite_now(*_: Any, **__: Any) -> str:
-    return f"{SQLITE_CLOCK}()"
 
 
 IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))

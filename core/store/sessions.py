@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from core.model.errors import NotFound
-from core.store.database import Database
+from core.store.database.base import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Session
 from core.store.schema import sessions, turns
@@ -30,14 +30,14 @@ class Sessions:
             .order_by(sessions.c.updated_at.desc(), sessions.c.session_id)
             .limit(limit)
         )
-        return [Session(**row) for row in await self._database.rows(query)]
+        return [Session(**row._mapping) for row in await self._database.rows(query)]
 
     async def get(self, session_id: str) -> Session:
         """Raises NotFound."""
         row = await self._database.row(_SELECT.where(self._is(session_id)))
         if row is None:
             raise unknown_session(session_id)
-        return Session(**row)
+        return Session(**row._mapping)
 
     async def delete(self, session_id: str) -> None:
         """Raises NotFound."""

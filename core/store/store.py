@@ -2,7 +2,7 @@
 
 from copy import copy
 
-from core.store.database import Database
+from core.store.database.from_url import database_from_url
 from core.store.migrate import migrate
 from core.store.ownership import Ownership
 from core.store.processes import Processes
@@ -15,7 +15,7 @@ class Store:
     """One per process. `open()` first; every method may raise StoreDown."""
 
     def __init__(self, url: str) -> None:
-        self._database = Database(url)
+        self._database = database_from_url(url)
         self.sessions = Sessions(self._database)
         self.turns = Turns(self._database)
         self.ownership = Ownership(self._database)

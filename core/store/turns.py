@@ -1,21 +1,21 @@
 """Turns: create, read, cancel. Who may run and end a turn is in `ownership`."""
 
+from collections.abc import Callable
 from functools import cache
 from itertools import count
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.model.keys import TurnKey
-from core.store.database import Database
+from core.store.database.base import Database, Insert
 from core.store.history import read_earlier
-from core.store.prepared import Prepared
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Created, NewTurn, Turn
 from core.store.schema import ACTIVE, IS_TURN, db_now, of, sessions, turns
 from core.store.sessions import unknown_session
+from core.store.turn_rows import read_turn, row_of, turn_of
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
@@ -27,16 +27,15 @@ _COUNT_QUEUED = sa.select(sa.func.count()).where(_QUEUED)
 class _Statements:
     """Those that every turn needs, built once for each reach."""
 
-    def __init__(self, reach: Reach, is_sqlite: bool) -> None:
+    def __init__(self, reach: Reach, insert: Callable[[sa.Table], Insert]) -> None:
         in_reach = reach.has(turns.c.session_id)
         of_session = turns.c.session_id == sa.bindparam("of_session")
-        insert = sqlite.insert if is_sqlite else postgresql.insert
-        self.get = Prepared(sa.select(turns).where(IS_TURN, in_reach))
+        self.get = sa.select(turns).where(IS_TURN, in_reach)
         self.latest = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn.desc()).limit(1)
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
         # A write comes first, so that two requests of one session wait for one another in either database. It tells
         # how many turns wait, too: one statement less.
-        self.next_number = Prepared(
+        self.next_number = (
             insert(sessions)
             .values(key_name=reach.key_name, last_turn=1, created_at=db_now(), updated_at=db_now())
             .on_conflict_do_update(
@@ -64,16 +63,18 @@ _LIST_ACTIVE = (
     .where(turns.c.status.in_(ACTIVE))
     .order_by(turns.c.created_at)
 )
-_INSERT = sa.insert(turns).values(lost_attempts=0, cancel_requested=False, created_at=db_now()).returning(*turns.c)
-_INSERT_QUEUED = Prepared(_INSERT.values(status="queued", attempt=0, queued_at=db_now()))
-_INSERT_DIRECT = Prepared(_INSERT.values(status="running", attempt=1, started_at=db_now()))
+_TIMES = (turns.c.created_at, turns.c.queued_at, turns.c.started_at, turns.c.claimed_at)
+_INSERT = sa.insert(turns).values(created_at=db_now()).returning(*_TIMES)
+"""Only what the database knows better is read back."""
+_INSERT_QUEUED = _INSERT.values(queued_at=db_now())
+_INSERT_DIRECT = _INSERT.values(started_at=db_now(), claimed_at=db_now())
 _DISCARD = sa.delete(turns).where(IS_TURN, _QUEUED)
 
 
 class Turns:
     def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
-        self._statements = _statements(reach, database.is_sqlite)
+        self._statements = _statements(reach, database.insert)
 
     async def create(self, new: NewTurn, max_queued: int | None = None) -> Created:
         """Insert the session's next turn, and the session if it is its first.
@@ -90,22 +91,22 @@ class Turns:
 
     async def get(self, key: TurnKey) -> Turn:
         """Raises NotFound."""
-        row = await self._database.run(lambda connection: self._statements.get.row(connection, of(key)))
+        row = await self._database.row(self._statements.get, **of(key))
         if row is None:
             raise NotFound(f"session {key.session_id!r} has no turn {key.turn}")
-        return Turn(**row)
+        return read_turn(row)
 
     async def latest(self, session_id: str) -> Turn:
         """Raises NotFound."""
         row = await self._database.row(self._statements.latest, of_session=session_id)
         if row is None:
             raise unknown_session(session_id)
-        return Turn(**row)
+        return read_turn(row)
 
     async def of_session(self, session_id: str) -> list[Turn]:
         """All turns of a session in order."""
         rows = await self._database.rows(self._statements.of_session, of_session=session_id)
-        return [Turn(**row) for row in rows]
+        return [read_turn(row) for row in rows]
 
     async def places(self) -> dict[TurnKey, int]:
         """Of all turns that are not finished: the place in the queue of those that wait, 1 is next, and 0 of those that
@@ -160,24 +161,16 @@ class Turns:
         is_queued = new.mode == "queue"
         if is_queued and max_queued is not None and waiting >= max_queued:
             raise QueueFull(waiting, max_queued)
-        values = {
-            "session_id": new.session_id,
-            "turn": number,
-            "mode": new.mode,
-            "owner": new.owner,
-            "model": new.model,
-            "message": new.message,
-            "options": new.options,
-            "replaces": new.replaces,
-        }
-        [row] = (_INSERT_QUEUED if is_queued else _INSERT_DIRECT).rows(connection, values)
+        values = row_of(new, number)
+        times = connection.execute(_INSERT_QUEUED if is_queued else _INSERT_DIRECT, values).one()
         earlier = [] if is_queued else read_earlier(connection, TurnKey(new.session_id, number))
-        return Created(Turn(**row, earlier=earlier), waiting + 1)
+        return Created(turn_of({**values, **times._mapping}, earlier), waiting + 1)
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""
         title = " ".join(new.message.split())[:TITLE_CHARS]
-        row = self._statements.next_number.row(connection, {"session_id": new.session_id, "title": title})
-        if row is None:
+        row = connection.execute(self._statements.next_number, {"session_id": new.session_id, "title": title})
+        numbers = row.one_or_none()
+        if numbers is None:
             raise unknown_session(new.session_id)
-        return row["last_turn"], row["waiting"]
+        return numbers.last_turn, numbers.waiting

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from core.model.keys import TurnKey
-from core.store.database import Database
+from core.store.database.base import Database
+from core.store.database.from_url import database_from_url
 from core.store.migrate import migrate
 from core.store.records import NewTurn, Turn
 from core.store.schema import processes, turns
@@ -36,7 +37,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 async def database(url: str, store: Store) -> AsyncIterator[Database]:
     """The same database, for looking behind the store's back and for making time pass."""
-    database = Database(url)
+    database = database_from_url(url)
     await migrate(database)
     yield database
     await database.close()

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core.model.events import Done
 from core.model.parts import Text
 from core.model.tape import Tape
-from core.store.database import Database
+from core.store.database.from_url import database_from_url
 from core.store.store import Store
 from tests.store.conftest import Maker
 
@@ -41,7 +41,7 @@ async def test_no_question_looks_at_every_turn(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{file}")
     await store.open()
     await store.close()
-    store, database = Store(f"sqlite:///{file}"), Database(f"sqlite:///{file}")
+    store, database = Store(f"sqlite:///{file}"), database_from_url(f"sqlite:///{file}")
     store._database.is_migrated = database.is_migrated = True
     make = Maker(store, database)
     with listening() as heard:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from core.model.context import RequestContext
 from core.model.events import Done, Failed
 from core.model.parts import Text
 from core.model.tape import Tape
@@ -137,9 +138,21 @@ async def test_an_orphan_is_queued_again_by_one_of_many(store: Store, make: Make
     assert await store.ownership.requeue_orphans() == []
     await make.age(SILENT_SECONDS + 1, process="dead")
     found = await asyncio.gather(*(store.ownership.requeue_orphans() for _ in range(10)))
-    assert [queued.key for each in found for queued in each] == [turn.key]
+    assert [again.key for requeued in found for again in requeued] == [turn.key]
     await make.age(REQUEUE_SECONDS + 1, key=turn.key)
-    assert await store.ownership.requeue_orphans() == [Requeued(turn.key, turn.context)]
+    assert [again.key for again in await store.ownership.requeue_orphans()] == [turn.key]
+
+
+async def test_a_turn_that_is_queued_again_tells_of_the_same_request(store: Store, make: Maker) -> None:
+    context = RequestContext("request-1", {"traceparent": "00-ab-cd-01"})
+    orphan = await make.running(await make.process("dead"), "orphan", context=context)
+    await make.age(SILENT_SECONDS + 1, process="dead")
+    assert await store.ownership.requeue_orphans() == [Requeued(orphan.key, context)]
+    overdue = [await make.queued("overdue", context=context), await make.queued("of nobody")]
+    for turn in overdue:
+        await make.age(OVERDUE_SECONDS + 1, key=turn.key)
+    requeued = [Requeued(overdue[0].key, context), Requeued(overdue[1].key, RequestContext())]
+    assert sorted(await store.ownership.requeue_overdue()) == sorted(requeued)
 
 
 async def test_an_overdue_turn_is_queued_again_by_one_of_many(store: Store, make: Maker) -> None:
@@ -149,7 +162,7 @@ async def test_an_overdue_turn_is_queued_again_by_one_of_many(store: Store, make
     await make.age(OVERDUE_SECONDS + 1, key=turn.key)
     assert await store.ownership.has_overdue()
     found = await asyncio.gather(*(store.ownership.requeue_overdue() for _ in range(10)))
-    assert [queued.key for each in found for queued in each] == [turn.key]
+    assert [again.key for requeued in found for again in requeued] == [turn.key]
 
 
 async def test_direct_turns_of_dead_processes_are_ended_and_not_queued(store: Store, make: Maker) -> None:

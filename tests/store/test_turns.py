@@ -4,13 +4,17 @@ import asyncio
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from core.model.context import RequestContext
 from core.model.errors import NotFound, ReplaceConflict, TurnRunning
 from core.model.events import Done, Failed, Usage
 from core.model.keys import TurnKey
 from core.model.parts import Reasoning, Text, ToolCall
 from core.model.tape import Tape
-from core.store.records import Exchange, NewTurn
+from core.store.database.base import Database
+from core.store.records import Exchange, Labels, NewTurn, Turn
+from core.store.schema import turns
 from core.store.store import Store
 from core.turns.prompt import answered
 from tests.store.conftest import Maker
@@ -59,6 +63,65 @@ async def test_an_answer_is_read_back_as_it_was(store: Store, make: Maker) -> No
     assert stored.finished_at is not None
     assert stored.started_at is not None
     assert stored.created_at <= stored.started_at <= stored.finished_at
+
+
+async def test_what_was_asked_and_by_whom_is_kept(store: Store, make: Maker) -> None:
+    asked = {"messages": [{"role": "tool", "content": "4 \u00b0C", "id": None}], "tools": [], "tool_choice": "auto"}
+    labels = Labels("goal-1", "item-2", "run-3", {"team": "é"})
+    context = RequestContext("request-4", {"traceparent": "00-ab-cd-01", "tracestate": "a=1"})
+    for mode, owner in (("queue", None), ("direct", W)):
+        fields = {"mode": mode, "owner": owner, "input": asked, "labels": labels, "context": context}
+        made = await make.queued(mode, **fields)
+        claimed = made if mode == "direct" else await store.ownership.claim(made.key, W)
+        assert isinstance(claimed, Turn)
+        await store.ownership.finish(made.key, W, Tape([Text("yes")]), Done(1, 3, "stop"), part_ends=b"\0\x03")
+        ended = await store.turns.get(made.key)
+        assert ended.part_ends == b"\0\x03"
+        for turn in (made, claimed, ended):
+            assert (turn.input, turn.labels, turn.context) == (asked, labels, context)
+
+
+async def test_a_plain_question_has_none_of_it(store: Store, database: Database, make: Maker) -> None:
+    plain = (None, Labels(), RequestContext(), None)
+    for mode in ("queue", "direct"):
+        made = await make.queued(mode, mode=mode)
+        for turn in (made, await store.turns.get(made.key)):
+            assert (turn.input, turn.labels, turn.context, turn.part_ends) == plain
+    absent = turns.c.input.is_(None) & turns.c.metadata.is_(None) & turns.c.trace_context.is_(None)
+    assert await database.value(sa.select(sa.func.count()).where(absent)) == 2
+
+
+async def test_the_stages_of_a_turn_are_told_by_one_clock(store: Store, make: Maker) -> None:
+    queued = await make.queued()
+    assert (queued.claimed_at, queued.asked_at, queued.first_token_at) == (None, None, None)
+    claimed = await store.ownership.claim(queued.key, W)
+    assert isinstance(claimed, Turn)
+    assert claimed.claimed_at is not None
+    assert claimed.created_at <= claimed.claimed_at
+    assert (claimed.asked_at, claimed.first_token_at) == (None, None)
+    end = Done(1, 0, "stop")
+    await store.ownership.finish(queued.key, W, Tape(), end, asked_after=0.25, first_token_after=1.5)
+    turn = await store.turns.get(queued.key)
+    assert turn.claimed_at == claimed.claimed_at
+    assert (turn.asked_at, turn.first_token_at) == (turn.claimed_at + 0.25, turn.claimed_at + 1.5)
+
+
+async def test_a_stage_that_was_not_reached_has_no_time(store: Store, make: Maker) -> None:
+    direct = await make.queued(mode="direct", owner=W)
+    assert direct.claimed_at is not None
+    await store.ownership.finish(direct.key, W, Tape(), Failed(1, 0, "provider_error", "no"), asked_after=0.5)
+    turn = await store.turns.get(direct.key)
+    assert (turn.asked_at, turn.first_token_at) == (direct.claimed_at + 0.5, None)
+
+
+async def test_a_turn_of_the_release_before_is_read(store: Store, database: Database, make: Maker) -> None:
+    """Its processes know nothing of the columns that came later."""
+    await make.queued("other")
+    columns = "mode, attempt, lost_attempts, cancel_requested, model, message, options, created_at"
+    copy = f"INSERT INTO turns (session_id, turn, status, {columns}) SELECT session_id, 2, 'done', {columns} FROM turns"
+    await database.change(sa.text(copy))
+    turn = await store.turns.get(TurnKey("other", 2))
+    assert (turn.input, turn.labels, turn.context, turn.claimed_at) == (None, Labels(), RequestContext(), None)
 
 
 async def test_an_error_keeps_the_partial(store: Store, make: Maker) -> None:
@@ -128,17 +191,17 @@ async def test_a_turn_that_runs_is_not_discarded(store: Store, make: Maker) -> N
 
 
 async def test_the_queue_is_in_order(store: Store, make: Maker) -> None:
-    turns = [await make.queued(session_id) for session_id in ("a", "b", "c")]
+    waiting = [await make.queued(session_id) for session_id in ("a", "b", "c")]
     running = await make.running(W, "d")
     done = await make.running(W, "f")
     await store.ownership.finish(done.key, W, Tape(), Done(1, 0, "stop"))
-    assert await store.turns.places() == {turns[0].key: 1, turns[1].key: 2, turns[2].key: 3, running.key: 0}
-    assert [await store.turns.position(turn) for turn in turns] == [1, 2, 3]
+    assert await store.turns.places() == {waiting[0].key: 1, waiting[1].key: 2, waiting[2].key: 3, running.key: 0}
+    assert [await store.turns.position(turn) for turn in waiting] == [1, 2, 3]
     last = NewTurn(session_id="e", mode="queue", model="m", message="hi", options={})
     assert (await store.turns.create(last)).position == 4
     await store.turns.request_cancel("a")
-    assert await store.turns.position(turns[2]) == 2
-    assert (await store.turns.places())[turns[2].key] == 2
+    assert await store.turns.position(waiting[2]) == 2
+    assert (await store.turns.places())[waiting[2].key] == 2
 
 
 async def test_cancelling_is_idempotent_in_every_state(store: Store, make: Maker) -> None:

@@ -1,0 +1,142 @@
+"""SQLite: a file that the processes of one machine share.
+
+A short transaction takes less time than the hop to a thread: it is tried in the event loop, and goes to a thread where
+it would have to wait for another process's write.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from core.model.errors import StoreDown
+from core.store.database.base import RETRY_SECONDS, Database, T, Work, create_engine
+from core.store.schema import db_now
+
+BUSY_SECONDS = 30
+"""How long SQLite waits for another process's write: far longer than any of ours takes."""
+CACHE_KB = 256
+"""Per connection to SQLite, which would take 2 MB; the system has the file in memory anyway."""
+CLOCK = "hopstream_now"
+"""SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
+
+
+class SqliteDatabase(Database):
+    thread_wait_seconds = BUSY_SECONDS
+
+    def __init__(self, url: sa.URL) -> None:
+        super().__init__(url)
+        self._in_loop: sa.Connection | None = None
+        self._in_thread = threading.local()
+        self._held: list[sa.Connection] = []
+
+    @staticmethod
+    def insert(table: sa.Table) -> sqlite.Insert:
+        return sqlite.insert(table)
+
+    async def prepare(self) -> None:
+        """Its folder, and its log of writes (WAL): readers and one writer at the same time."""
+        if self.url.database and self.url.database != ":memory:":
+            folder = Path(self.url.database).parent
+            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        # SQLite's busy timeout does not cover this switch, so retry it.
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(StoreDown),
+            wait=wait_random_exponential(0.05, max=0.5),
+            stop=stop_after_delay(BUSY_SECONDS),
+            reraise=True,
+        )
+        async for attempt in attempts:
+            with attempt:
+                await self.run_unready(_switch_to_wal)
+
+    def lock_schema(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    async def run(self, work: Work[T]) -> T:
+        """In the event loop, if nobody else writes."""
+        self._check_ready()
+        with suppress(_Busy):
+            return self._transact(self._begin_in_loop(), work)
+        return await self.run_unready(work)
+
+    @contextmanager
+    def _begin_in_loop(self) -> Iterator[sa.Connection]:
+        """It neither waits nor brings the file up to date with the log of writes: threads do."""
+        if self._in_loop is None:
+            self._in_loop = self._hold_connection()
+            with self._in_loop.begin():
+                for setting in ("busy_timeout=0", "wal_autocheckpoint=0"):
+                    self._in_loop.exec_driver_sql(f"PRAGMA {setting}")
+        with self._in_loop.begin():
+            yield self._in_loop
+
+    @contextmanager
+    def _begin(self) -> Iterator[sa.Connection]:
+        held: sa.Connection | None = getattr(self._in_thread, "connection", None)
+        if held is None:
+            held = self._in_thread.connection = self._hold_connection()
+        with held.begin():
+            yield held
+
+    def _hold_connection(self) -> sa.Connection:
+        """Nothing can happen to it while it rests, so no pool has to hand it out."""
+        connection = self._engine.connect()
+        self._held.append(connection)
+        return connection
+
+    def _close_connections(self) -> None:
+        for connection in self._held:
+            connection.close()
+        super()._close_connections()
+
+    def _create_engine(self) -> sa.Engine:
+        engine = create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
+        sa.event.listen(engine, "connect", _set_up)
+        return engine
+
+    def _is_outage(self, error: DBAPIError | OSError) -> bool:
+        """The driver calls a wrong statement and a missing table an operational error, too."""
+        return super()._is_outage(error) and _name_of(error) != "SQLITE_ERROR"
+
+    def _down(self, error: Exception) -> StoreDown:
+        if _name_of(error).startswith("SQLITE_BUSY"):
+            return _Busy("another process writes to the database", retry_after=RETRY_SECONDS)
+        return super()._down(error)
+
+
+class _Busy(StoreDown):
+    """Another process writes."""
+
+
+def _name_of(error: BaseException) -> str:
+    """SQLite's own name of what went wrong."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+
+
+def _switch_to_wal(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("PRAGMA journal_mode=WAL").scalar_one()
+
+
+def _set_up(connection: sqlite3.Connection, _: object) -> None:
+    connection.create_function(CLOCK, 0, time.time)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA cache_size=-{CACHE_KB}")
+    cursor.close()
+
+
+@compiles(db_now, "sqlite")
+def _now(*_: Any, **__: Any) -> str:
+    return f"{CLOCK}()"

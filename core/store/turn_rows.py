@@ -1,0 +1,72 @@
+"""Turns as rows of `turns`, in both directions.
+
+A database's driver takes longer for a column than for its value: what is known is not read back.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.model.context import RequestContext
+from core.store.records import Earlier, Labels, NewTurn, Turn
+from core.store.schema import turns
+
+_OF_AN_END = (
+    "tape",
+    "part_ends",
+    "finish_reason",
+    "input_tokens",
+    "output_tokens",
+    "error_code",
+    "error_message",
+    "asked_at",
+    "first_token_at",
+    "finished_at",
+)
+WHILE_IT_RUNS = tuple(column for column in turns.c if column.name not in _OF_AN_END)
+"""The columns that have a value before a turn ends."""
+
+
+def read_turn(row: sa.Row[Any], earlier: Sequence[Earlier] = ()) -> Turn:
+    """Of a statement that returns all columns of `turns`, or those of a turn that runs."""
+    return turn_of(dict(zip(row._fields, row, strict=True)), earlier)
+
+
+def turn_of(values: dict[str, Any], earlier: Sequence[Earlier] = ()) -> Turn:
+    """`values` by column; they are used up."""
+    labels = Labels(
+        values.pop("goal_id"), values.pop("work_item_id"), values.pop("run_id"), values.pop("metadata") or {}
+    )
+    context = read_context(values.pop("request_id"), values.pop("trace_context"))
+    return Turn(**values, labels=labels, context=context, earlier=list(earlier))
+
+
+def read_context(request_id: str | None, trace_context: dict[str, str] | None) -> RequestContext:
+    return RequestContext(request_id or "", trace_context or {})
+
+
+def row_of(new: NewTurn, number: int) -> dict[str, Any]:
+    """The values of a new turn, all but its times."""
+    is_queued = new.mode == "queue"
+    return {
+        "session_id": new.session_id,
+        "turn": number,
+        "mode": new.mode,
+        "status": "queued" if is_queued else "running",
+        "attempt": 0 if is_queued else 1,
+        "lost_attempts": 0,
+        "cancel_requested": False,
+        "owner": new.owner,
+        "model": new.model,
+        "message": new.message,
+        "input": new.input,
+        "options": new.options,
+        "replaces": new.replaces,
+        "goal_id": new.labels.goal_id,
+        "work_item_id": new.labels.work_item_id,
+        "run_id": new.labels.run_id,
+        "metadata": new.labels.metadata or None,
+        "request_id": new.context.request_id or None,
+        "trace_context": new.context.trace or None,
+    }
