@@ -215,7 +215,7 @@ def fill_from_store(feed: Feed, turn: Turn) -> None:
         return
     if turn.attempt > feed.attempt:
         feed.start(turn.attempt, turn.model, turn.restart_reason)
-    stored = turn.read_tape()
+    stored = turn.read_tape(as_it_came=True)
     feed.extend(stored.pieces(len(feed.tape)))
     end = turn.end()
     if end is not None:

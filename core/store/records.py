@@ -85,9 +85,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return Usage(self.input_tokens, self.output_tokens)
 
-    def read_tape(self) -> Tape:
-        """The answer as committed; empty while the turn runs."""
-        return Tape.decode(self.tape) if self.tape else Tape()
+    def read_tape(self, *, as_it_came: bool = False) -> Tape:
+        """The answer as committed; empty while the turn runs. `as_it_came`: cut where the model's parts ended, for
+        whoever plays it again. Raises BadTape."""
+        return Tape.decode(self.tape, self.part_ends if as_it_came else None) if self.tape else Tape()
 
     @property
     def restart_reason(self) -> str | None:

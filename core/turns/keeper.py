@@ -31,6 +31,8 @@ class Keeper:
         self._store = store
         self._process_id = process_id
         self._kind = kind
+        self.oldest_format = 1
+        """The format (`core.version`) that all living processes can read, as far as the last heartbeat has shown."""
         self._unaccounted: set[OwnedTurn] = set()
         self._background = Background()
 
@@ -68,6 +70,7 @@ class Keeper:
         beat_due = self.lease.age() >= BEAT_SECONDS - CHECK_SECONDS / 2
         if beat_due:
             await self._store.processes.beat(self._process_id, self._kind)
+            self.oldest_format = await self._store.processes.oldest_format()
         if runs or beat_due:
             mine = {own.key: own for own in await self._store.ownership.owned_by(self._process_id)}
             for key, run in runs:

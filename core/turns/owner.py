@@ -24,7 +24,15 @@ class TurnOwner:
         self.subscribers = turn_subscribers(BusPublisher(connection, own_id))
         self.keeper = Keeper(self.store, own_id, kind)
         self.endings = Endings(self.store, connection, self.subscribers)
-        self.runs = RunServices(self.store, self.provider, settings, own_id, self.subscribers, TickScheduler())
+        self.runs = RunServices(
+            store=self.store,
+            provider=self.provider,
+            settings=settings,
+            process_id=own_id,
+            subscribers=self.subscribers,
+            ticks=TickScheduler(),
+            oldest_format=lambda: self.keeper.oldest_format,
+        )
 
     async def stop(self) -> None:
         """Once no turn runs any more."""

@@ -4,6 +4,7 @@ Queue mode and direct mode share it: in a worker the publisher watches the feed,
 """
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
 from time import monotonic
 
@@ -27,9 +28,11 @@ from core.settings import Settings
 from core.store.records import Turn
 from core.store.retry import retry_while_down
 from core.store.store import Store
+from core.turns.compatibility import ReadableParts
 from core.turns.prompt import answered, build_messages
 from core.turns.subscribers import Moment, TurnSubscribers
 from core.turns.ticks import TickScheduler
+from core.version import FORMAT
 
 log = structlog.get_logger()
 
@@ -67,6 +70,8 @@ class RunServices(msgspec.Struct, frozen=True):
     process_id: str
     subscribers: TurnSubscribers
     ticks: TickScheduler
+    oldest_format: Callable[[], int] = lambda: FORMAT
+    """What all living processes can read; see `core.turns.compatibility`."""
 
 
 class Run:
@@ -82,6 +87,9 @@ class Run:
         self._process_id = services.process_id
         self._subscribers = services.subscribers
         self._ticks = services.ticks
+        self._oldest_format = services.oldest_format
+        self._readable: ReadableParts | None = None
+        """Only while there are older processes."""
         self._stop: Stop | None = None
         self._answering: asyncio.Task[End] | None = None
         self._claimed_at = monotonic()
@@ -115,6 +123,8 @@ class Run:
     def _begin_attempt(self, attempt: int, reason: str | None) -> None:
         self.attempt = attempt
         self._stages = Stages()
+        oldest = self._oldest_format()
+        self._readable = ReadableParts(oldest) if oldest < FORMAT else None
         self.feed.start(attempt, self.turn.model, reason)
         self._tell(Moment.STARTED if attempt == 1 else Moment.RESTARTED, reason=reason)
 
@@ -203,11 +213,16 @@ class Run:
             self._append(item)
             await self._ticks.wait(stream, self._append)
             item = await anext(stream)
+        if self._readable is not None:
+            held_back, self._readable = self._readable.finish(), None
+            self._append(held_back)
         return item
 
     def _append(self, parts: list[Part]) -> None:
         """Raises _TooLong, with all appended that there was room for."""
         self._ticks.count(len(parts))
+        if self._readable is not None:
+            parts = self._readable.convert(parts)
         room = self._settings.max_answer_chars - len(self.feed.tape)
         if sum(map(len, parts)) > room:
             self.feed.extend(Tape(parts).slice(0, room))

@@ -13,6 +13,7 @@ from core.store.store import Store
 from core.turns.run import Run, RunServices
 from core.turns.subscribers import TurnSubscribers
 from core.turns.ticks import TickScheduler
+from core.version import FORMAT
 
 OWNER = "worker-here-1-a"
 Item = Part | Finish | Exception
@@ -55,7 +56,16 @@ def run_of(
     subscribers: TurnSubscribers | None = None,
     *,
     ticks: TickScheduler | None = None,
+    oldest_format: int = FORMAT,
     **settings: Any,
 ) -> Run:
-    told = subscribers or TurnSubscribers()
-    return Run(turn, RunServices(store, provider, Settings(**settings), OWNER, told, ticks or TickScheduler()))
+    services = RunServices(
+        store=store,
+        provider=provider,
+        settings=Settings(**settings),
+        process_id=OWNER,
+        subscribers=subscribers or TurnSubscribers(),
+        ticks=ticks or TickScheduler(),
+        oldest_format=lambda: oldest_format,
+    )
+    return Run(turn, services)

@@ -8,7 +8,7 @@ import pytest
 
 from core.model.errors import HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
-from core.model.parts import Part, Text
+from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
 from core.providers.base import Finish, Request, Stream
 from core.store.records import Turn
 from core.store.store import Store
@@ -200,3 +200,25 @@ async def test_a_bug_ends_the_turn_without_telling_secrets(store: Store, turn: T
     assert isinstance(run.feed.end, Failed)
     assert run.feed.end.code == HopstreamError.code
     assert "secret" not in run.feed.end.message
+
+
+async def test_parts_that_an_older_process_cannot_read_go_as_older_ones(store: Store, turn: Turn) -> None:
+    provider = Scripted([ToolCallBegun("1", "now"), ToolArguments("{}", 0), Refusal("no"), FINISH])
+    run = run_of(turn, store, provider, oldest_format=1)
+    await run.execute()
+    assert run.feed.tape.slice() == [Text("no"), ToolCall("1", "now", "{}")]
+
+
+async def test_the_stages_of_an_attempt_are_stored(store: Store, turn: Turn) -> None:
+    await run_of(turn, store, Scripted([Text("a"), Text("b"), FINISH])).execute()
+    stored = await store.turns.get(turn.key)
+    times = [stored.created_at, stored.claimed_at, stored.asked_at, stored.first_token_at, stored.finished_at]
+    assert times == sorted(time for time in times if time is not None)
+    assert stored.read_tape(as_it_came=True).pieces() == [Text("a"), Text("b")]
+
+
+async def test_an_answer_without_a_token_has_no_time_of_its_first(store: Store, turn: Turn) -> None:
+    await run_of(turn, store, Scripted([FINISH])).execute()
+    stored = await store.turns.get(turn.key)
+    assert stored.asked_at is not None
+    assert stored.first_token_at is None
