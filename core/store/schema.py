@@ -89,6 +89,13 @@ processes = sa.Table(
     sa.Column("format", sa.Integer),  # see core.version; NULL: 1
 )
 
+schema_marks = sa.Table(
+    "schema_marks",
+    metadata,
+    # The least revision whose code can run on this schema, in the only row; what it is for stands in `migrate`.
+    sa.Column("oldest_code", sa.String(32), nullable=False),
+)
+
 
 class db_now(GenericFunction[float]):
     """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""

@@ -29,7 +29,8 @@ class Store:
         return view
 
     async def open(self) -> None:
-        """Bring the schema up to date."""
+        """Bring the schema up to date. Raises StoreDown while the database is away; StoreUnusable, SchemaTooNew among
+        it, where this process cannot run on it."""
         await migrate(self._database)
 
     async def close(self) -> None:
