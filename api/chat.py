@@ -97,7 +97,7 @@ class Chat:
         turn = await self._store.turns.request_cancel(session_id)
         if not turn.finished:
             cancelled = Done(turn.attempt, 0, "cancelled")
-            if await self._store.ownership.finish_orphan(turn.key, cancelled):  # its owner is gone
+            if await self._store.orphans.finish_orphan(turn.key, cancelled):  # its owner is gone
                 turn = await self._store.turns.get(turn.key)
         end = turn.end()
         if end is not None and turn.mode == "queue" and len(turn.read_tape()) == 0:
@@ -140,7 +140,7 @@ class Chat:
         except TurnRunning:
             if not self._lease.settled:
                 raise
-            lost = await self._store.ownership.lost_direct_turns(new.session_id)
-            if not [turn for turn in lost if await self._store.ownership.finish_lost_direct(turn)]:
+            lost = await self._store.orphans.lost_direct_turns(new.session_id)
+            if not [turn for turn in lost if await self._store.orphans.finish_lost_direct(turn)]:
                 raise
             return await self._store.turns.create(new, limit)

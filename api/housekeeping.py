@@ -37,14 +37,14 @@ class Housekeeping:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _end_lost_direct_turns(self) -> None:
-        for turn in await self._store.ownership.lost_direct_turns():
-            await self._store.ownership.finish_lost_direct(turn)
+        for turn in await self._store.orphans.lost_direct_turns():
+            await self._store.orphans.finish_lost_direct(turn)
 
     async def _end_cancelled_orphans(self) -> None:
         """A worker would claim such a turn only to end it; and perhaps there is none."""
-        for turn in await self._store.ownership.cancelled_orphans():
+        for turn in await self._store.orphans.cancelled_orphans():
             end = Done(turn.attempt, 0, "cancelled")
-            if await self._store.ownership.finish_orphan(turn.key, end):
+            if await self._store.orphans.finish_orphan(turn.key, end):
                 log.info("cancelled turn ended", action="housekeeping.cancelled", session_id=turn.session_id)
                 try:
                     await self._connection.call(lambda channel, turn=turn, end=end: close_log(channel, turn.key, end))  # type: ignore[misc]

@@ -53,6 +53,6 @@ class DeadJobs:
     async def _bury(self, key: TurnKey) -> None:
         """A finished turn, and one whose owner lives, is left alone; a deleted one has nobody to tell."""
         error = JobDead(f"the turn's job was delivered {DELIVERY_LIMIT} times and never finished")
-        buried = await self._store.ownership.finish_orphan(key, Failed(0, 0, error.code, error.message))
+        buried = await self._store.orphans.finish_orphan(key, Failed(0, 0, error.code, error.message))
         log.error("dead job", action="dead_job.seen", session_id=key.session_id, turn=key.turn, buried=buried)
         await self._announce_end(key)

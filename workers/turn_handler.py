@@ -134,7 +134,7 @@ class TurnHandler:
     async def _give_up(self, key: TurnKey) -> None:
         turn = await self._store.turns.get(key)
         error = AttemptsExhausted(f"the turn was given up after {MAX_LOST_ATTEMPTS} lost attempts")
-        if await self._store.ownership.finish_orphan(key, Failed(turn.attempt, 0, error.code, error.message)):
+        if await self._store.orphans.finish_orphan(key, Failed(turn.attempt, 0, error.code, error.message)):
             log.error("turn given up", action="turn.exhausted", session_id=key.session_id, turn=key.turn)
         await self.announce_end(key)
 

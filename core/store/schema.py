@@ -1,11 +1,7 @@
 """The tables. Times are seconds since 1970 by the database's own clock, so that machines' clocks are never compared."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import GenericFunction
-
-from core.model.keys import TurnKey
 
 metadata = sa.MetaData()
 
@@ -102,11 +98,3 @@ class db_now(GenericFunction[float]):
 
     type = sa.Double()
     inherit_cache = True
-
-
-IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))
-"""Statements are built once: that takes longer than to run them. The parameters of this condition are `of(key)`."""
-
-
-def of(key: TurnKey) -> dict[str, Any]:
-    return {"of_session": key.session_id, "of_turn": key.turn}

@@ -4,6 +4,7 @@ from copy import copy
 
 from core.store.database.from_url import database_from_url
 from core.store.migrate import migrate
+from core.store.orphans import Orphans
 from core.store.ownership import Ownership
 from core.store.processes import Processes
 from core.store.reach import Reach
@@ -19,6 +20,7 @@ class Store:
         self.sessions = Sessions(self._database)
         self.turns = Turns(self._database)
         self.ownership = Ownership(self._database)
+        self.orphans = Orphans(self._database)
         self.processes = Processes(self._database)
 
     def within(self, reach: Reach) -> "Store":

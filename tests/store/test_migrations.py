@@ -40,7 +40,7 @@ async def answer_turns(store: Store, make: Maker, session_id: str, count: int) -
     assert await store.ownership.finish(direct.key, "worker", Tape(), Done(1, 0, "stop"))
     await make.queued(session_id)
     await store.turns.request_cancel(session_id)
-    assert await store.ownership.requeue_orphans() == []
+    assert await store.orphans.requeue_orphans() == []
     assert (await store.sessions.get(session_id)).last_turn == count + 2
 
 
