@@ -15,7 +15,7 @@ from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, 
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.store.ownership import process_lost
+from core.store.orphans import process_lost
 from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store
 from core.turns.subscribers import Moment
@@ -127,7 +127,7 @@ class Chat:
         except TurnRunning:
             if not self._owner.keeper.lease.settled:
                 raise
-            lost = await self._store.ownership.lost_direct_turns(new.session_id)
+            lost = await self._store.orphans.lost_direct(new.session_id)
             if not [turn for turn in lost if await self._owner.endings.end(turn, process_lost(turn))]:
                 raise
             return await self._store.turns.create(new, limit)

@@ -3,7 +3,7 @@
 from core.background import Background
 from core.model.errors import StoreDown
 from core.model.events import Done
-from core.store.ownership import process_lost
+from core.store.orphans import process_lost
 from core.store.store import Store
 from core.turns.endings import Endings
 from core.turns.lease import Lease
@@ -29,8 +29,8 @@ class Housekeeping:
     async def _clean(self) -> None:
         if not self._lease.settled:
             return
-        for turn in await self._store.ownership.lost_direct_turns():
+        for turn in await self._store.orphans.lost_direct():
             await self._endings.end(turn, process_lost(turn))
-        for turn in await self._store.ownership.cancelled_orphans():
+        for turn in await self._store.orphans.cancelled():
             # A worker would claim such a turn only to end it; and perhaps there is none.
             await self._endings.end(turn, Done(turn.attempt, 0, "cancelled"))

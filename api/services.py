@@ -1,5 +1,8 @@
 """What the routes use, made once per process and closed in order."""
 
+import signal
+
+import structlog
 from aiormq.abc import AbstractChannel
 
 from api.direct import DirectRuns
@@ -11,8 +14,11 @@ from core.background import Background
 from core.broker.connection import BrokerConnection
 from core.broker.topology import declare_events, declare_jobs, declare_sessions
 from core.settings import Settings
+from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
 from core.turns.owner import TurnOwner
+
+log = structlog.get_logger()
 
 
 class Services:
@@ -53,8 +59,14 @@ class Services:
         await self.owner.stop()
 
     async def _open_store(self) -> None:
-        """What needs it starts once it is there."""
-        await open_when_up(self.store)
+        """What needs it starts once it is there. Without a database that can be used the process ends, so that a
+        supervisor and its operator see it."""
+        try:
+            await open_when_up(self.store)
+        except StoreUnusable as error:
+            log.critical(error.message, action="api.cannot_run")
+            signal.raise_signal(signal.SIGTERM)
+            return
         self.owner.keeper.start()
         self._housekeeping.start()
 

@@ -6,14 +6,18 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
+import structlog
 import uvloop
 from aiormq.abc import AbstractChannel
+from celery.exceptions import WorkerShutdown
+from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from core.background import Background
 from core.broker.connection import BUSY, BrokerConnection
 from core.broker.topology import declare_events, declare_jobs, declare_sessions
 from core.settings import Settings
+from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
 from core.turns.owner import TurnOwner
 from workers.dead_jobs import DeadJobs
@@ -23,6 +27,7 @@ from workers.replacement import replace_when_stuck
 from workers.sweeper import Sweeper
 from workers.turn_handler import TurnHandler
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 SIGNAL_CHECK_SECONDS = 0.2
@@ -45,7 +50,11 @@ class Runtime:
         opening = self.submit(self._open())
         while not wait([opening], timeout=SIGNAL_CHECK_SECONDS).done:
             state.maybe_shutdown()
-        opening.result()
+        try:
+            opening.result()
+        except StoreUnusable as error:
+            log.critical(error.message, action="worker.cannot_run")
+            raise WorkerShutdown(EX_FAILURE) from error
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -9,7 +9,7 @@ from core.broker.connection import BrokerConnection
 from core.broker.jobs import Job, publish_job
 from core.broker.topology import declare_jobs, log_name
 from core.model.errors import BrokerDown, StoreDown
-from core.store.ownership import Requeued
+from core.store.orphans import Requeued
 from core.store.store import Store
 from core.turns.lease import Lease
 
@@ -42,7 +42,7 @@ class Sweeper:
         sweeps = self._sweeps
         self._sweeps += 1
         if self._lease.settled:
-            await self._requeue(await self._store.ownership.requeue_orphans(), "orphaned")
+            await self._requeue(await self._store.orphans.requeue_lost(), "orphaned")
         if sweeps % OVERDUE_EVERY == OVERDUE_EVERY - 1:
             await self._sweep_overdue()
         if sweeps % LEFT_LOGS_EVERY == 0:
@@ -50,12 +50,12 @@ class Sweeper:
 
     async def _sweep_overdue(self) -> None:
         """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""
-        if await self._store.ownership.has_overdue() and (await self._connection.call(declare_jobs)).waiting == 0:
-            await self._requeue(await self._store.ownership.requeue_overdue(), "overdue")
+        if await self._store.orphans.has_overdue() and (await self._connection.call(declare_jobs)).waiting == 0:
+            await self._requeue(await self._store.orphans.requeue_overdue(), "overdue")
 
     async def _delete_left_logs(self) -> None:
         """Deleting one that is not there is no error in RabbitMQ."""
-        for key in await self._store.ownership.left_logs():
+        for key in await self._store.orphans.left_logs():
             await self._connection.call(lambda channel, key=key: channel.queue_delete(log_name(key)))  # type: ignore[misc]
 
     async def _requeue(self, turns: list[Requeued], why: str) -> None:

@@ -1,11 +1,7 @@
 """The tables. Times are seconds since 1970 by the database's own clock, so that machines' clocks are never compared."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import GenericFunction
-
-from core.model.keys import TurnKey
 
 metadata = sa.MetaData()
 
@@ -89,17 +85,16 @@ processes = sa.Table(
     sa.Column("format", sa.Integer),  # see core.version; NULL: 1
 )
 
+schema_marks = sa.Table(
+    "schema_marks",
+    metadata,
+    # The least revision whose code can run on this schema, in the only row; what it is for stands in `migrate`.
+    sa.Column("oldest_code", sa.String(32), nullable=False),
+)
+
 
 class db_now(GenericFunction[float]):
     """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""
 
     type = sa.Double()
     inherit_cache = True
-
-
-IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))
-"""Statements are built once: that takes longer than to run them. The parameters of this condition are `of(key)`."""
-
-
-def of(key: TurnKey) -> dict[str, Any]:
-    return {"of_session": key.session_id, "of_turn": key.turn}

@@ -4,6 +4,7 @@ from copy import copy
 
 from core.store.database.from_url import database_from_url
 from core.store.migrate import migrate
+from core.store.orphans import Orphans
 from core.store.ownership import Ownership
 from core.store.processes import Processes
 from core.store.reach import Reach
@@ -19,6 +20,7 @@ class Store:
         self.sessions = Sessions(self._database)
         self.turns = Turns(self._database)
         self.ownership = Ownership(self._database)
+        self.orphans = Orphans(self._database)
         self.processes = Processes(self._database)
 
     def within(self, reach: Reach) -> "Store":
@@ -29,7 +31,8 @@ class Store:
         return view
 
     async def open(self) -> None:
-        """Bring the schema up to date."""
+        """Bring the schema up to date. Raises StoreDown while the database is away; StoreUnusable, SchemaTooNew among
+        it, where this process cannot run on it."""
         await migrate(self._database)
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.model.context import RequestContext
+from core.model.events import Done, End, Failed
 from core.store.records import Earlier, Labels, NewTurn, Turn
 from core.store.schema import turns
 
@@ -70,3 +71,27 @@ def row_of(new: NewTurn, number: int) -> dict[str, Any]:
         "request_id": new.context.request_id or None,
         "trace_context": new.context.trace or None,
     }
+
+
+def ending(end: End) -> dict[str, Any]:
+    """What a turn's end sets, all but its time and its answer."""
+    match end:
+        case Done():
+            usage = end.usage
+            return {
+                "status": "done",
+                "finish_reason": _fit(end.finish_reason, turns.c.finish_reason),
+                "input_tokens": usage.input_tokens if usage else None,
+                "output_tokens": usage.output_tokens if usage else None,
+            }
+        case Failed():
+            return {
+                "status": "error",
+                "error_code": end.code,
+                "error_message": _fit(end.message, turns.c.error_message),
+            }
+
+
+def _fit(text: str, column: sa.Column[str]) -> str:
+    """The model's service has the first word in these: PostgreSQL refuses NUL and what is longer than its column."""
+    return text.replace("\0", "\ufffd")[: getattr(column.type, "length", None)]

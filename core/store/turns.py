@@ -1,4 +1,4 @@
-"""Turns: create, read, cancel. Who may run and end a turn is in `ownership`."""
+"""Turns: create, read, cancel. Who may run and end a turn is in `ownership` and `orphans`."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,19 +9,19 @@ from sqlalchemy.exc import IntegrityError
 
 from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.model.keys import TurnKey
+from core.store.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, of
 from core.store.database.base import Database, Insert
 from core.store.history import read_earlier
 from core.store.reach import EVERYTHING, Reach
 from core.store.records import Created, NewTurn, Turn
-from core.store.schema import ACTIVE, IS_TURN, db_now, of, sessions, turns
+from core.store.schema import ACTIVE, db_now, sessions, turns
 from core.store.sessions import unknown_session
 from core.store.turn_rows import read_turn, row_of, turn_of
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
 
-_QUEUED = turns.c.status == "queued"
-_COUNT_QUEUED = sa.select(sa.func.count()).where(_QUEUED)
+_COUNT_QUEUED = sa.select(sa.func.count()).where(IS_QUEUED)
 
 
 class _Statements:
@@ -49,10 +49,10 @@ class _Statements:
         here = of_session & (turns.c.turn == latest_turn) & in_reach
         self.cancel_queued = (
             sa.update(turns)
-            .where(here, turns.c.status == "queued")
+            .where(here, IS_QUEUED)
             .values(status="done", finish_reason="cancelled", cancel_requested=True, finished_at=db_now())
         )
-        self.cancel_running = sa.update(turns).where(here, turns.c.status == "running").values(cancel_requested=True)
+        self.cancel_running = sa.update(turns).where(here, IS_RUNNING).values(cancel_requested=True)
 
 
 _statements = cache(_Statements)
@@ -68,7 +68,7 @@ _INSERT = sa.insert(turns).values(created_at=db_now()).returning(*_TIMES)
 """Only what the database knows better is read back."""
 _INSERT_QUEUED = _INSERT.values(queued_at=db_now())
 _INSERT_DIRECT = _INSERT.values(started_at=db_now(), claimed_at=db_now())
-_DISCARD = sa.delete(turns).where(IS_TURN, _QUEUED)
+_DISCARD = sa.delete(turns).where(IS_TURN, IS_QUEUED)
 
 
 class Turns:

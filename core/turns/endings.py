@@ -17,7 +17,7 @@ class Endings:
 
     async def end(self, turn: Turn, end: End) -> bool:
         """End a turn that has no living owner, and tell its viewers. False where it has one again, or is finished."""
-        if not await self._store.ownership.finish_orphan(turn.key, end):
+        if not await self._store.orphans.finish(turn.key, end):
             return False
         self.tell(turn, end)
         if turn.mode == "queue":

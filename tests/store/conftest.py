@@ -27,6 +27,14 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
+async def empty(url: str) -> AsyncIterator[Database]:
+    """The database before anybody has opened it."""
+    database = database_from_url(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
 async def store(url: str) -> AsyncIterator[Store]:
     store = Store(url)
     await store.open()

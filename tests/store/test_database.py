@@ -1,4 +1,4 @@
-"""The database: plain URLs, a schema that every process brings up to date, and failures with a name."""
+"""The database: plain URLs, transactions that wait for one another, and failures with a name."""
 
 import asyncio
 import sqlite3
@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
 from bench.processes import free_port
 from core.model.errors import StoreDown
@@ -16,28 +14,12 @@ from core.model.keys import TurnKey
 from core.store.database.base import Database
 from core.store.ownership import Held
 from core.store.records import NewTurn
-from core.store.schema import db_now, metadata
+from core.store.schema import db_now
 from core.store.store import Store
 from tests.postgres import Postgres
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_many_may_bring_the_schema_up_to_date_at_once(url: str) -> None:
-    stores = [Store(url) for _ in range(8)]
-    await asyncio.gather(*(store.open() for store in stores))
-    await stores[0].open()  # again is nothing
-    assert await stores[1].sessions.recent(1) == []
-    await asyncio.gather(*(store.close() for store in stores))
-
-
-@pytest.mark.usefixtures("store")
-async def test_the_migrations_make_the_schema_of_the_code(database: Database) -> None:
-    def compare(connection: sa.Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
-
-    assert await database.run(compare) == []
 
 
 @pytest.mark.usefixtures("store")

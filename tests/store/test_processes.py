@@ -34,7 +34,7 @@ async def test_who_leaves_is_gone_at_once(store: Store, make: Maker) -> None:
     turn = await make.running(await make.process("leaver"))
     await store.processes.leave("leaver")
     assert await store.processes.count_alive("worker") == 0
-    assert [again.key for again in await store.ownership.requeue_orphans()] == [turn.key]
+    assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]
 
 
 async def test_a_heartbeat_tells_the_process_s_version(database: Database, make: Maker) -> None:

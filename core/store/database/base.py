@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from core.model.errors import StoreDown
+from core.store.errors import StoreUnusable
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -53,11 +54,24 @@ class Database(ABC):
 
     @abstractmethod
     async def prepare(self) -> None:
-        """What the engine needs before anything else is done with the database. Raises StoreDown, OSError."""
+        """What the engine needs before anything else is done with the database.
+
+        Raises StoreDown, and OSError where waiting is of no use.
+        """
 
     @abstractmethod
     def lock_schema(self, connection: sa.Connection) -> None:
         """One migration at a time: until the transaction ends, others wait here."""
+
+    @abstractmethod
+    def is_unusable(self, error: BaseException | None) -> bool:
+        """Whether the cause of a StoreDown at the start is one that does not pass by itself."""
+
+    def unusable(self, reason: BaseException | str | None) -> StoreUnusable:
+        """Without the password, nor what else may be secret among the URL's options."""
+        told = str(getattr(reason, "orig", None) or reason).partition("\n")[0]
+        url = self.url.set(drivername=self.url.get_backend_name(), query={})
+        return StoreUnusable(f"the database cannot be used: {told}; see DATABASE_URL, here {url.render_as_string()}")
 
     async def rows(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.Row[Any]]:
         """However many."""

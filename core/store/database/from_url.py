@@ -1,15 +1,20 @@
 """Which database it is, by its URL: here alone."""
 
 import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
 
 from core.store.database.base import Database
 from core.store.database.postgresql import PostgresqlDatabase
 from core.store.database.sqlite import SqliteDatabase
+from core.store.errors import StoreUnusable
 
 
 def database_from_url(url: str) -> Database:
-    """`sqlite:///…`, `postgres://…` and `postgresql://…`, with the driver that we use."""
-    parsed = sa.make_url(url)
+    """`sqlite:///…`, `postgres://…` and `postgresql://…`, with the driver that we use. Raises StoreUnusable."""
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreUnusable("DATABASE_URL is not a URL such as postgresql://user:password@host/database") from error
     if parsed.get_backend_name() == "sqlite":
         return SqliteDatabase(parsed.set(drivername="sqlite"))
     return PostgresqlDatabase(parsed.set(drivername="postgresql+psycopg"))

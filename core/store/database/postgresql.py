@@ -13,6 +13,9 @@ from core.store.schema import db_now
 
 SCHEMA_LOCK = 0x686F7073
 """The advisory lock for one migration at a time; the number has no meaning but to be ours ("hops")."""
+TABLE_LOCK_SECONDS = 1
+"""How long a migration waits for a table, which a backup may hold: all other processes wait behind it meanwhile, and
+must not fall silent (SILENT_SECONDS). It is tried again."""
 
 _PATIENCE = {
     "connect_timeout": CONNECT_SECONDS,
@@ -32,10 +35,16 @@ class PostgresqlDatabase(Database):
         return postgresql.insert(table)
 
     async def prepare(self) -> None:
-        """Nothing: the server is as its operator has set it up."""
+        """Nothing: a server is as its operator has set it up."""
 
     def lock_schema(self, connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(SCHEMA_LOCK)))
+        connection.execute(sa.select(sa.func.set_config("lock_timeout", f"{TABLE_LOCK_SECONDS}s", sa.true())))
+
+    def is_unusable(self, error: BaseException | None) -> bool:
+        """A wrong password or a missing database, too, may be put right on the server while we wait, and libpq does not
+        tell them from a server that starts; what it does tell is no outage to begin with."""
+        return False
 
     @contextmanager
     def _begin(self) -> Iterator[sa.Connection]:

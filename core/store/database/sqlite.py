@@ -30,6 +30,9 @@ CACHE_KB = 256
 CLOCK = "hopstream_now"
 """SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
 
+_LASTING = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")
+"""A file that cannot be opened or written to at the start. (One that is no database is no outage to begin with.)"""
+
 
 class SqliteDatabase(Database):
     thread_wait_seconds = BUSY_SECONDS
@@ -46,12 +49,12 @@ class SqliteDatabase(Database):
 
     async def prepare(self) -> None:
         """Its folder, and its log of writes (WAL): readers and one writer at the same time."""
-        if self.url.database and self.url.database != ":memory:":
-            folder = Path(self.url.database).parent
-            await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        file = self.url.database or ":memory:"
+        if file != ":memory:" and not file.startswith("file:"):
+            await asyncio.to_thread(Path(file).parent.mkdir, parents=True, exist_ok=True)
         # SQLite's busy timeout does not cover this switch, so retry it.
         attempts = AsyncRetrying(
-            retry=retry_if_exception_type(StoreDown),
+            retry=retry_if_exception_type(_Busy),
             wait=wait_random_exponential(0.05, max=0.5),
             stop=stop_after_delay(BUSY_SECONDS),
             reraise=True,
@@ -62,6 +65,9 @@ class SqliteDatabase(Database):
 
     def lock_schema(self, connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def is_unusable(self, error: BaseException | None) -> bool:
+        return _name_of(error).startswith(_LASTING)
 
     async def run(self, work: Work[T]) -> T:
         """In the event loop, if nobody else writes."""
@@ -119,7 +125,7 @@ class _Busy(StoreDown):
     """Another process writes."""
 
 
-def _name_of(error: BaseException) -> str:
+def _name_of(error: BaseException | None) -> str:
     """SQLite's own name of what went wrong."""
     return getattr(getattr(error, "orig", None), "sqlite_errorname", "")
 

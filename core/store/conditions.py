@@ -1,0 +1,21 @@
+"""What queries ask of a turn. Statements are built once: that takes longer than to run them."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.model.keys import TurnKey
+from core.store.processes import alive
+from core.store.schema import ACTIVE, turns
+
+IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))
+"""The parameters of this condition are `of(key)`."""
+IS_QUEUED = turns.c.status == "queued"
+IS_RUNNING = turns.c.status == "running"
+IS_ACTIVE = sa.or_(*(turns.c.status == status for status in ACTIVE))
+IS_ORPHANED = turns.c.owner.is_(None) | turns.c.owner.not_in(alive())
+"""No process that is alive runs it."""
+
+
+def of(key: TurnKey) -> dict[str, Any]:
+    return {"of_session": key.session_id, "of_turn": key.turn}

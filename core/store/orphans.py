@@ -1,0 +1,103 @@
+"""Orphans: turns that nobody alive runs, or whose job was lost. Each is queued again, or ended, by one process."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from core.model.context import RequestContext
+from core.model.events import End, Failed
+from core.model.keys import TurnKey
+from core.model.tape import Tape
+from core.store.conditions import IS_ACTIVE, IS_ORPHANED, IS_QUEUED, IS_RUNNING, IS_TURN, of
+from core.store.database.base import Database
+from core.store.processes import silent
+from core.store.records import Turn
+from core.store.schema import db_now, turns
+from core.store.turn_rows import ending, read_context, read_turn
+
+REQUEUE_SECONDS = 5.0
+"""A turn without an owner is queued again at most this often."""
+OVERDUE_SECONDS = 4.0
+"""A queued turn is looked at when its job, which no longer waits, should long have been claimed: later than an API that
+cannot queue the job takes the turn back."""
+LEFT_LOG_SECONDS = 600.0
+"""How far back logs are looked for that a dead worker left; what is older expires by itself (LOG_EXPIRES_MS)."""
+
+_overdue = IS_QUEUED & (turns.c.queued_at < db_now() - OVERDUE_SECONDS)
+
+_FINISH = sa.update(turns).where(IS_TURN, IS_ACTIVE, IS_ORPHANED).values(finished_at=db_now())
+_HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
+_LOST_DIRECT = sa.select(turns).where(IS_RUNNING, turns.c.mode == "direct", IS_ORPHANED)
+_CANCELLED_ORPHANS = sa.select(turns).where(IS_ACTIVE, turns.c.cancel_requested, IS_ORPHANED)
+_LEFT_LOGS = sa.select(turns.c.session_id, turns.c.turn).where(
+    turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, turns.c.owner.in_(silent())
+)
+
+
+class _Requeue:
+    """A read comes first: the usual answer is none, and a write would make every process wait for the others."""
+
+    def __init__(self, condition: sa.ColumnElement[bool]) -> None:
+        here = condition & (turns.c.mode == "queue")
+        self.exists = sa.select(turns.c.turn).where(here).limit(1)
+        told = (turns.c.session_id, turns.c.turn, turns.c.request_id, turns.c.trace_context)
+        self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*told)
+
+
+_ORPHANS = _Requeue(
+    IS_RUNNING & IS_ORPHANED & (turns.c.queued_at.is_(None) | (turns.c.queued_at < db_now() - REQUEUE_SECONDS))
+)
+_OVERDUE = _Requeue(_overdue)
+
+
+class Requeued(NamedTuple):
+    """A turn that waits for a worker again, and the request that its new job goes on to tell of."""
+
+    key: TurnKey
+    context: RequestContext
+
+
+class Orphans:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def finish(self, key: TurnKey, end: End) -> bool:
+        """End a turn that has no living owner. False where it has one again, or is finished."""
+        return bool(await self._database.change(_FINISH, **of(key), tape=Tape().encode(), **ending(end)))
+
+    async def requeue_lost(self) -> list[Requeued]:
+        """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
+        return await self._requeue(_ORPHANS)
+
+    async def has_overdue(self) -> bool:
+        return await self._database.row(_HAS_OVERDUE) is not None
+
+    async def requeue_overdue(self) -> list[Requeued]:
+        """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
+        return await self._requeue(_OVERDUE)
+
+    async def lost_direct(self, session_id: str | None = None) -> list[Turn]:
+        """Running direct turns whose API process is gone; nobody can finish those."""
+        query = _LOST_DIRECT if session_id is None else _LOST_DIRECT.where(turns.c.session_id == session_id)
+        return [read_turn(row) for row in await self._database.rows(query)]
+
+    async def cancelled(self) -> list[Turn]:
+        """Turns that were cancelled, and that nobody runs who could see that."""
+        return [read_turn(row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
+
+    async def left_logs(self) -> list[TurnKey]:
+        """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
+        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(_LEFT_LOGS)]
+
+    async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
+        if await self._database.row(requeue.exists) is None:
+            return []
+        rows = await self._database.rows(requeue.update)
+        return [
+            Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context)) for row in rows
+        ]
+
+
+def process_lost(turn: Turn) -> Failed:
+    """How a direct turn ends whose API process is gone."""
+    return Failed(turn.attempt, 0, "process_lost", "the process that answered this direct turn is gone")
