@@ -9,6 +9,7 @@ from aiormq.abc import AbstractChannel
 
 from core.broker.fast_path import channel as fast_path
 from core.broker.fast_path.channel import FastChannel, FastConnection, Refused, by_fast_channel
+from tests.patience import PATIENCE_SECONDS
 from tests.proxy import Proxy
 from tests.stack import BROKER
 
@@ -17,14 +18,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("broker")]
 
 @pytest.fixture
 async def connection(proxy: Proxy) -> AsyncIterator[FastConnection]:
-    connection = await fast_path.connect(proxy.url, timeout=5)
+    connection = await fast_path.connect(proxy.url, timeout=PATIENCE_SECONDS)
     yield connection
     await connection.close()
 
 
 @pytest.fixture
 async def other_connection() -> AsyncIterator[FastConnection]:
-    connection = await fast_path.connect(BROKER, timeout=5)
+    connection = await fast_path.connect(BROKER, timeout=PATIENCE_SECONDS)
     yield connection
     await connection.close()
 
@@ -44,7 +45,7 @@ class Reader:
         await channel.basic_consume(self.name, by_fast_channel, no_ack=True)
 
     async def until(self, count: int) -> list[bytes]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.messages) < count:
                 self.came.clear()
                 await self.came.wait()
@@ -98,7 +99,7 @@ async def test_what_is_not_confirmed_fails_when_the_connection_is_lost(
     assert publishing.waiting_seconds() > 0
     proxy.cut()
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, PATIENCE_SECONDS)
     with pytest.raises(ConnectionError):
         await publishing.publish(b"x", "", "anywhere")
 
