@@ -8,6 +8,8 @@
 | `GET /v1/models` | the one model `mock`; any other name does as well |
 | `GET /health` | `{"status":"ok"}` |
 | `GET /stats` | what it has seen, see bench/record.py |
+| `POST /release/ID` | lets the answers of this id go on that `hold_after` holds back |
+| `POST /release/ID/N` | lets them go on to their Nth token |
 
 What a model's name can ask for, as in `mock?tokens=200&rate=50`, is told by bench/script.py and by `--help`.
 In a test: `async with MockUpstream(rate=0) as mock:`, then `mock.base_url` and `mock.stats`.
@@ -25,12 +27,14 @@ import uvloop
 
 from bench import script as grammar
 from bench.answer import Answer, Question
+from bench.gates import ALL, Gates
 from bench.http_server import Connection, Request
 from bench.pacing import PacedAnswer, PacedBody, PacedStream
 from bench.record import LastRequest, Record
 from bench.script import Script
 
 BACKLOG = 4096  # hundreds of sessions may connect in the same millisecond
+RELEASE = "/release/"
 
 _MODELS = msgspec.json.encode(
     {
@@ -54,6 +58,7 @@ class MockUpstream:
         self._defaults = Script.make(defaults)
         self._address = host, port
         self._connections: set[Connection] = set()
+        self._gates = Gates()
 
     async def __aenter__(self) -> Self:
         host, port = self._address
@@ -81,10 +86,20 @@ class MockUpstream:
                 connection.respond(200, b'{"status":"ok"}')
             case "GET", "/stats":
                 connection.respond(200, msgspec.json.encode(self.stats))
+            case "POST", path if path.startswith(RELEASE):
+                self._release(connection, path.removeprefix(RELEASE))
             case _, "/v1/chat/completions" | "/v1/models" | "/health" | "/stats":
                 _refuse(connection, 405, f"Not allowed to {request.method} on {request.path}")
             case _:
                 _refuse(connection, 404, f"Invalid URL ({request.method} {request.path})")
+
+    def _release(self, connection: Connection, what: str) -> None:
+        name, _, tokens = what.partition("/")
+        if tokens and not tokens.isdecimal():
+            _refuse(connection, 400, f"Not a number of tokens: {tokens}")
+            return
+        self._gates.move(name, int(tokens) if tokens else ALL)
+        connection.respond(200, b"{}")
 
     def _complete(self, connection: Connection, request: Request) -> None:
         self.stats.requests += 1
@@ -106,9 +121,10 @@ class MockUpstream:
             _fail(connection, script)
         elif trouble is not None and trouble.kind == "hang":
             PacedAnswer(connection, self.stats, script)
+        elif question.stream:
+            PacedStream(connection, self.stats, script, Answer(script, question), trouble, self._gates)
         else:
-            paced = PacedStream if question.stream else PacedBody
-            paced(connection, self.stats, script, Answer(script, question), trouble)
+            PacedBody(connection, self.stats, script, Answer(script, question), trouble)
 
 
 def _fail(connection: Connection, script: Script) -> None:

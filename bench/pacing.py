@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 from bench.answer import Answer
+from bench.gates import ALL, Gates
 from bench.http_server import Connection
 from bench.record import Record
 from bench.script import Script, Trouble
@@ -60,13 +61,21 @@ class PacedStream(PacedAnswer):
     """An answer as Server-Sent Events, token by token."""
 
     def __init__(
-        self, connection: Connection, record: Record, script: Script, answer: Answer, trouble: Trouble | None
+        self,
+        connection: Connection,
+        record: Record,
+        script: Script,
+        answer: Answer,
+        trouble: Trouble | None,
+        gates: Gates,
     ) -> None:
         super().__init__(connection, record, script)
         self._answer = answer
         self._events = answer.events()
         self._trouble = trouble
+        self._gates = gates
         self._end = answer.tokens if trouble is None else min(answer.tokens, trouble.after)
+        self._limit_tokens()
         self._sent = 0
         self._begun = False
         self._next_due = self.due(0)
@@ -75,6 +84,10 @@ class PacedStream(PacedAnswer):
     def writable(self) -> None:
         if self.timer is None:
             self._wait()
+
+    def gone(self) -> None:
+        self._gates.leave(self.script.id or "", self._go_on)
+        super().gone()
 
     def _wait(self) -> None:
         delay = max(self._next_due - time.monotonic(), 0)
@@ -87,17 +100,32 @@ class PacedStream(PacedAnswer):
         horizon = time.monotonic() + TICK
         first = self._sent
         ready = [] if self._begun else self._begin()
-        while self._sent < self._end and self._next_due <= horizon and self._sent - first < MAX_BATCH:
+        while self._sent < self._limit and self._next_due <= horizon and self._sent - first < MAX_BATCH:
             ready.append(next(self._events))
             self._sent += 1
             self._next_due = self.due(self._sent)
         if ready:
             self.connection.send(b"".join(ready))
         self.record.tokens += self._sent - first
-        if self._sent < self._end:
+        if self._sent == self._limit:
+            self._limit_tokens()  # more may have been allowed meanwhile
+        if self._sent < self._limit:
             self._wait()
+        elif self._is_held:
+            self._gates.wait(self.script.id or "", self._go_on)
         else:
             self._close()
+
+    def _limit_tokens(self) -> None:
+        hold_after = self.script.hold_after
+        allowed = ALL if hold_after is None else self._gates.allowed(self.script.id or "", hold_after)
+        self._limit = min(allowed, self._end)
+        """How many tokens may be out by now."""
+        self._is_held = allowed <= self._end
+
+    def _go_on(self) -> None:
+        self._limit_tokens()
+        self.writable()
 
     def _begin(self) -> list[bytes]:
         self._begun = True

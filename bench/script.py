@@ -14,6 +14,8 @@ the answer
   unicode         emoji, combining characters, line ends and "data:" between the tokens
   reasoning=N     tokens of reasoning_content before the text: r000000, r000001, ... (0)
   tools=N         streamed tool calls after the text, of the tools that the request offers (0)
+  hold_after=N    streams N tokens and no more until `POST /release/ID` names its id; those that fell due come at once,
+                  or until `POST /release/ID/M`, which lets M come
 
 failures
   status=CODE     answers with that HTTP status and OpenAI's error body
@@ -24,7 +26,7 @@ failures
                   json (an event that is cut off), html (a gateway's error page) or
                   error (OpenAI's error object as an event)
   drop_after=N    closes the connection after N tokens; 0 is before any byte of the answer
-  id=NAME         names a series of requests whose tries are counted, so that
+  id=NAME         names a series of requests that hold_after waits for, and whose tries are counted, so that
   fail_times=N    only its first N tries fail, and
   drop_times=N    only the N tries after those are dropped
 """
@@ -55,6 +57,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unicode: bool = False
     reasoning: Count = 0
     tools: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0
+    hold_after: Count | None = None
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None
     retry_after: Seconds | None = None
     hang: bool = False
@@ -69,6 +72,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.id is None and (self.fail_times is not None or self.drop_times is not None):
             raise ValueError("fail_times and drop_times need an id, whose tries are counted")
+        if self.id is None and self.hold_after is not None:
+            raise ValueError("hold_after needs an id, which is released")
 
     @classmethod
     def make(cls, options: dict[str, Any]) -> Self:

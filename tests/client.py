@@ -2,14 +2,15 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Self
 
 import anyio
 import httpx
 
-TIMEOUT = httpx.Timeout(30)
+from tests.patience import PATIENCE_SECONDS
+
 POLL_SECONDS = 0.03
 
 
@@ -23,14 +24,14 @@ class Client:
 
     def __init__(self, url: str, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers=headers)
+        self.http = httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, headers=headers)
 
     async def ask(self, message: str = "hello", **fields: Any) -> httpx.Response:
         return await self.http.post("/chat", json={"message": message, **fields})
 
-    async def ask_until_accepted(self, message: str = "hello", *, seconds: float = 60, **fields: Any) -> None:
+    async def ask_until_accepted(self, message: str = "hello", **fields: Any) -> None:
         """With pauses: a refusal comes at once, and counts for RATE_LIMIT. Raises TimeoutError."""
-        with anyio.fail_after(seconds):
+        with anyio.fail_after(PATIENCE_SECONDS):
             while (await self.ask(message, **fields)).status_code != 202:  # noqa: ASYNC110
                 await anyio.sleep(POLL_SECONDS)
 
@@ -38,14 +39,16 @@ class Client:
     async def ask_streaming(self, message: str = "hello", *, accept: str, **fields: Any) -> AsyncIterator["Stream"]:
         """POST /chat whose own response is the stream."""
         body = {"message": message, **fields}
-        async with self.http.stream("POST", "/chat", json=body, headers={"Accept": accept}) as response:
-            yield Stream(response)
+        asking = self.http.stream("POST", "/chat", json=body, headers={"Accept": accept})
+        async with asking as response, Stream(response) as stream:
+            yield stream
 
     @asynccontextmanager
     async def stream(self, session_id: str, last_event_id: str | None = None, **query: Any) -> AsyncIterator["Stream"]:
         headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
-        async with self.http.stream("GET", f"/stream/{session_id}", headers=headers, params=query) as response:
-            yield Stream(response)
+        asking = self.http.stream("GET", f"/stream/{session_id}", headers=headers, params=query)
+        async with asking as response, Stream(response) as stream:
+            yield stream
 
     async def read(self, session_id: str, last_event_id: str | None = None, **query: Any) -> list[SseEvent]:
         """A stream to its end."""
@@ -66,9 +69,9 @@ class Client:
         turn: dict[str, Any] = (await self.show(session_id))["turns"][number - 1]
         return turn
 
-    async def until(self, session_id: str, *statuses: str, number: int = 1, seconds: float = 10) -> dict[str, Any]:
-        """The turn, as soon as its status is one of these."""
-        with anyio.fail_after(seconds):
+    async def until(self, session_id: str, *statuses: str, number: int = 1) -> dict[str, Any]:
+        """The turn, as soon as its status is one of these. Raises TimeoutError."""
+        with anyio.fail_after(PATIENCE_SECONDS):
             while True:
                 turn = await self.turn(session_id, number)
                 if turn["status"] in statuses:
@@ -85,12 +88,25 @@ class Client:
         await self.close()
 
 
+def get(url: str) -> httpx.Response:
+    """For code that is no coroutine. httpx by itself would wait for 5 s."""
+    return httpx.get(url, timeout=PATIENCE_SECONDS)
+
+
 class Stream:
+    """Is held until its block ends: where nobody held it, the garbage collector would close the response."""
+
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self.seen: list[SseEvent] = []
         self.last_id: str | None = None
         self._lines = _lines(response)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._lines.aclose()
 
     async def events(self) -> AsyncIterator[SseEvent]:
         """Comments and `retry` are left out. Called again, it goes on with the next event."""
@@ -129,7 +145,7 @@ class Stream:
         return None
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+async def _lines(response: httpx.Response) -> AsyncGenerator[str]:
     """Server-Sent Events end lines as bytes do; httpx's own lines also end at U+2028 and the like."""
     rest = b""
     async for data in response.aiter_bytes():

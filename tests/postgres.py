@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 
 from bench.processes import free_port
+from tests.patience import PATIENCE_SECONDS
 
-STOP_SECONDS = 30
 OPTIONS = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=200"
 
 
@@ -78,7 +78,12 @@ class Postgres:
         if os.geteuid() == 0:
             command = ["runuser", "-u", self._user, "--", *command]
         done = subprocess.run(
-            command, cwd=self._home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
+            command,
+            cwd=self._home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
         if check and done.returncode:
             raise RuntimeError(f"{program}: {done.stdout.decode(errors='replace')}")

@@ -6,18 +6,24 @@ with Proxy(BROKER) as proxy:
 """
 
 import asyncio
+import socket
 import ssl
-import threading
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from typing import Self
 from urllib.parse import urlsplit
 
-T = TypeVar("T")
+import anyio
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.streams.tls import TLSStream
+
+from tests import leaks
 
 AMQP_PORT = 5672
 CHUNK_BYTES = 65_536
-CALL_SECONDS = 10.0
+GONE = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLError)
+"""What reading or writing raises once an end has left."""
 
 
 class Proxy:
@@ -32,26 +38,26 @@ class Proxy:
         self._tls = tls
         self._port = 0
         self._delay = 0.0
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
+        self._server: socket.socket | None = None
+        self._serving: dict[asyncio.Task[None], socket.socket] = {}
+        self._connected: set[SocketStream] = set()
+        """The other end of each connection that has one."""
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._closing = ExitStack()
+        self._portal: BlockingPortal
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._call(self._listen())
+        leaks.keepers.add(self)
+        self._portal = self._closing.enter_context(start_blocking_portal(name="proxy"))
+        self._closing.callback(self.refuse)
+        self._portal.call(self._listen)
         if self._starts_refusing:
             self.refuse()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._closing.close()
 
     @property
     def url(self) -> str:
@@ -63,19 +69,27 @@ class Proxy:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return len(self._writers) // 2
+        return len(self._connected)
+
+    def descriptors(self) -> set[int]:
+        others = [stream.extra(SocketAttribute.raw_socket) for stream in list(self._connected)]
+        ours = [self._server] if self._server else []
+        return {each.fileno() for each in (*ours, *list(self._serving.values()), *others)}
+
+    def children(self) -> set[int]:
+        return set()
 
     def cut(self) -> None:
         """Every connection is lost; the next attempt to connect succeeds."""
-        self._call(self._abort_all())
+        self._portal.call(self._close_all)
 
     def refuse(self) -> None:
         """Every connection is lost, and nobody listens until `restore()`."""
-        self._call(self._stop_listening())
+        self._portal.call(self._stop_listening)
 
     def black_hole(self) -> None:
         """Connections stay and new ones are taken, but not a byte passes until `restore()`."""
-        self._loop.call_soon_threadsafe(self._flowing.clear)
+        self._portal.call(self._flowing.clear)
 
     def delay(self, seconds: float) -> None:
         """From now on every byte is so much later, in both directions."""
@@ -84,82 +98,97 @@ class Proxy:
     def restore(self) -> None:
         """All is well again. What a black hole held back arrives now."""
         self._delay = 0.0
-        self._loop.call_soon_threadsafe(self._flowing.set)
-        self._call(self._listen())
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_SECONDS)
+        self._portal.call(self._flowing.set)
+        self._portal.call(self._listen)
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._tls)
-            self._port = self._server.sockets[0].getsockname()[1]
+            self._server = socket.create_server(("127.0.0.1", self._port))
+            self._server.setblocking(False)
+            self._port = self._server.getsockname()[1]
+            asyncio.get_running_loop().add_reader(self._server, self._accept, self._server)
 
     async def _stop_listening(self) -> None:
         if self._server is not None:
+            asyncio.get_running_loop().remove_reader(self._server)
             self._server.close()
             self._server = None
-        await self._abort_all()
+        await self._close_all()
 
-    async def _abort_all(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
+    async def _close_all(self) -> None:
+        await _cancel(self._serving)
 
-    async def _close(self) -> None:
-        await self._stop_listening()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await self._connect()
-        if there is None:
-            writer.transport.abort()
+    def _accept(self, server: socket.socket) -> None:
+        """From here on the connection is a task's, which closes it: asyncio's own servers leave one open whose TLS
+        handshake is under way when they are closed."""
+        try:
+            connection, _ = server.accept()
+        except (BlockingIOError, ConnectionAbortedError):
             return
-        there_reader, there_writer = there
-        pair = {writer, there_writer}
-        self._writers |= pair
-        pumps = [
-            self._loop.create_task(self._pump(reader, there_writer)),
-            self._loop.create_task(self._pump(there_reader, writer)),
-        ]
-        self._tasks.update(pumps)
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for end in pair:
-            end.transport.abort()
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        self._tasks.difference_update(pumps)
-        self._writers -= pair
+        task = asyncio.create_task(self._serve(connection))
+        self._serving[task] = connection
+        task.add_done_callback(lambda task: self._serving.pop(task).close())
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _serve(self, connection: socket.socket) -> None:
+        """Until either end leaves."""
+        connection.setblocking(False)
+        with suppress(*GONE):
+            async with await SocketStream.from_socket(connection) as stream:
+                here: ByteStream = stream
+                if self._tls:
+                    here = await TLSStream.wrap(
+                        stream, ssl_context=self._tls, server_side=True, standard_compatible=False
+                    )
+                there = await self._connect()
+                if there is not None:
+                    async with there:
+                        self._connected.add(there)
+                        try:
+                            await self._pass_on((here, there), (there, here))
+                        finally:
+                            self._connected.discard(there)
+
+    async def _connect(self) -> SocketStream | None:
         self._targets.append(self._targets.pop(0))  # with several nodes, each has its share
         for host, port in self._targets:
             with suppress(OSError):
-                return await asyncio.open_connection(host, port)
+                return await anyio.connect_tcp(host, port)
         return None
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One direction. Bytes wait in a line, so that a delay is latency and not a lower speed."""
-        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        sender = self._loop.create_task(self._send(line, writer))
+    async def _pass_on(self, *directions: tuple[ByteStream, ByteStream]) -> None:
+        """Until one of these ends."""
+        pumps = [asyncio.create_task(self._pump(*direction)) for direction in directions]
         try:
-            with suppress(OSError):
-                while data := await reader.read(CHUNK_BYTES):
-                    line.put_nowait((self._loop.time() + self._delay, data))
-            line.put_nowait((self._loop.time() + self._delay, b""))
-            await sender
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sender.cancel()
+            await _cancel(pumps)
 
-    async def _send(self, line: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+    async def _pump(self, source: ByteStream, sink: ByteStream) -> None:
+        """One direction. Bytes wait in a line, so that a delay is latency and not a lower speed."""
+        now = asyncio.get_running_loop().time
+        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        async with asyncio.TaskGroup() as sending:
+            sending.create_task(self._send(line, sink))
+            with suppress(*GONE):
+                while True:
+                    line.put_nowait((now() + self._delay, await source.receive(CHUNK_BYTES)))
+            line.put_nowait((now() + self._delay, b""))
+
+    async def _send(self, line: asyncio.Queue[tuple[float, bytes]], sink: ByteStream) -> None:
+        now = asyncio.get_running_loop().time
+        with suppress(*GONE):
             while True:
                 due, data = await line.get()
-                await asyncio.sleep(max(due - self._loop.time(), 0))
+                await asyncio.sleep(max(due - now(), 0))
                 await self._flowing.wait()
                 if not data:
                     return
-                writer.write(data)
-                await writer.drain()
+                await sink.send(data)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Returns once they are done."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,13 +6,16 @@ installation that runs on the same broker.
 
 import asyncio
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,12 +25,12 @@ import httpx
 from bench.leftovers import forget
 from bench.processes import free_port
 from core.settings import Settings
+from tests import leaks
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 BROKER = os.environ.get("RABBIT_MQ", "").strip() or "amqp://guest:guest@localhost/"
 """Read when the tests are collected, before the environment is wiped."""
-READY_SECONDS = 60.0
-STOP_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
 
@@ -67,16 +70,22 @@ class Process:
         if self.alive:
             self._popen.send_signal(number)
 
-    def wait(self, seconds: float = STOP_SECONDS) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Its exit status. Raises subprocess.TimeoutExpired."""
         return self._popen.wait(seconds)
 
     def stop(self) -> None:
-        self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
+        """In order. Raises subprocess.TimeoutExpired for one that does not stop, which is killed."""
+        self.ask_to_stop()
         try:
             self.wait()
         except subprocess.TimeoutExpired:
             self.kill()
+            raise
+
+    def ask_to_stop(self) -> None:
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -90,6 +99,15 @@ class Api(Process):
     url: str
 
 
+class Worker(Process):
+    @property
+    def node(self) -> str:
+        """Its name at Celery, once it is ready."""
+        found = re.search(r"(\S+@\S+) ready\.", self.output())
+        assert found, self.output()[-4000:]
+        return found[1]
+
+
 class Stack:
     """`with Stack(home) as stack:` starts the mock upstream; APIs and workers are started by the test."""
 
@@ -100,22 +118,44 @@ class Stack:
         self.mock_url = ""
         self.processes: list[Process] = []
         self._environment = environment
+        self._numbers = count()
 
     def __enter__(self) -> Self:
+        leaks.keepers.add(self)
         mock = self._start(Process, "mock", ["bench.mock_upstream", "--port", "0", "--rate", "0", "--ttft", "0"])
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not (lines := mock.output().splitlines()):
             self._still_waiting("the mock upstream", deadline, mock)
         self.mock_url = lines[0].split()[-1].rstrip("/")
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self.processes):
-            process.signal(signal.SIGCONT)
-            process.signal(signal.SIGTERM)
-        for process in self.processes:
-            process.stop()
-        run_elsewhere(forget(self.broker, self.prefix))
+        try:
+            self._stop(self.processes)
+        finally:
+            run_elsewhere(forget(self.broker, self.prefix))
+
+    def descriptors(self) -> set[int]:
+        return set()
+
+    def children(self) -> set[int]:
+        return {process.pid for process in self.processes}
+
+    @contextmanager
+    def as_before(self) -> Iterator[None]:
+        """What is started meanwhile ends with the block."""
+        stay = len(self.processes)
+        try:
+            yield
+        finally:
+            started = self.processes[stay:]
+            del self.processes[stay:]
+            self._stop(started)
+
+    def release(self, held: str, tokens: int | None = None) -> None:
+        """Let the answers go on that the mock upstream holds back (`hold_after`) under this id; to so many tokens."""
+        path = held if tokens is None else f"{held}/{tokens}"
+        httpx.post(f"{self.mock_url}/release/{path}", timeout=PATIENCE_SECONDS).raise_for_status()
 
     def environment(self, **changes: str) -> dict[str, str]:
         """None of the caller's settings get in."""
@@ -145,44 +185,61 @@ class Stack:
         self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")
         return api
 
-    def start_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Process:
+    def start_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Worker:
         return self.start_workers(1, *arguments, concurrency=concurrency, **environment)[0]
 
-    def start_workers(self, count: int, *arguments: str, concurrency: int = 20, **environment: str) -> list[Process]:
+    def start_workers(self, count: int, *arguments: str, concurrency: int = 20, **environment: str) -> list[Worker]:
         """All at once, which takes hardly longer than one."""
         workers = [self.launch_worker(*arguments, concurrency=concurrency, **environment) for _ in range(count)]
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         for worker in workers:
             while " ready." not in worker.output():
                 self._still_waiting("a worker", deadline, worker)
         return workers
 
-    def launch_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Process:
+    def launch_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Worker:
         """Without waiting for it."""
         command = ["celery", "-A", "workers.app", "worker", "--concurrency", str(concurrency), *arguments]
-        return self._start(Process, "worker", command, **environment)
+        return self._start(Worker, "worker", command, **environment)
 
-    def celery(self, *arguments: str) -> str:
-        """Celery's own command line, as an operator uses it. What it printed."""
+    def celery(self, command: str, *arguments: str, to: Sequence[Worker]) -> str:
+        """`celery inspect` or `celery control`, as an operator uses it. What it printed.
+
+        It returns as soon as all of these workers have answered. Without their names it would wait for others too, as
+        long as its time-out lasts.
+        """
+        nodes = ("--destination", ",".join(worker.node for worker in to), "--timeout", f"{PATIENCE_SECONDS:g}")
         done = subprocess.run(
-            [sys.executable, "-m", "celery", "-A", "workers.app", *arguments],
+            [sys.executable, "-m", "celery", "-A", "workers.app", command, *arguments, *nodes],
             cwd=self.home,
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=READY_SECONDS,
+            timeout=2 * PATIENCE_SECONDS,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def _start(self, kind: type[P], name: str, arguments: list[str], **environment: str) -> P:
-        log = self.home / f"{name}-{len(self.processes)}.log"
+        log = self.home / f"{name}-{next(self._numbers)}.log"
         process = kind(name, arguments, log, self.environment(**environment))
         self.processes.append(process)
         return process
 
+    def _stop(self, processes: Sequence[Process]) -> None:
+        """All at once. Raises AssertionError for those that did not stop in order."""
+        for process in reversed(processes):
+            process.ask_to_stop()
+        stuck = []
+        for process in processes:
+            try:
+                process.stop()
+            except subprocess.TimeoutExpired:
+                stuck.append(f"{process.log.stem} did not stop:\n{process.output()[-4000:]}")
+        assert not stuck, "\n".join(stuck)
+
     def _poll(self, process: Process, url: str) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 if httpx.get(url).status_code == 200:

@@ -13,7 +13,10 @@ import psutil
 
 from tests.faults.broker import Broker
 from tests.proxy import Proxy
-from tests.stack import STOP_SECONDS, Api, Process, Stack
+from tests.stack import Api, Process, Stack
+
+STOP_SECONDS = 30.0
+"""What Kubernetes gives a process after SIGTERM, unless it is told otherwise."""
 
 
 class Level(NamedTuple):
@@ -80,7 +83,7 @@ class System:
         """In order; one that does not stop is killed, as a supervisor would, and told of."""
         process.signal(signal.SIGTERM)
         try:
-            code = await asyncio.to_thread(process.wait)
+            code = await asyncio.to_thread(process.wait, STOP_SECONDS)
         except TimeoutExpired:
             process.kill()
             self.misbehaviour.append(f"{process.log.stem} did not stop within {STOP_SECONDS:g} s of SIGTERM")

@@ -1,8 +1,12 @@
-"""The stack most integration tests share: two API processes, one worker. And an arena, whose workers come and go."""
+"""The stack most integration tests share: two API processes, one worker. And an arena, whose workers come and go.
+
+What a test starts on a shared stack, or asks of it, ends with the test: the next one finds the stack as it was.
+"""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,16 +14,17 @@ import anyio
 import httpx
 import pytest
 
-from tests.client import POLL_SECONDS, Client
+from tests.client import POLL_SECONDS, Client, get
 from tests.parts import require
+from tests.patience import PATIENCE_SECONDS
 from tests.proxy import Proxy
-from tests.stack import BROKER, Api, Process, Stack, broker_answers
+from tests.stack import BROKER, Api, Stack, Worker, broker_answers
 
 
 class Shared(NamedTuple):
     stack: Stack
     apis: list[Api]
-    worker: Process
+    worker: Worker
 
 
 class Arena(NamedTuple):
@@ -41,7 +46,10 @@ KEYS = f"alice:{ALICE},bob:{BOB}"
 GUARDED_TOKENS = 300
 """In 3 s: long enough that a running turn still runs while every route is tried."""
 
-StartWorkers = Callable[..., list[Process]]
+SHARED = ("shared", "arena", "guarded")
+"""The fixtures whose stacks outlive a test."""
+
+StartWorkers = Callable[..., list[Worker]]
 
 
 @pytest.fixture(scope="session")
@@ -57,19 +65,27 @@ def shared(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
         yield Shared(stack, [stack.start_api(), stack.start_api()], stack.start_worker())
 
 
+@pytest.fixture(autouse=True)
+def _processes_end_with_their_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    with ExitStack() as stacks:
+        for name in SHARED:
+            if name in request.fixturenames:
+                stacks.enter_context(request.getfixturevalue(name).stack.as_before())
+        yield
+
+
 @pytest.fixture
 async def client(shared: Shared) -> AsyncIterator[Client]:
-    client = Client(shared.apis[0].url)
-    yield client
-    await client.close()
+    async with Client(shared.apis[0].url) as client:
+        yield client
+        await end_turns(shared.stack, client)
 
 
 @pytest.fixture
 async def other_client(shared: Shared) -> AsyncIterator[Client]:
     """On the other API process."""
-    client = Client(shared.apis[1].url)
-    yield client
-    await client.close()
+    async with Client(shared.apis[1].url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -81,24 +97,24 @@ def arena(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Are
 @pytest.fixture
 async def viewer(arena: Arena) -> AsyncIterator[Client]:
     """On the arena's first API process."""
-    client = Client(arena.apis[0].url)
-    yield client
-    await client.close()
+    async with Client(arena.apis[0].url) as client:
+        yield client
+        await end_turns(arena.stack, client)
 
 
 @pytest.fixture
 async def other_viewer(arena: Arena) -> AsyncIterator[Client]:
-    client = Client(arena.apis[1].url)
-    yield client
-    await client.close()
+    async with Client(arena.apis[1].url) as client:
+        yield client
 
 
 @pytest.fixture
-def start_workers(arena: Arena) -> Iterator[StartWorkers]:
-    """Starts so many workers in the arena, which do not outlive the test."""
-    started: list[Process] = []
+def start_workers(arena: Arena, viewer: Client) -> Iterator[StartWorkers]:
+    """Starts so many workers in the arena. They are killed before the test's turns are ended, which then wait or are
+    nobody's."""
+    started: list[Worker] = []
 
-    def start(count: int, *arguments: str, **environment: Any) -> list[Process]:
+    def start(count: int, *arguments: str, **environment: Any) -> list[Worker]:
         workers = arena.stack.start_workers(count, *arguments, **environment)
         started.extend(workers)
         return workers
@@ -119,24 +135,21 @@ def guarded(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 @pytest.fixture
 async def alice(guarded: Guarded) -> AsyncIterator[Client]:
-    client = Client(guarded.apis[0].url, ALICE)
-    yield client
-    await client.close()
+    async with Client(guarded.apis[0].url, ALICE) as client:
+        yield client
 
 
 @pytest.fixture
 async def bob(guarded: Guarded) -> AsyncIterator[Client]:
     """On the other API process."""
-    client = Client(guarded.apis[1].url, BOB)
-    yield client
-    await client.close()
+    async with Client(guarded.apis[1].url, BOB) as client:
+        yield client
 
 
 @pytest.fixture
 async def stranger(guarded: Guarded) -> AsyncIterator[Client]:
-    client = Client(guarded.apis[0].url)
-    yield client
-    await client.close()
+    async with Client(guarded.apis[0].url) as client:
+        yield client
 
 
 @pytest.fixture
@@ -153,8 +166,12 @@ def proxy(broker: str) -> Iterator[Proxy]:
         yield proxy
 
 
+async def celery(stack: Stack, command: str, *arguments: str, to: Sequence[Worker]) -> str:
+    return await anyio.to_thread.run_sync(partial(stack.celery, command, *arguments, to=to))
+
+
 def mock_stats(stack: Stack) -> dict[str, Any]:
-    stats: dict[str, Any] = httpx.get(f"{stack.mock_url}/stats").json()
+    stats: dict[str, Any] = get(f"{stack.mock_url}/stats").json()
     return stats
 
 
@@ -166,11 +183,11 @@ def tries(stack: Stack, series: str) -> int:
 
 def alive_workers(arena: Arena) -> int:
     """As /health counts them."""
-    count: int = httpx.get(f"{arena.apis[0].url}/health").json()["workers"]
+    count: int = get(f"{arena.apis[0].url}/health").json()["workers"]
     return count
 
 
-def owner_of(stack: Stack, session_id: str, workers: list[Process]) -> Process:
+def owner_of(stack: Stack, session_id: str, workers: list[Worker]) -> Worker:
     """The worker that runs the session's turn, by the store's word."""
     with closing(sqlite3.connect(stack.home / "test.db")) as database:
         query = "SELECT owner FROM turns WHERE session_id = ? AND status = 'running'"
@@ -179,9 +196,22 @@ def owner_of(stack: Stack, session_id: str, workers: list[Process]) -> Process:
     return next(worker for worker in workers if worker.pid == pid)
 
 
-async def eventually(check: Callable[[], object], seconds: float = 10) -> None:
+async def end_turns(stack: Stack, client: Client) -> None:
+    """Cancel whatever waits or runs, and wait until it has ended."""
+
+    def unfinished() -> list[str]:
+        with closing(sqlite3.connect(stack.home / "test.db")) as database:
+            rows = database.execute("SELECT session_id FROM turns WHERE status IN ('queued', 'running')")
+            return [session for (session,) in rows]
+
+    for session in unfinished():
+        await client.cancel(session)
+    await eventually(lambda: not unfinished())
+
+
+async def eventually(check: Callable[[], object]) -> None:
     """Wait until it is so. Raises TimeoutError."""
-    with anyio.fail_after(seconds):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while True:
             if check():
                 return

@@ -8,7 +8,7 @@ import pytest
 
 from core.settings import Settings
 from tests.client import Client, new_session, numbered, text_of
-from tests.integration.conftest import assert_problem
+from tests.integration.conftest import Shared, assert_problem
 
 pytestmark = pytest.mark.anyio
 
@@ -135,13 +135,16 @@ async def test_a_turn_that_the_session_does_not_have(client: Client) -> None:
 
 
 @pytest.mark.parametrize("mode", ["queue", "direct"])
-async def test_a_second_turn_is_refused_and_the_first_unharmed(client: Client, other_client: Client, mode: str) -> None:
+async def test_a_second_turn_is_refused_and_the_first_unharmed(
+    client: Client, other_client: Client, shared: Shared, mode: str
+) -> None:
     session = new_session()
-    await client.ask(session_id=session, model="mock?tokens=40&rate=40")
+    await client.ask(session_id=session, model=f"mock?tokens=40&rate=40&hold_after=20&id={session}")
     async with client.stream(session) as stream:
         await stream.read_until("chunk")
         for on in (client, other_client):
             assert_problem(await on.ask(session_id=session, mode=mode), 409, "turn_running")
+        shared.stack.release(session)
         assert text_of(await stream.rest()) == numbered(40)
     assert [turn["turn"] for turn in (await client.show(session))["turns"]] == [1]
     assert (await client.ask(session_id=session, model="mock?tokens=1")).json()["turn"] == 2

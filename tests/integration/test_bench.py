@@ -9,8 +9,12 @@ import pytest
 
 from bench.broker import measure
 from bench.processes import ROOT
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
+
+BENCH_SECONDS = 3 * PATIENCE_SECONDS
+"""It starts nine processes, one after the other."""
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +24,7 @@ def _environment(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=BENCH_SECONDS, check=False)
 
 
 def test_contenders_are_measured_side_by_side(tmp_path: Path) -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
 
-from tests.client import Client, new_session, numbered, text_of
+from tests.client import Client, get, new_session, numbered, text_of
 from tests.integration.conftest import Shared, assert_problem, eventually
 from tests.proxy import Proxy
 from tests.stack import Api
@@ -50,7 +49,7 @@ async def test_an_api_that_starts_without_a_broker(client: Client, api: Api, pro
     assert (health.status_code, health.json()["broker"], health.json()["status"]) == (200, "down", "ok")
     ready = await client.http.get("/ready")
     assert (ready.status_code, ready.json()) == (503, DOWN)
-    assert "broker not reached" in api.output()
+    await eventually(lambda: "broker not reached" in api.output())
 
     await _assert_refused(client)
     direct = await client.ask(mode="direct", model="mock?tokens=5")
@@ -65,7 +64,7 @@ async def test_a_broker_that_goes_away_and_comes_back(client: Client, api: Api, 
     proxy.restore()
     await _until_ready(api)
     proxy.refuse()
-    await eventually(lambda: httpx.get(f"{api.url}/ready").status_code == 503)
+    await eventually(lambda: get(f"{api.url}/ready").status_code == 503)
     assert (await client.http.get("/ready")).json() == DOWN
     await _assert_refused(client)
     proxy.restore()
@@ -122,4 +121,4 @@ async def _assert_answers(client: Client) -> None:
 
 
 async def _until_ready(api: Api) -> None:
-    await eventually(lambda: httpx.get(f"{api.url}/ready").json() == READY, 15)
+    await eventually(lambda: get(f"{api.url}/ready").json() == READY)

@@ -1,10 +1,13 @@
 """Under load, when models are looked at in common ticks alone: nothing is lost, and everything ends as ever."""
 
+from time import monotonic
+
 import anyio
 import pytest
 
 from tests.client import Client, SseEvent, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Arena, Shared, StartWorkers, eventually, mock_stats, owner_of
+from tests.patience import Slowness, promised
 
 pytestmark = pytest.mark.anyio
 
@@ -39,23 +42,29 @@ async def test_answers_are_whole(client: Client, mode: str) -> None:
 async def test_a_cancelled_turn_ends_at_once(client: Client, other_client: Client, shared: Shared, mode: str) -> None:
     before = mock_stats(shared.stack)["open_streams"]
     answers: list[list[SseEvent]] = []
+    took: list[float] = []
 
     async def answer() -> None:
         session = new_session()
         fields = {"session_id": session, "mode": mode, "model": f"mock?tokens=1000000&rate={RATE}"}
         async with client.ask_streaming(accept=SSE, **fields) as stream:
             await stream.read_chars(len(numbered(TOKENS)))
-            with anyio.fail_after(CANCEL_SECONDS):
-                await other_client.cancel(session)
-                answers.append(await stream.rest())
+            cancelled_at = monotonic()
+            await other_client.cancel(session)
+            answers.append(await stream.rest())
+            took.append(monotonic() - cancelled_at)
 
-    async with anyio.create_task_group() as people:
-        for _ in range(SESSIONS):
-            people.start_soon(answer)
+    with Slowness() as slowness:
+        async with anyio.create_task_group() as people:
+            for _ in range(SESSIONS):
+                people.start_soon(answer)
+    assert max(took) < CANCEL_SECONDS * slowness.factor
     for events in answers:
         assert events[-1].data["finish_reason"] == "cancelled"
-        assert numbered(100_000).startswith(text_of(events))
-    await eventually(lambda: mock_stats(shared.stack)["open_streams"] <= before, CANCEL_SECONDS)
+        text = text_of(events)
+        assert numbered(len(text)).startswith(text)
+    with promised(CANCEL_SECONDS):
+        await eventually(lambda: mock_stats(shared.stack)["open_streams"] <= before)
 
 
 @MODES
@@ -81,7 +90,7 @@ async def test_a_killed_worker_costs_nothing(arena: Arena, viewer: Client, start
     begun = [anyio.Event() for _ in sessions]
 
     async def answer(session: str, has_begun: anyio.Event) -> None:
-        model = f"mock?tokens={2 * TOKENS}&rate={RATE}"
+        model = f"mock?tokens={2 * TOKENS}&rate={RATE}&hold_after={TOKENS}&id={session}"
         async with viewer.ask_streaming(accept=SSE, session_id=session, model=model) as stream:
             await stream.read_chars(len(numbered(TOKENS // 2)))
             has_begun.set()
@@ -93,5 +102,7 @@ async def test_a_killed_worker_costs_nothing(arena: Arena, viewer: Client, start
         for has_begun in begun:
             await has_begun.wait()
         owner_of(arena.stack, sessions[0], workers).kill()
+        for session in sessions:
+            arena.stack.release(session)
     assert [text_of(events) for events in answers] == len(sessions) * [numbered(2 * TOKENS)]
     assert 0 < sum(types_of(events).count("restart") for events in answers) <= len(sessions)

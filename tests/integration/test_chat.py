@@ -9,11 +9,14 @@ import pytest
 from core.model.keys import SESSION_ID_PATTERN
 from tests.client import Client, Stream, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats
+from tests.patience import promised
 
 pytestmark = pytest.mark.anyio
 
 SSE = "text/event-stream"
 TEXT = "text/plain"
+LEFT_SECONDS = 2.0
+"""In which an answer ends that nobody reads."""
 USAGE = {"input_tokens": 1, "output_tokens": 20}
 
 
@@ -69,14 +72,18 @@ async def test_events_in_the_response_itself(client: Client, mode: str) -> None:
 
 
 @pytest.mark.parametrize(("mode", "accept"), [("queue", TEXT), ("direct", TEXT), ("direct", "*/*")])
-async def test_the_text_alone_token_by_token(client: Client, mode: str, accept: str) -> None:
+async def test_the_text_alone_token_by_token(client: Client, shared: Shared, mode: str, accept: str) -> None:
+    """So that half of it is read before the rest has been said."""
     session = new_session()
-    fields = {"session_id": session, "mode": mode, "model": "mock?tokens=10&rate=50"}
+    fields = {"session_id": session, "mode": mode, "model": f"mock?tokens=10&rate=50&hold_after=5&id={session}"}
+    text = ""
     async with client.ask_streaming(accept=accept, **fields) as stream:
         _assert_streams(stream.response, TEXT, session)
-        pieces = [piece async for piece in stream.response.aiter_text()]
-    assert "".join(pieces) == numbered(10)
-    assert len(pieces) >= 8
+        async for piece in stream.response.aiter_text():
+            text += piece
+            if text == numbered(5):
+                shared.stack.release(session)
+    assert text == numbered(10)
     turn = await client.turn(session)
     assert (turn["mode"], turn["status"], turn["text"], turn["usage"]) == (
         mode,
@@ -105,14 +112,17 @@ async def test_a_restart_breaks_plain_text_off(client: Client, mode: str) -> Non
     await client.until(session, "done")
 
 
-async def test_others_read_a_direct_turn_only_once_it_is_finished(client: Client, other_client: Client) -> None:
+async def test_others_read_a_direct_turn_only_once_it_is_finished(
+    client: Client, other_client: Client, shared: Shared
+) -> None:
     session = new_session()
-    fields = {"session_id": session, "mode": "direct", "model": "mock?tokens=20&rate=30"}
+    fields = {"session_id": session, "mode": "direct", "model": f"mock?tokens=20&rate=30&hold_after=10&id={session}"}
     async with client.ask_streaming(accept=SSE, **fields) as stream:
         await stream.read_until("chunk")
         for on in (client, other_client):
             assert_problem(await on.http.get(f"/stream/{session}"), 409, "direct_turn")
             assert_problem(await on.ask(session_id=session), 409, "turn_running")
+        shared.stack.release(session)
         events = await stream.rest()
     for on in (client, other_client):
         again = await on.read(session)
@@ -126,11 +136,12 @@ async def test_a_client_that_leaves_a_direct_turn_cancels_it(client: Client, sha
     fields = {"session_id": session, "mode": "direct", "model": "mock?tokens=1000&rate=30"}
     async with client.ask_streaming(accept=SSE, **fields) as stream:
         seen = await stream.read_chars(16)
-    turn = await client.until(session, "done", seconds=2)
+    with promised(LEFT_SECONDS):
+        turn = await client.until(session, "done")
+        await eventually(lambda: mock_stats(shared.stack)["disconnects"] > before["disconnects"])
     assert turn["finish_reason"] == "cancelled"
     assert turn["text"].startswith(seen)
     assert numbered(1000).startswith(turn["text"])
-    await eventually(lambda: mock_stats(shared.stack)["disconnects"] > before["disconnects"], 2)
 
 
 async def test_a_client_that_leaves_a_queue_turn_stops_nothing(client: Client) -> None:

@@ -11,6 +11,7 @@ from core.broker.fast_path.base import MessageChannel, Refused
 from core.broker.fast_path.channel import FastChannel
 from core.broker.fast_path.connection import FastConnection, connect
 from core.broker.fast_path.plain import PlainChannel
+from tests.patience import PATIENCE_SECONDS
 from tests.proxy import Proxy
 from tests.stack import BROKER
 
@@ -30,14 +31,14 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> typ
 
 @pytest.fixture
 async def connection(proxy: Proxy) -> AsyncIterator[FastConnection]:
-    connection = await connect(proxy.url, timeout=5)
+    connection = await connect(proxy.url, timeout=PATIENCE_SECONDS)
     yield connection
     await connection.close()
 
 
 @pytest.fixture
 async def other_connection() -> AsyncIterator[FastConnection]:
-    connection = await connect(BROKER, timeout=5)
+    connection = await connect(BROKER, timeout=PATIENCE_SECONDS)
     yield connection
     await connection.close()
 
@@ -57,7 +58,7 @@ class Reader:
         await messages.consume(self.name, no_ack=True)
 
     async def until(self, count: int) -> list[bytes]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.messages) < count:
                 self.came.clear()
                 await self.came.wait()
@@ -115,7 +116,7 @@ async def test_what_is_not_confirmed_fails_when_the_connection_is_lost(
     assert publishing.waiting_seconds() > 0
     proxy.cut()
     with pytest.raises(ConnectionError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, PATIENCE_SECONDS)
     with pytest.raises(ConnectionError):
         await publishing.publish(b"x", "", "anywhere")
 

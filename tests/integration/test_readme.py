@@ -7,6 +7,7 @@ import subprocess
 from tests.client import new_session
 from tests.integration.conftest import Shared
 from tests.parts import require
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import ROOT
 
 
@@ -27,4 +28,4 @@ def _at(url: str, line: str) -> str:
 
 
 def _run(line: str) -> str:
-    return subprocess.run(line, shell=True, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(line, shell=True, check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS).stdout

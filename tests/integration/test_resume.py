@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.client import Client, SseEvent, new_session, numbered, text_of, types_of
-from tests.integration.conftest import assert_problem
+from tests.integration.conftest import Shared, assert_problem
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -68,11 +69,13 @@ async def test_nothing_is_left_after_the_terminal_event(client: Client, finished
     assert [event.data["type"] for event in before_the_end] == ["done"]
 
 
-async def test_an_id_of_a_lower_attempt_restarts(client: Client) -> None:
+async def test_an_id_of_a_lower_attempt_restarts(client: Client, shared: Shared) -> None:
     session = new_session()
-    model = f"mock?tokens=20&rate=40&drop_after=10&drop_times=1&id={session}"
+    model = f"mock?tokens=20&rate=40&hold_after=8&drop_after=10&drop_times=1&id={session}"
     await client.ask(session_id=session, model=model)
     async with client.stream(session) as stream:
+        await stream.read_until("chunk")
+        shared.stack.release(session)
         await stream.read_until("restart")
         running = await client.read(session, "1.1.8")
     finished = await client.read(session, "1.1.8")
@@ -133,7 +136,7 @@ async def test_an_id_beyond_a_running_turn_still_comes_to_an_end(client: Client,
     await client.ask(session_id=session, model="mock?tokens=20&rate=40")
     async with client.stream(session) as stream:
         await stream.read_until("chunk")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE_SECONDS):
             response = await client.http.get(f"/stream/{session}", headers={"Last-Event-ID": event_id})
         if response.status_code == 200:
             assert response.text.count('"type":"done"') == 1

@@ -10,6 +10,7 @@ import pytest
 from core.store.processes import SILENT_SECONDS
 from tests.client import Client, SseEvent, numbered, text_of, types_of
 from tests.integration.conftest import eventually
+from tests.patience import promised
 from tests.postgres import Postgres
 from tests.proxy import Proxy
 from tests.stack import Stack
@@ -17,6 +18,7 @@ from tests.stack import Stack
 pytestmark = pytest.mark.anyio
 
 DOWN_SECONDS = SILENT_SECONDS + 0.5
+STOP_SECONDS = 5.0
 RATE = 40
 TOKENS = int(RATE * (DOWN_SECONDS + 3))
 
@@ -35,8 +37,7 @@ def stack(broker: str, tmp_path: Path, database: Proxy) -> Iterator[Stack]:
 
 async def test_running_answers_go_on(stack: Stack, database: Proxy) -> None:
     """Nobody takes one over or ends it, though all heartbeats are old when the database is back."""
-    client = Client(stack.start_api().url)
-    stack.start_workers(2)
+    api, _ = stack.start_api(), stack.start_workers(2)
     begun = [anyio.Event(), anyio.Event()]
     answers: list[list[SseEvent]] = []
 
@@ -47,7 +48,7 @@ async def test_running_answers_go_on(stack: Stack, database: Proxy) -> None:
             has_begun.set()
             answers.append(await stream.rest())
 
-    async with anyio.create_task_group() as people:
+    async with Client(api.url) as client, anyio.create_task_group() as people:
         for mode, has_begun in zip(("queue", "direct"), begun, strict=True):
             people.start_soon(answer, mode, has_begun)
         for has_begun in begun:
@@ -59,7 +60,6 @@ async def test_running_answers_go_on(stack: Stack, database: Proxy) -> None:
         assert types_of(events)[-1] == "done"
         assert "restart" not in types_of(events)
         assert text_of(events) == numbered(TOKENS)
-    await client.close()
 
 
 async def test_a_worker_that_waits_for_its_database_can_be_stopped(stack: Stack, database: Proxy) -> None:
@@ -67,5 +67,6 @@ async def test_a_worker_that_waits_for_its_database_can_be_stopped(stack: Stack,
     worker = stack.launch_worker()
     await eventually(lambda: "store not reached" in worker.output())
     worker.signal(signal.SIGTERM)
-    await eventually(lambda: not worker.alive, 5)
+    with promised(STOP_SECONDS):
+        await eventually(lambda: not worker.alive)
     assert worker.exit_code == 0

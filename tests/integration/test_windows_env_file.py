@@ -4,6 +4,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.client import get
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import BROKER, Stack
 
 
@@ -12,7 +14,7 @@ def test_a_shell_has_read_it(stack: Stack) -> None:
     api = stack.start_api(
         OPENAI_API_KEY="test-key\r", OPENAI_BASE_URL=f"{stack.mock_url}/v1\r", OPENAI_MODEL="mock?tokens=3\r"
     )
-    answer = httpx.post(f"{api.url}/chat", json={"message": "hello", "mode": "direct"})
+    answer = httpx.post(f"{api.url}/chat", json={"message": "hello", "mode": "direct"}, timeout=PATIENCE_SECONDS)
     assert answer.text == "t000000 t000001 t000002 "
 
 
@@ -29,8 +31,8 @@ def test_the_api_reads_it(stack: Stack) -> None:
     (stack.home / ".env").write_bytes("".join(f"{line}\r\n" for line in lines).encode())
     api = stack.start_api(RABBIT_MQ="", DATABASE_URL="", OPENAI_API_KEY="", OPENAI_BASE_URL="", OPENAI_MODEL="")
 
-    assert httpx.get(f"{api.url}/health").json()["model"] == "mock?tokens=3"
-    answer = httpx.post(f"{api.url}/chat", json={"message": "hello", "mode": "direct"})
+    assert get(f"{api.url}/health").json()["model"] == "mock?tokens=3"
+    answer = httpx.post(f"{api.url}/chat", json={"message": "hello", "mode": "direct"}, timeout=PATIENCE_SECONDS)
     assert answer.text == "t000000 t000001 t000002 "
-    assert httpx.post(f"{api.url}/chat", json={"message": "x" * 11}).status_code == 413
+    assert httpx.post(f"{api.url}/chat", json={"message": "x" * 11}, timeout=PATIENCE_SECONDS).status_code == 413
     assert Path(stack.home / "from-file.db").exists()

@@ -12,3 +12,4 @@ def test_jobs_that_came_again_leave_no_slot_free_and_none_less_than_that() -> No
     for number in (1, 2):
         pool._tasks[number] = cast(PoolTask, None)
     assert pool.slots()[:2] == (2, 0)
+    pool.runtime._loop.close()  # it was never started

@@ -7,10 +7,22 @@ import time
 import httpx
 import pytest
 from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionChunk
 
 from bench.mock_upstream import MockUpstream
 from bench.tokens import AWKWARD, Ledger
-from tests.unit.mock_upstream.conftest import MESSAGES, QUIET, Raw, chunks_of, finish_of, numbered, question, text_of
+from tests.unit.mock_upstream.conftest import (
+    MESSAGES,
+    QUIET,
+    Raw,
+    chunks_of,
+    collect,
+    finish_of,
+    numbered,
+    question,
+    text_of,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +156,51 @@ async def test_a_reader_that_stops_is_waited_for(mock: MockUpstream) -> None:
 
     assert rest.count(b'"content":"t') == tokens - 1
     assert f'"content":"t{tokens - 1:06d} "'.encode() in rest
+
+
+@pytest.mark.parametrize(("held", "more"), [(0, ""), (4, ""), (4, "&drop_after=6&drop_times=1"), (10, "")])
+async def test_an_answer_can_be_held_back_until_it_is_released(
+    client: AsyncOpenAI, http: httpx.AsyncClient, mock: MockUpstream, held: int, more: str
+) -> None:
+    model = f"mock?tokens=10&hold_after={held}&id=a{more}"
+    async with Raw(mock) as raw:
+        raw.post(model, stream=True)
+        assert (await raw.read_until_quiet()).count(b"t00000") == held
+        await http.post("/release/another")
+        assert await raw.read_until_quiet() == b""
+        await http.post("/release/a")
+        rest = await raw.read_all() if more else await raw.read_to(b"\r\n0\r\n\r\n")
+    assert rest.count(b"t00000") == (6 if more else 10) - held
+    assert text_of(await chunks_of(client, model)) == numbered(10)  # once released, it is held no more
+
+
+async def test_an_answer_may_be_released_before_it_is_held_back(client: AsyncOpenAI, http: httpx.AsyncClient) -> None:
+    chunks: list[ChatCompletionChunk] = []
+    async with asyncio.TaskGroup() as reading:
+        reading.create_task(collect(client, "mock?tokens=10&rate=50&hold_after=8&id=a", chunks))
+        await until(lambda: "t000002" in text_of(chunks))
+        await http.post("/release/a")
+    assert text_of(chunks) == numbered(10)
+
+
+async def test_an_answer_can_be_let_go_on_step_by_step(http: httpx.AsyncClient, mock: MockUpstream) -> None:
+    async with Raw(mock) as raw:
+        raw.post("mock?tokens=10&hold_after=2&id=a", stream=True)
+        assert (await raw.read_until_quiet()).count(b"t00000") == 2
+        await http.post("/release/a/7")
+        assert (await raw.read_until_quiet()).count(b"t00000") == 5
+        assert (await http.post("/release/a/many")).status_code == 400
+        await http.post("/release/a/10")
+        rest = await raw.read_until_quiet()
+        assert (rest.count(b"t00000"), b"[DONE]" in rest) == (3, False)
+        await http.post("/release/a")
+        assert b"[DONE]" in await raw.read_to(b"\r\n0\r\n\r\n")
+
+
+async def test_a_client_may_leave_an_answer_that_is_held_back(http: httpx.AsyncClient, mock: MockUpstream) -> None:
+    async with Raw(mock) as raw:
+        raw.post("mock?hold_after=1&id=a", stream=True)
+        await raw.read_to(b"t000000 ")
+    await until(lambda: mock.stats.open_streams == 0)
+    assert (await http.post("/release/a")).status_code == 200
+    assert mock.stats.tokens == 1

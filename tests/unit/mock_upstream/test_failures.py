@@ -144,6 +144,7 @@ async def test_a_client_that_leaves_ends_its_stream(client: AsyncOpenAI, mock: M
         (json.dumps(question("mock?tokens=-1")).encode(), "tokens"),
         (json.dumps(question("mock?text=poem")).encode(), "text"),
         (json.dumps(question("mock?fail_times=1")).encode(), "id"),
+        (json.dumps(question("mock?hold_after=1")).encode(), "id"),
         (json.dumps(question("mock", max_tokens=0)).encode(), "max_tokens"),
     ],
 )

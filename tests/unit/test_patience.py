@@ -1,0 +1,49 @@
+"""What is promised in seconds is measured beside the machine: a slow machine is no broken promise, and no excuse."""
+
+from time import monotonic, sleep
+
+import anyio
+import pytest
+
+from tests import patience
+from tests.patience import Slowness, promised
+
+pytestmark = pytest.mark.anyio
+
+
+class Idle(Slowness):
+    factor = 1.0
+
+
+@pytest.fixture
+def _idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "Slowness", Idle)
+
+
+@pytest.mark.usefixtures("_idle_machine")
+async def test_what_takes_longer_than_promised_fails() -> None:
+    with pytest.raises(AssertionError, match=r"more than 0\.05 s"), promised(0.05):
+        await anyio.sleep(0.1)
+
+
+async def test_a_machine_that_is_slow_has_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy(Slowness):
+        factor = 1000.0
+
+    monkeypatch.setattr(patience, "Slowness", Busy)
+    with promised(0.001):
+        await anyio.sleep(0.01)
+
+
+async def test_what_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.05)
+    with pytest.raises(TimeoutError), promised(60):
+        await anyio.sleep_forever()
+
+
+def test_slowness_is_never_less_than_that_of_an_idle_machine() -> None:
+    began = monotonic()
+    with Slowness() as slowness:
+        sleep(0.05)
+    assert slowness.factor >= 1
+    assert slowness.factor * 0.05 < 100 * (monotonic() - began)
