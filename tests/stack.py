@@ -176,13 +176,18 @@ class Stack:
     def start_api(
         self, *, ready: bool = True, access_log: bool = False, port: int | None = None, **environment: str
     ) -> Api:
+        api = self.launch_api(access_log=access_log, port=port, **environment)
+        self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")
+        return api
+
+    def launch_api(self, *, access_log: bool = False, port: int | None = None, **environment: str) -> Api:
+        """Without waiting for it."""
         port = port or free_port()
         arguments = ["uvicorn", "api.app:app", "--port", str(port), "--http", "api.http.protocol:BoundedHeadProtocol"]
         if not access_log:
             arguments.append("--no-access-log")
         api = self._start(Api, "api", arguments, **environment)
         api.url = f"http://127.0.0.1:{port}"
-        self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")
         return api
 
     def start_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Worker:
