@@ -1,12 +1,11 @@
 """The chat service: what the routes ask for, in the order that keeps every promise."""
 
 import asyncio
-import secrets
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
-from api.schemas import ChatRequest
+from api.inputs.chat import ChatRequest
 from api.services import Services
 from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
@@ -16,7 +15,7 @@ from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.store.ownership import process_lost
-from core.store.records import Created, NewTurn, Turn
+from core.store.records import Created, Turn
 from core.store.store import Store
 from core.turns.subscribers import Moment
 
@@ -112,15 +111,7 @@ class Chat:
             raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
 
     async def _create(self, request: ChatRequest) -> Created:
-        new = NewTurn(
-            session_id=request.session_id or secrets.token_urlsafe(16),
-            mode=request.mode,
-            model=request.model or self._settings.default_model,
-            message=request.message,
-            options=request.options.model_dump(exclude_none=True),
-            replaces=request.replaces,
-            owner=self._direct.process_id if request.mode == "direct" else None,
-        )
+        new = request.new_turn(self._settings.default_model, self._direct.process_id)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.schemas import Problem
+from api.views import Problem
 from core.model.errors import HopstreamError
 
 log = structlog.get_logger()

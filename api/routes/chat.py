@@ -7,8 +7,9 @@ from fastapi.responses import JSONResponse
 
 from api.dependencies import PROTECTED, CurrentCaller
 from api.http.problems import responses
-from api.schemas import CancelAccepted, ChatAccepted, ChatRequest
+from api.inputs.chat import ChatRequest
 from api.streams.response import StreamResponse, choose_wire
+from api.views import CancelAccepted, ChatAccepted
 from api.wires.seed import SeedWire
 from api.wires.text import TextWire
 from core.model.keys import SESSION_ID_PATTERN

@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 
 from api.dependencies import CurrentCaller, IsKnown, ProcessServices
 from api.http.problems import responses
-from api.schemas import Health, ProviderTest, Readiness
 from api.services import Services
+from api.views import Health, ProviderTest, Readiness
 from core.model.errors import ProviderError, StoreDown
 from core.model.tape import Tape
 from core.providers.base import Finish, Message, Request

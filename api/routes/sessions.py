@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.dependencies import PROTECTED, CurrentCaller
 from api.http.problems import responses
-from api.schemas import SessionList, SessionSummary, SessionView
+from api.views import SessionList, SessionSummary, SessionView
 from core.model.keys import SESSION_ID_PATTERN
 
 router = APIRouter(tags=["sessions"], **PROTECTED)
