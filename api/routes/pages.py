@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from core.settings import Settings
 
-WEB = Path(__file__).parent.parent / "web"
+WEB = Path(__file__).parent.parent.parent / "web"
 
 
 def content_security_policy(settings: Settings) -> str:
