@@ -8,9 +8,10 @@ from fastapi.responses import JSONResponse
 from api.dependencies import PROTECTED, CurrentCaller
 from api.http.problems import responses
 from api.inputs.chat import ChatRequest
-from api.streams.response import StreamResponse, choose_wire
+from api.streams.response import StreamResponse
 from api.views import CancelAccepted, ChatAccepted
-from api.wires.seed import SeedWire
+from api.wires.base import WireContext
+from api.wires.catalogue import accepted_wire
 from api.wires.text import TextWire
 from core.model.keys import SESSION_ID_PATTERN
 
@@ -34,20 +35,20 @@ async def ask(request: ChatRequest, caller: CurrentCaller, accept: Annotated[str
     spent = await caller.spend()
     turn, position = await chat.ask(request)
     headers = {"X-Session-ID": turn.session_id, **spent}
+    accepted = accepted_wire(accept)
     if turn.mode == "direct":
-        wire = choose_wire(accept, TextWire)
+        wire = (accepted or TextWire)(WireContext.of(turn))
         return StreamResponse(chat.answer_directly(turn), None, wire, headers)
     headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
-    if accept and ("text/event-stream" in accept or "text/plain" in accept):
-        wire = choose_wire(accept, SeedWire)
-        return StreamResponse(chat.watch(turn), None, wire, headers)
-    accepted = ChatAccepted(
+    if accepted is not None:
+        return StreamResponse(chat.watch(turn), None, accepted(WireContext.of(turn)), headers)
+    answer = ChatAccepted(
         session_id=turn.session_id,
         turn=turn.turn,
         position=position,
         stream_url=caller.stream_url(turn),
     )
-    return JSONResponse(accepted.model_dump(), 202, headers)
+    return JSONResponse(answer.model_dump(), 202, headers)
 
 
 @router.post("/chat/{session_id}/cancel", status_code=202, responses=responses(404, 422, 503))

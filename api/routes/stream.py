@@ -6,7 +6,9 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from api.dependencies import PROTECTED, CurrentCaller
 from api.http.problems import responses
-from api.streams.response import StreamResponse, choose_wire
+from api.streams.response import StreamResponse
+from api.wires.base import WireContext
+from api.wires.catalogue import accepted_wire
 from api.wires.seed import SeedWire
 from core.model.keys import SESSION_ID_PATTERN
 
@@ -41,5 +43,5 @@ async def stream(
     found, cursor = await chat.find(session_id, turn, last_event_id_header or last_event_id)
     if cursor is not None and cursor.is_end_of(found):
         return Response(status_code=204)
-    wire = choose_wire(accept, SeedWire)
+    wire = (accepted_wire(accept) or SeedWire)(WireContext.of(found))
     return StreamResponse(chat.watch(found), cursor, wire)

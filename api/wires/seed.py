@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from api.streams.cursor import Cursor
+from api.wires.base import Frames, Wire
 from core.model.errors import Closing, HopstreamError
 from core.model.events import Done, End, Failed
 from core.model.parts import Part, Reasoning, Text, ToolCall
@@ -13,53 +14,55 @@ RETRY_MS = 1000
 _encode = msgspec.json.Encoder().encode
 
 
-class SeedWire:
+class SeedWire(Wire):
+    name = "seed"
     media_type = "text/event-stream"
 
-    def opening(self) -> bytes:
-        return b"retry: %d\n\n" % RETRY_MS
+    def opening(self) -> Frames:
+        return [b"retry: %d\n\n" % RETRY_MS]
 
-    def queued(self, position: int) -> bytes:
-        return _event({"type": "queued", "position": position})
+    def queued(self, position: int) -> Frames:
+        return [_event({"type": "queued", "position": position})]
 
-    def start(self, cursor: Cursor, model: str) -> bytes:
-        return _event({"type": "start", "turn": cursor.turn, "attempt": cursor.attempt, "model": model}, cursor)
+    def started(self, at: Cursor, model: str) -> Frames:
+        return [_event({"type": "start", "turn": at.turn, "attempt": at.attempt, "model": model}, at)]
 
-    def restart(self, cursor: Cursor, reason: str, *, has_sent: bool) -> bytes:
-        return _event({"type": "restart", "attempt": cursor.attempt, "reason": reason}, cursor)
+    def restarted(self, at: Cursor, reason: str, *, has_sent: bool) -> Frames:
+        return [_event({"type": "restart", "attempt": at.attempt, "reason": reason}, at)]
 
-    def parts(self, parts: list[Part], start: Cursor) -> bytes:
+    def grew(self, parts: list[Part], start: Cursor) -> Frames:
         frames = []
-        position = start.position
+        turn, attempt, position = start
         for part in parts:
             position += len(part)
-            if (data := _data(part)) is not None:
-                frames.append(_event(data, start._replace(position=position)))
-        return b"".join(frames)
+            data = {"chunk": part.text} if type(part) is Text else _in_words(part)
+            if data is not None:
+                frames.append(_event(data, (turn, attempt, position)))
+        return frames
 
-    def end(self, cursor: Cursor, end: End) -> bytes:
+    def ended(self, at: Cursor, end: End) -> Frames:
         match end:
             case Done(finish_reason=reason, usage=usage):
                 counts = usage and {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-                return _event({"type": "done", "finish_reason": reason, "usage": counts}, cursor)
+                return [_event({"type": "done", "finish_reason": reason, "usage": counts}, at)]
             case Failed(code=code, message=message):
-                return _event({"type": "error", "code": code, "message": message}, cursor)
+                return [_event({"type": "error", "code": code, "message": message}, at)]
 
-    def broken(self, error: Exception) -> bytes:
+    def broken(self, error: Exception) -> Frames:
         """A process that closes says so in a comment: the client resumes elsewhere by itself."""
         if isinstance(error, Closing):
-            return b": closing\n\n"
+            return [b": closing\n\n"]
         code, message = (
             (error.code, error.message) if isinstance(error, HopstreamError) else ("internal_error", "internal error")
         )
-        return _event({"type": "error", "code": code, "message": message})
+        return [_event({"type": "error", "code": code, "message": message})]
 
-    def ping(self) -> bytes:
-        return b": ping\n\n"
+    def ping(self) -> Frames:
+        return [b": ping\n\n"]
 
 
-def _data(part: Part) -> dict[str, Any] | None:
-    """None for what this wire has no words for."""
+def _in_words(part: Part) -> dict[str, Any] | None:
+    """None for a part of a kind that this wire does not know."""
     match part:
         case Text(text):
             return {"chunk": text}
@@ -71,8 +74,8 @@ def _data(part: Part) -> dict[str, Any] | None:
             return None
 
 
-def _event(data: dict[str, Any], cursor: Cursor | None = None) -> bytes:
+def _event(data: dict[str, Any], at: tuple[int, int, int] | None = None) -> bytes:
     """JSON has no raw line breaks, so one data line is enough."""
-    if cursor is None:
+    if at is None:
         return b"data: " + _encode(data) + b"\n\n"
-    return b"id: %d.%d.%d\ndata: " % cursor + _encode(data) + b"\n\n"
+    return b"id: %d.%d.%d\ndata: " % at + _encode(data) + b"\n\n"
