@@ -11,13 +11,15 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from api.http.access import Access, AccessMiddleware
+from api.http.access import Access
 from api.http.access_log import keep_tokens_out_of_access_log
+from api.http.admission import AdmissionMiddleware
 from api.http.openapi import document_access
+from api.http.policy import RoutePolicies
 from api.http.problems import BugMiddleware, install_handlers
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.http.stream_limits import StreamLimitMiddleware
+from api.http.stream_limits import StreamLimits
 from api.routes import chat, health, sessions, stream
 from api.routes.pages import add_pages
 from api.services import Services
@@ -60,11 +62,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (chat, stream, sessions, health):
         app.include_router(routes.router)
     add_pages(app, settings)
-    document_access(app)
+    policies = RoutePolicies(app.routes)
+    document_access(app, policies)
+    limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)
     body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
     app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
-    app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)
-    app.add_middleware(AccessMiddleware, access=access)  # behind CORS: a preflight has no key
+    # Behind CORS: a preflight has no key.
+    app.add_middleware(AdmissionMiddleware, policies=policies, access=access, limits=limits)
     app.add_middleware(BugMiddleware)
     if settings.allowed_origins:
         app.add_middleware(

@@ -16,9 +16,3 @@ class Caller:
     def stream_url(self, turn: Turn) -> str:
         """Opens the stream for a while without the key."""
         return self._services.access.stream_url(self._reach, turn.key)
-
-    async def spend(self) -> dict[str, str]:
-        """Count a request that costs money. Returns headers for its answer. Raises RateLimited."""
-        if self._reach.key_name is None:
-            return {}
-        return await self._services.rate_limit.spend(self._reach.key_name)

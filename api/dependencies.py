@@ -3,19 +3,14 @@
 One dependency for each: FastAPI takes longer to solve them than most take to answer.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from api.caller import Caller
-from api.http.problems import responses
 from api.services import Services
 from core.model.errors import Unauthorized
 from core.store.reach import Reach
-
-PROTECTED: dict[str, Any] = {"responses": responses(401)}
-"""What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.http.access`."""
-
 
 # All of them are coroutines: FastAPI would run a plain function in a thread.
 

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import PROTECTED, CurrentCaller
+from api.dependencies import CurrentCaller
+from api.http.policy import policy
 from api.http.problems import responses
 from api.inputs.chat import ChatRequest
 from api.streams.response import StreamResponse
@@ -15,7 +16,7 @@ from api.wires.catalogue import accepted_wire
 from api.wires.text import TextWire
 from core.model.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["chat"], **PROTECTED)
+router = APIRouter(tags=["chat"])
 
 _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
 
@@ -29,12 +30,12 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
         **responses(404, 408, 409, 413, 422, 429, 502, 503),
     },
 )
+@policy(is_stream=True, costs=True)
 async def ask(request: ChatRequest, caller: CurrentCaller, accept: Annotated[str | None, Header()] = None) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
     chat = caller.chat
-    spent = await caller.spend()
     turn, position = await chat.ask(request)
-    headers = {"X-Session-ID": turn.session_id, **spent}
+    headers = {"X-Session-ID": turn.session_id}
     accepted = accepted_wire(accept)
     if turn.mode == "direct":
         wire = (accepted or TextWire)(WireContext.of(turn))
