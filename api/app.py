@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api.http.access import Access
-from api.http.access_log import keep_tokens_out_of_access_log
+from api.http.access_log import keep_queries_out_of_logs
 from api.http.admission import AdmissionMiddleware
 from api.http.openapi import document_access
 from api.http.policy import RoutePolicies
@@ -87,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     configure_logs(settings, "api")
-    keep_tokens_out_of_access_log()
+    keep_queries_out_of_logs()
     services = app.state.services = Services(settings, app.state.access)
     services.start()
     if app.state.access.is_open:

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 from starlette.types import Scope, Send
 
-from api.http.protocol import push_of
+from api.http.push import push_of
 from api.http.requests import body_send
 from api.streams.cursor import Cursor
 from api.wires.base import Frames, Unfinished, Wire
