@@ -14,9 +14,10 @@ from starlette.middleware.cors import CORSMiddleware
 from api.http.access import Access
 from api.http.access_log import keep_queries_out_of_logs
 from api.http.admission import AdmissionMiddleware
+from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
+from api.http.origins import Origins
 from api.http.policy import RoutePolicies
-from api.http.problems import BugMiddleware, install_handlers
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
 from api.http.stream_limits import StreamLimits
@@ -62,13 +63,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (chat, stream, sessions, health):
         app.include_router(routes.router)
     add_pages(app, settings)
-    policies = RoutePolicies(app.routes)
+    policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)
     limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)
     body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
     app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
     # Behind CORS: a preflight has no key.
-    app.add_middleware(AdmissionMiddleware, policies=policies, access=access, limits=limits)
+    app.add_middleware(AdmissionMiddleware, policies=policies, access=access, origins=Origins(settings), limits=limits)
     app.add_middleware(BugMiddleware)
     if settings.allowed_origins:
         app.add_middleware(

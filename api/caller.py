@@ -16,3 +16,7 @@ class Caller:
     def stream_url(self, turn: Turn) -> str:
         """Opens the stream for a while without the key."""
         return self._services.access.stream_url(self._reach, turn.key)
+
+    def ticket(self, path: str) -> str:
+        """Opens the WebSocket at this path without the key, once."""
+        return self._services.access.tickets.issue(self._reach.key_name, path)

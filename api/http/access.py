@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 
 from api.http.policy import Found
 from api.http.stream_tokens import StreamTokens
+from api.http.tickets import Tickets
 from core.model.errors import Unauthorized
 from core.model.keys import TurnKey
 from core.settings import Settings
@@ -24,6 +25,7 @@ class Access:
         self.is_open = not keys
         self._digests = {name: _digest(key) for name, key in keys.items()}
         self._tokens = StreamTokens(keys, settings.stream_token_seconds)
+        self.tickets = Tickets(keys)
 
     def admit(self, connection: HTTPConnection, found: Found) -> Reach | None:
         """What the caller reaches; None for a stranger on an open path. Raises Unauthorized."""

@@ -24,6 +24,8 @@ class Policy(NamedTuple):
     """Counted for RATE_LIMIT."""
     takes_stream_token: bool = False
     """A stream token stands for the key; see `api.http.stream_tokens`. The path has a `session_id`."""
+    takes_ticket: bool = False
+    """A WebSocket whose ticket stands for the key; see `api.http.tickets`."""
 
 
 CLOSED = Policy()
@@ -32,11 +34,9 @@ _declared: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 """By endpoint, or the app of a mount."""
 
 
-def policy(
-    *, is_open: bool = False, is_stream: bool = False, costs: bool = False, takes_stream_token: bool = False
-) -> Callable[[T], T]:
+def policy(**declarations: bool) -> Callable[[T], T]:
     """Declares a route's policy: a decorator of its endpoint, below the route's own."""
-    declared = Policy(is_open, is_stream, costs, takes_stream_token)
+    declared = Policy(**declarations)
 
     def declare(endpoint: T) -> T:
         _declared[endpoint] = declared

@@ -75,6 +75,14 @@ processes = sa.Table(
     sa.Column("seen_at", sa.Double, nullable=False),
 )
 
+spent_tickets = sa.Table(
+    "spent_tickets",
+    metadata,
+    sa.Column("ticket_id", sa.String(32), primary_key=True),
+    sa.Column("spent_at", sa.Double, nullable=False),
+    sa.Index("spent_tickets_by_age", "spent_at"),
+)
+
 
 SQLITE_CLOCK = "hopstream_now"
 """SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
