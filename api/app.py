@@ -21,7 +21,7 @@ from api.http.policy import RoutePolicies
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
 from api.http.stream_limits import StreamLimits
-from api.routes import chat, health, sessions, stream
+from api.routes import chat, health, sessions, sockets, stream
 from api.routes.pages import add_pages
 from api.services import Services
 from core.gc_tuning import tune_gc
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.access = access
     install_handlers(app)
-    for routes in (chat, stream, sessions, health):
+    for routes in (chat, stream, sockets, sessions, health):
         app.include_router(routes.router)
     add_pages(app, settings)
     policies = app.state.policies = RoutePolicies(app.routes)

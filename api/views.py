@@ -25,6 +25,14 @@ class CancelAccepted(BaseModel):
     status: str
 
 
+class TicketIssued(BaseModel):
+    ticket: str
+    seconds: int = Field(description="For how long it is valid.")
+    protocols: list[str] = Field(
+        description="To be offered: `new WebSocket(url, protocols)`. The server chooses the first."
+    )
+
+
 class UsageCounts(BaseModel):
     input_tokens: int
     output_tokens: int

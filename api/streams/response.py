@@ -1,12 +1,12 @@
 """The response of a stream: a feed in the words of a wire, for as long as its client is there."""
 
-import asyncio
 from contextlib import AbstractAsyncContextManager
 
 import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.streams.connected import run_while_connected
 from api.streams.cursor import Cursor
 from api.streams.viewer import HttpSink, Viewer
 from api.wires.base import Unfinished, Wire
@@ -40,17 +40,7 @@ class StreamResponse(Response):
         self._wire = wire
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # In a task of its own: from here each wake-up would go through all the middleware above.
-        streaming = asyncio.create_task(self._stream(scope, send), name="stream")
-        leaving = asyncio.create_task(_until_gone(receive), name="stream's client")
-        try:
-            await asyncio.wait([streaming, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if streaming.done():
-                streaming.result()
-        finally:
-            streaming.cancel()
-            leaving.cancel()
-            await asyncio.wait([streaming, leaving])
+        await run_while_connected(self._stream(scope, send), receive)
 
     async def _stream(self, scope: Scope, send: Send) -> None:
         sink = HttpSink(self.status_code, self.raw_headers, scope, send)
@@ -63,11 +53,6 @@ class StreamResponse(Response):
                 log.warning("stream broken off", action="stream.unfinished")
             else:
                 await sink.finish()
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _reason(error: Unfinished) -> HopstreamError:

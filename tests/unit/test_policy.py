@@ -14,7 +14,8 @@ from core.settings import Settings
 
 OPEN = {("http", "GET", path) for path in ("/", "/health", "/ready", "/assets/x")}
 """All that strangers may ask for. Whoever adds to it thinks twice."""
-STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x")}
+SOCKETS = {("websocket", "GET", "/ws/stream/x")}
+STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), *SOCKETS}
 COSTS = {("http", "POST", "/chat"), ("http", "GET", "/test")}
 
 
@@ -41,6 +42,7 @@ def test_every_route_is_closed_that_is_not_known_to_be_open(app: FastAPI) -> Non
     assert {route for route, policy in declared.items() if policy.is_stream} == STREAMS
     assert {route for route, policy in declared.items() if policy.costs} == COSTS
     assert {route for route, policy in declared.items() if policy.takes_stream_token} == {("http", "GET", "/stream/x")}
+    assert {route for route, policy in declared.items() if policy.takes_ticket} == SOCKETS
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "", "//", "/health/", "/healthy", "/assets", "/a/health", "/stream/x/y"])
