@@ -11,14 +11,17 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from api.http.access import Access, AccessMiddleware
-from api.http.access_log import keep_tokens_out_of_access_log
+from api.http.access import Access
+from api.http.access_log import keep_queries_out_of_logs
+from api.http.admission import AdmissionMiddleware
+from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
-from api.http.problems import BugMiddleware, install_handlers
+from api.http.origins import Origins
+from api.http.policy import RoutePolicies
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.http.stream_limits import StreamLimitMiddleware
-from api.routes import chat, health, sessions, stream
+from api.http.stream_limits import StreamLimits
+from api.routes import chat, health, sessions, sockets, stream
 from api.routes.pages import add_pages
 from api.services import Services
 from core.gc_tuning import tune_gc
@@ -57,14 +60,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.access = access
     install_handlers(app)
-    for routes in (chat, stream, sessions, health):
+    for routes in (chat, stream, sockets, sessions, health):
         app.include_router(routes.router)
     add_pages(app, settings)
-    document_access(app)
+    policies = app.state.policies = RoutePolicies(app.routes)
+    document_access(app, policies)
+    limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)
     body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
     app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
-    app.add_middleware(StreamLimitMiddleware, per_client=settings.max_streams_per_client, in_all=settings.max_streams)
-    app.add_middleware(AccessMiddleware, access=access)  # behind CORS: a preflight has no key
+    # Behind CORS: a preflight has no key.
+    app.add_middleware(AdmissionMiddleware, policies=policies, access=access, origins=Origins(settings), limits=limits)
     app.add_middleware(BugMiddleware)
     if settings.allowed_origins:
         app.add_middleware(
@@ -83,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     configure_logs(settings, "api")
-    keep_tokens_out_of_access_log()
+    keep_queries_out_of_logs()
     services = app.state.services = Services(settings, app.state.access)
     services.start()
     if app.state.access.is_open:

@@ -2,14 +2,15 @@
 
 from api.chat import Chat
 from api.services import Services
+from core.model.context import RequestContext
 from core.store.reach import Reach
 from core.store.records import Turn
 
 
 class Caller:
-    def __init__(self, services: Services, reach: Reach) -> None:
+    def __init__(self, services: Services, reach: Reach, context: RequestContext) -> None:
         self.store = services.store.within(reach)
-        self.chat = Chat(services, self.store)
+        self.chat = Chat(services, self.store, context)
         self._services = services
         self._reach = reach
 
@@ -17,8 +18,6 @@ class Caller:
         """Opens the stream for a while without the key."""
         return self._services.access.stream_url(self._reach, turn.key)
 
-    async def spend(self) -> dict[str, str]:
-        """Count a request that costs money. Returns headers for its answer. Raises RateLimited."""
-        if self._reach.key_name is None:
-            return {}
-        return await self._services.rate_limit.spend(self._reach.key_name)
+    def ticket(self, path: str) -> str:
+        """Opens the WebSocket at this path without the key, once."""
+        return self._services.access.tickets.issue(self._reach.key_name, path)

@@ -1,22 +1,22 @@
 """The chat service: what the routes ask for, in the order that keeps every promise."""
 
 import asyncio
-import secrets
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
-from api.schemas import ChatRequest
+from api.inputs.chat import ChatRequest
 from api.services import Services
 from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
 from core.broker.jobs import Job, publish_job
+from core.model.context import RequestContext
 from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.store.orphans import process_lost
-from core.store.records import Created, NewTurn, Turn
+from core.store.records import Created, Turn
 from core.store.store import Store
 from core.turns.subscribers import Moment
 
@@ -27,9 +27,10 @@ DELETE_WAIT_SECONDS = 2.0
 
 
 class Chat:
-    def __init__(self, services: Services, store: Store) -> None:
-        """`store`: within the caller's reach."""
+    def __init__(self, services: Services, store: Store, context: RequestContext) -> None:
+        """`store`: within the caller's reach. `context`: the caller's, which its turns go on to tell of."""
         self._store = store
+        self._context = context
         self._connection = services.connection
         self._feeds = services.feeds
         self._direct = services.direct
@@ -112,15 +113,7 @@ class Chat:
             raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
 
     async def _create(self, request: ChatRequest) -> Created:
-        new = NewTurn(
-            session_id=request.session_id or secrets.token_urlsafe(16),
-            mode=request.mode,
-            model=request.model or self._settings.default_model,
-            message=request.message,
-            options=request.options.model_dump(exclude_none=True),
-            replaces=request.replaces,
-            owner=self._direct.process_id if request.mode == "direct" else None,
-        )
+        new = request.new_turn(self._settings.default_model, self._direct.process_id, self._context)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)

@@ -3,44 +3,41 @@
 One dependency for each: FastAPI takes longer to solve them than most take to answer.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from api.caller import Caller
-from api.http.problems import responses
+from api.http.request_context import context_of
 from api.services import Services
 from core.model.errors import Unauthorized
 from core.store.reach import Reach
 
-PROTECTED: dict[str, Any] = {"responses": responses(401)}
-"""What the OpenAPI document says of a route that needs a key. The middleware holds it; see `api.http.access`."""
-
-
 # All of them are coroutines: FastAPI would run a plain function in a thread.
 
 
-async def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+async def _services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
     return services
 
 
 ProcessServices = Annotated[Services, Depends(_services)]
 
 
-async def _is_known(request: Request) -> bool:
-    return request.state.reach is not None
+async def _is_known(connection: HTTPConnection) -> bool:
+    return connection.state.reach is not None
 
 
 IsKnown = Annotated[bool, Depends(_is_known)]
 """False for a stranger, who gets this far on open paths only."""
 
 
-async def _caller(request: Request) -> Caller:
-    reach: Reach | None = request.state.reach
+async def _caller(connection: HTTPConnection) -> Caller:
+    reach: Reach | None = connection.state.reach
     if reach is None:
         raise Unauthorized("this needs an API key")
-    return Caller(request.app.state.services, reach)
+    return Caller(connection.app.state.services, reach, context_of(connection))
 
 
 CurrentCaller = Annotated[Caller, Depends(_caller)]

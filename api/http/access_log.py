@@ -1,21 +1,27 @@
-"""uvicorn's access log, without the tokens that it would write down: it logs query strings."""
+"""uvicorn's logs without queries, which may hold tokens. It logs requests in one, and opened WebSockets in another."""
 
 import logging
-import re
 
-_TOKEN = re.compile(r"([?&]token=)[^&\s]*")
+LOGGERS = ("uvicorn.access", "uvicorn.error")
 
 
-class _WithoutTokens(logging.Filter):
+class _WithoutQueries(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(_TOKEN.sub(r"\1***", arg) if isinstance(arg, str) else arg for arg in record.args)
+            record.args = tuple(_without_query(arg) for arg in record.args)
         return True
 
 
-_filter = _WithoutTokens()
+def _without_query(argument: object) -> object:
+    if isinstance(argument, str) and argument.startswith("/"):
+        return argument.partition("?")[0]
+    return argument
 
 
-def keep_tokens_out_of_access_log() -> None:
+_filter = _WithoutQueries()
+
+
+def keep_queries_out_of_logs() -> None:
     """The same filter twice is added once."""
-    logging.getLogger("uvicorn.access").addFilter(_filter)
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(_filter)

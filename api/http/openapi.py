@@ -1,13 +1,16 @@
-"""The OpenAPI document says which routes need a key: those that may answer 401. `api.http.access` holds them to it."""
+"""The OpenAPI document says which routes need a key: all whose policy is not open."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
+from api.http.policy import RoutePolicies
+from api.http.problems import responses
+
 SCHEME = "HTTPBearer"
 
 
-def document_access(app: FastAPI) -> None:
+def document_access(app: FastAPI, policies: RoutePolicies) -> None:
     """As FastAPI's manual extends a document. A dependency would do the same, but would be solved for every request."""
     write = app.openapi
 
@@ -20,10 +23,12 @@ def document_access(app: FastAPI) -> None:
                 "description": "An API key of API_KEYS; none is needed while the API is open.",
             }
         }
-        for path in document["paths"].values():
-            for operation in path.values():
-                if "401" in operation["responses"]:
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                scope = {"type": "http", "path": path, "method": method.upper()}
+                if not policies.find(scope).policy.is_open:
                     operation["security"] = [{SCHEME: []}]
+                    operation["responses"]["401"] = responses(401)[401]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,26 +1,32 @@
 """HTTP for strangers and for streams: `uvicorn --http api.http.protocol:BoundedHeadProtocol`.
 
 uvicorn reads a request's head (its line and headers) for as long as it goes on, and into memory. Here it may be so
-large and take so long; else the connection ends. Bodies have limits of their own, see `api.http.requests`.
-
-A response's body can be written at once, without a coroutine for each piece: the ASGI extension `PUSH`.
+large and take so long; else the connection ends. Bodies have limits of their own, see `api.http.requests`, and so have
+WebSockets, which begin as such a request; see `api.http.websocket_protocol`.
 """
 
 import asyncio
-from typing import cast
+from typing import Any, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.http.push import PUSH
+from api.http.websocket_protocol import BoundedWebSocketProtocol
+
 HEAD_BYTES = 65_536
 HEAD_SECONDS = 30.0
-PUSH = "hopstream.push"
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
     _head_bytes: int | None = 0
     """Received of a head that is not whole; None while none is awaited."""
     _overdue: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.ws_protocol_class is not None:  # unless started with `--ws none`
+            self.ws_protocol_class = BoundedWebSocketProtocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -60,14 +66,14 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
 
 class CyclePush:
-    """See `api.streams.viewer.Push`."""
+    """See `api.http.push`. What is written are pieces of a body in chunks (RFC 9112, 7.1)."""
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
+        self.write = cycle.transport.write
 
     @property
     def is_ready(self) -> bool:
-        """A body in chunks has begun, and the client takes it."""
         cycle = self._cycle
         return not (
             cycle.flow.write_paused
@@ -76,13 +82,3 @@ class CyclePush:
             or not cycle.chunked_encoding
             or cycle.transport.is_closing()
         )
-
-    def write(self, frames: bytes) -> None:
-        """A chunk (RFC 9112, 7.1). Not for an empty one, which would be the last."""
-        self._cycle.transport.write(b"%x\r\n%b\r\n" % (len(frames), frames))
-
-
-def push_of(scope: Scope) -> CyclePush | None:
-    """None behind any other server."""
-    push: CyclePush | None = scope.get("extensions", {}).get(PUSH)
-    return push

@@ -8,6 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.asgi import with_head
 from core.model.errors import TooLarge, TooSlow
 
 _SEND = "hopstream.send"
@@ -21,7 +22,7 @@ class RequestIdMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
@@ -29,13 +30,11 @@ class RequestIdMiddleware:
         scope["request_id"] = request_id
         scope[_SEND] = send
 
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            await send(message)
+        def add(headers: MutableHeaders) -> None:
+            headers["X-Request-ID"] = request_id
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, with_head(send, add))
 
 
 def body_send(scope: Scope, send: Send) -> Send:

@@ -1,8 +1,9 @@
 """What browsers are told about every response: guess no type, show it in no frame, run nothing that is not ours."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.http.asgi import with_head
 from core.settings import Settings
 
 COMMON = {
@@ -26,11 +27,8 @@ class SecurityHeadersMiddleware:
             self._headers["Strict-Transport-Security"] = HSTS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
+        await self._app(scope, receive, send if scope["type"] == "lifespan" else with_head(send, self._add))
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+    def _add(self, headers: MutableHeaders) -> None:
+        for name, value in self._headers.items():
+            headers.setdefault(name, value)

@@ -5,15 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import PROTECTED, CurrentCaller
+from api.dependencies import CurrentCaller
+from api.http.policy import policy
 from api.http.problems import responses
-from api.schemas import CancelAccepted, ChatAccepted, ChatRequest
-from api.streams.response import StreamResponse, choose_wire
-from api.wires.seed import SeedWire
+from api.inputs.chat import ChatRequest
+from api.streams.response import StreamResponse
+from api.views import CancelAccepted, ChatAccepted
+from api.wires.base import WireContext
+from api.wires.catalogue import accepted_wire
 from api.wires.text import TextWire
 from core.model.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["chat"], **PROTECTED)
+router = APIRouter(tags=["chat"])
 
 _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
 
@@ -27,26 +30,26 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
         **responses(404, 408, 409, 413, 422, 429, 502, 503),
     },
 )
+@policy(is_stream=True, costs=True)
 async def ask(request: ChatRequest, caller: CurrentCaller, accept: Annotated[str | None, Header()] = None) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
     chat = caller.chat
-    spent = await caller.spend()
     turn, position = await chat.ask(request)
-    headers = {"X-Session-ID": turn.session_id, **spent}
+    headers = {"X-Session-ID": turn.session_id}
+    accepted = accepted_wire(accept)
     if turn.mode == "direct":
-        wire = choose_wire(accept, TextWire)
+        wire = (accepted or TextWire)(WireContext.of(turn))
         return StreamResponse(chat.answer_directly(turn), None, wire, headers)
     headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
-    if accept and ("text/event-stream" in accept or "text/plain" in accept):
-        wire = choose_wire(accept, SeedWire)
-        return StreamResponse(chat.watch(turn), None, wire, headers)
-    accepted = ChatAccepted(
+    if accepted is not None:
+        return StreamResponse(chat.watch(turn), None, accepted(WireContext.of(turn)), headers)
+    answer = ChatAccepted(
         session_id=turn.session_id,
         turn=turn.turn,
         position=position,
         stream_url=caller.stream_url(turn),
     )
-    return JSONResponse(accepted.model_dump(), 202, headers)
+    return JSONResponse(answer.model_dump(), 202, headers)
 
 
 @router.post("/chat/{session_id}/cancel", status_code=202, responses=responses(404, 422, 503))

@@ -7,10 +7,11 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import CurrentCaller, IsKnown, ProcessServices
+from api.dependencies import IsKnown, ProcessServices
+from api.http.policy import policy
 from api.http.problems import responses
-from api.schemas import Health, ProviderTest, Readiness
 from api.services import Services
+from api.views import Health, ProviderTest, Readiness
 from core.model.errors import ProviderError, StoreDown
 from core.model.tape import Tape
 from core.providers.base import Finish, Message, Request
@@ -25,6 +26,7 @@ TEST_TOKENS = 50
 
 
 @router.get("/health", response_model_exclude_none=True, responses={503: {"model": Health}})
+@policy(is_open=True)
 async def health(services: ProcessServices, is_known: IsKnown, response: Response) -> Health:
     """Liveness: 200 while the process serves, 503 if it is stuck. The rest of the answer says what it can reach; to
     whom has no key where one is needed, no more than `/ready` does."""
@@ -41,6 +43,7 @@ async def health(services: ProcessServices, is_known: IsKnown, response: Respons
 
 
 @router.get("/ready", responses={503: {"model": Readiness}})
+@policy(is_open=True)
 async def ready(services: ProcessServices) -> JSONResponse:
     """Readiness: 503 while broker or store is down."""
     store_up = await _count_workers(services) is not None
@@ -51,10 +54,10 @@ async def ready(services: ProcessServices) -> JSONResponse:
     return JSONResponse(readiness.model_dump(), 200 if is_ready else 503)
 
 
-@router.get("/test", responses=responses(401, 429, 502))
-async def test(services: ProcessServices, caller: CurrentCaller, response: Response) -> ProviderTest:
+@router.get("/test", responses=responses(429, 502))
+@policy(costs=True)
+async def test(services: ProcessServices) -> ProviderTest:
     """Call the provider once."""
-    spent = await caller.spend()
     model = services.settings.default_model
     request = Request(model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
     tape = Tape()
@@ -66,7 +69,6 @@ async def test(services: ProcessServices, caller: CurrentCaller, response: Respo
                     tape.extend(item)
     except TimeoutError as error:
         raise ProviderError("the model's service did not answer in time") from error
-    response.headers.update(spent)
     return ProviderTest(model=model, latency_ms=round((perf_counter() - begin) * 1000, 1), reply=tape.text())
 
 

@@ -6,9 +6,10 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
+from api.http.policy import policy
 from core.settings import Settings
 
-WEB = Path(__file__).parent.parent / "web"
+WEB = Path(__file__).parent.parent.parent / "web"
 
 
 def content_security_policy(settings: Settings) -> str:
@@ -24,6 +25,7 @@ def content_security_policy(settings: Settings) -> str:
 def add_pages(app: FastAPI, settings: Settings) -> None:
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": content_security_policy(settings)}
 
+    @policy(is_open=True)
     async def chat() -> FileResponse:
         return FileResponse(WEB / "chat.html", headers=headers)
 
@@ -32,4 +34,4 @@ def add_pages(app: FastAPI, settings: Settings) -> None:
 
     app.add_api_route("/", chat, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)
-    app.mount("/assets", StaticFiles(directory=WEB / "assets", check_dir=False), name="assets")
+    app.mount("/assets", policy(is_open=True)(StaticFiles(directory=WEB / "assets", check_dir=False)), name="assets")

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.dependencies import PROTECTED, CurrentCaller
+from api.dependencies import CurrentCaller
 from api.http.problems import responses
-from api.schemas import SessionList, SessionSummary, SessionView
+from api.views import SessionList, SessionSummary, SessionView
 from core.model.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["sessions"], **PROTECTED)
+router = APIRouter(tags=["sessions"])
 
 SessionIdPath = Annotated[str, Path(pattern=SESSION_ID_PATTERN)]
 

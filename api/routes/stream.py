@@ -4,13 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from api.dependencies import PROTECTED, CurrentCaller
+from api.dependencies import CurrentCaller
+from api.http.policy import policy
 from api.http.problems import responses
-from api.streams.response import StreamResponse, choose_wire
+from api.streams.response import StreamResponse
+from api.wires.base import WireContext
+from api.wires.catalogue import accepted_wire
 from api.wires.seed import SeedWire
 from core.model.keys import SESSION_ID_PATTERN
 
-router = APIRouter(tags=["chat"], **PROTECTED)
+router = APIRouter(tags=["chat"])
 
 _EXAMPLE = (
     'retry: 1000\n\nid: 1.1.0\ndata: {"type":"start","turn":1,"attempt":1,"model":"gpt-4o-mini"}\n\n'
@@ -27,6 +30,7 @@ _EXAMPLE = (
         **responses(400, 404, 409, 422, 429, 503),
     },
 )
+@policy(is_stream=True, takes_stream_token=True)
 async def stream(
     session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)],
     caller: CurrentCaller,
@@ -41,5 +45,5 @@ async def stream(
     found, cursor = await chat.find(session_id, turn, last_event_id_header or last_event_id)
     if cursor is not None and cursor.is_end_of(found):
         return Response(status_code=204)
-    wire = choose_wire(accept, SeedWire)
+    wire = (accepted_wire(accept) or SeedWire)(WireContext.of(found))
     return StreamResponse(chat.watch(found), cursor, wire)

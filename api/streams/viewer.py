@@ -1,17 +1,20 @@
-"""A viewer: one client's position into a shared feed, written in the words of a wire. A slow one costs no memory."""
+"""A viewer: one client's position in a shared feed, told in the words of a wire. A slow one costs no memory.
+
+A token's way: the feed changes, the viewer has its wire make frames of what is new, and its sink writes them.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import structlog
+from starlette.types import Scope, Send
 
+from api.http.push import push_of
+from api.http.requests import body_send
 from api.streams.cursor import Cursor
+from api.wires.base import Frames, Unfinished, Wire
 from core.idle_timer import IdleTimer
-from core.model.errors import HopstreamError
-from core.model.events import End
 from core.model.feed import Feed
-from core.model.parts import Part
 
 log = structlog.get_logger()
 
@@ -19,135 +22,146 @@ PING_SECONDS = 15.0
 """Proxies cut connections that are silent for 30 to 60 s."""
 
 
-class Wire(Protocol):
-    """An output format. Each method returns the bytes to send, empty for nothing."""
-
-    media_type: str
-
-    def opening(self) -> bytes: ...
-    def queued(self, position: int) -> bytes: ...
-    def start(self, cursor: Cursor, model: str) -> bytes: ...
-    def restart(self, cursor: Cursor, reason: str, *, has_sent: bool) -> bytes:
-        """`has_sent`: whether `parts` gave any bytes before. Raises Unfinished where the wire cannot take them back."""
-        ...
-
-    def parts(self, parts: list[Part], start: Cursor) -> bytes:
-        """The same bytes for all viewers of the wire."""
-        ...
-
-    def end(self, cursor: Cursor, end: End) -> bytes: ...
-    def broken(self, error: Exception) -> bytes:
-        """The feed itself broke down. Raises Unfinished where the wire has no words for that."""
-        ...
-
-    def ping(self) -> bytes: ...
-
-
-class Unfinished(HopstreamError):
-    """The response must break off without its proper end, so that nobody takes it for the whole answer."""
-
-    code = "unfinished"
-
-
-class Push(Protocol):
-    """Writes to the client at once, from within a change of the feed."""
+class Sink(Protocol):
+    """Where the frames of one client go."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether the response has begun, and its client keeps up."""
+        """Whether its client has been answered and keeps up, so that `write` may be called."""
         ...
 
-    def write(self, frames: bytes) -> None: ...
+    def write(self, frames: Frames) -> None:
+        """At once, from within a change of the feed; at least one frame."""
+        ...
 
-
-async def view(feed: Feed, cursor: Cursor | None, wire: Wire, push: Push | None = None) -> AsyncGenerator[bytes]:
-    """Everything after `cursor` (None: from the beginning), as it comes, to the end of the turn.
-
-    While it is awaited, what is simply added goes by `push`: to wake a task for it takes longer than to write it.
-    """
-    viewer = Viewer(feed, cursor, wire)
-    changed = asyncio.Event()
-    is_awaited = False
-
-    def on_change() -> None:
-        if not (is_awaited and push and push.is_ready and viewer.only_grows) or changed.is_set():
-            changed.set()
-            return
-        try:
-            frames = viewer.new_frames()
-        except Exception as error:  # the next call, below, fails by it as well: that is this viewer's affair alone
-            log.error("view failed", action="view.failed", exc_info=error)
-            changed.set()
-            return
-        if frames:
-            idle_timer.touch()
-            push.write(frames)
-
-    yield wire.opening()
-    with feed.on_change(on_change), IdleTimer(PING_SECONDS, changed.set) as idle_timer:
-        while True:
-            changed.clear()
-            frames = viewer.new_frames()
-            if not frames and idle_timer.is_idle:
-                frames = wire.ping()
-            if frames:
-                idle_timer.touch()
-                yield frames
-            if viewer.is_over:
-                return
-            is_awaited = True
-            await changed.wait()
-            is_awaited = False
+    async def send(self, frames: Frames) -> None:
+        """Waits for a client that does not keep up."""
+        ...
 
 
 class Viewer:
-    """Says what is new in a feed each time it is asked."""
+    """Follows a feed after `cursor` (None: from the beginning) to the end of the turn."""
 
-    def __init__(self, feed: Feed, cursor: Cursor | None, wire: Wire) -> None:
-        self.is_over = False
-        """Whether the end, or the break-down, was told."""
+    def __init__(self, feed: Feed, cursor: Cursor | None, wire: Wire, sink: Sink) -> None:
         self._feed = feed
         self._wire = wire
+        self._sink = sink
         self._at = cursor or Cursor(feed.key.turn, 0, 0)
         self._queue_position: int | None = None
         self._has_sent = False
+        """Whether any of the answer was."""
+        self._changed = asyncio.Event()
+        self._is_waiting = False
+        """For a change. While it is not, frames are being sent, and nothing may overtake them."""
+        self._idle_timer = IdleTimer(PING_SECONDS, self._changed.set)
 
-    @property
-    def only_grows(self) -> bool:
-        """Whether there is nothing new but what was added."""
-        feed = self._feed
-        return feed.attempt == self._at.attempt and not feed.is_over
-
-    def new_frames(self) -> bytes:
+    async def run(self) -> None:
         """Raises Unfinished."""
+        await self._send(self._wire.opening())
+        with self._feed.on_change(self._on_change), self._idle_timer:
+            while True:
+                self._changed.clear()
+                try:
+                    frames = self._new_frames()
+                except Unfinished as error:
+                    await self._send(error.last_words)
+                    raise
+                is_over = self._feed.is_over
+                await self._send(frames if frames or not self._idle_timer.is_idle else self._wire.ping())
+                if is_over:
+                    return
+                self._is_waiting = True
+                await self._changed.wait()
+                self._is_waiting = False
+
+    async def _send(self, frames: Frames) -> None:
+        if frames:
+            self._idle_timer.touch()
+            await self._sink.send(frames)
+
+    def _on_change(self) -> None:
+        """What was simply added is written here and now: to wake the task for it takes longer than to write it."""
+        feed = self._feed
+        is_only_growth = 0 < feed.attempt == self._at.attempt and feed.end is None and feed.error is None
+        if not (is_only_growth and self._is_waiting and self._sink.is_ready):
+            self._changed.set()
+            return
+        try:
+            frames = self._growth()
+        except Exception as error:  # `run` fails by it as well: that is this viewer's affair alone
+            log.error("view failed", action="view.failed", exc_info=error)
+            self._changed.set()
+            return
+        if frames:
+            self._idle_timer.touch()
+            self._sink.write(frames)
+
+    def _new_frames(self) -> Frames:
+        """Everything since the last call. Raises Unfinished."""
         feed, wire = self._feed, self._wire
-        frames = []
+        frames: Frames = []
         if feed.attempt > self._at.attempt:
             before, self._at = self._at, Cursor(self._at.turn, feed.attempt, 0)
             if before.attempt == 0:
-                frames.append(wire.start(self._at, feed.model))
+                frames += wire.started(self._at, feed.model)
             else:
-                frames.append(wire.restart(self._at, feed.reason or "worker_lost", has_sent=self._has_sent))
+                frames += wire.restarted(self._at, feed.reason or "worker_lost", has_sent=self._has_sent)
         elif feed.attempt == 0 and feed.queue_position not in (None, self._queue_position):
             self._queue_position = feed.queue_position
-            frames.append(wire.queued(self._queue_position or 0))
-        if feed.attempt == self._at.attempt and len(feed.tape) > self._at.position:
-            growth = _growth(feed, self._at, wire)
-            self._has_sent = self._has_sent or bool(growth)
-            frames.append(growth)
-            self._at = Cursor(self._at.turn, self._at.attempt, len(feed.tape))
+            frames += wire.queued(self._queue_position or 0)
+        if feed.attempt == self._at.attempt:
+            frames += self._growth()
         if feed.end is not None:
-            frames.append(wire.end(self._at._replace(position=feed.end.position + 1), feed.end))
+            frames += wire.ended(self._at._replace(position=feed.end.position + 1), feed.end)
         elif feed.error is not None:
-            frames.append(wire.broken(feed.error))
-        self.is_over = feed.is_over
-        return b"".join(frames)
+            frames += wire.broken(feed.error)
+        return frames
+
+    def _growth(self) -> Frames:
+        """What was added to the tape, in frames that are made once for all viewers at the same place."""
+        feed, at = self._feed, self._at
+        length = len(feed.tape)
+        if length <= at.position:
+            return []
+        key = self._wire.name, at
+        frames = feed.framed.get(key)
+        if frames is None:
+            frames = feed.framed[key] = self._wire.grew(feed.tape.slice(at.position), at)
+        self._at = Cursor(at.turn, at.attempt, length)
+        self._has_sent = self._has_sent or bool(frames)
+        return frames
 
 
-def _growth(feed: Feed, at: Cursor, wire: Wire) -> bytes:
-    """What is new, framed once for all viewers of a wire."""
-    key = wire.media_type, at
-    framed = feed.framed.get(key)
-    if framed is None:
-        framed = feed.framed[key] = wire.parts(feed.tape.slice(at.position), at)
-    return framed
+class HttpSink:
+    """The body of an HTTP response. The head goes out with the first frames: until then, an error can still be told by
+    its status."""
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], scope: Scope, send: Send) -> None:
+        self.has_begun = False
+        self._head = {"type": "http.response.start", "status": status, "headers": headers}
+        self._send = send
+        self._send_body = body_send(scope, send)
+        self._push = push_of(scope)
+
+    @property
+    def is_ready(self) -> bool:
+        return self._push is not None and self._push.is_ready
+
+    def write(self, frames: Frames) -> None:
+        """A chunk (RFC 9112, 7.1)."""
+        body = b"".join(frames)
+        self._push.write(b"%x\r\n%b\r\n" % (len(body), body))  # type: ignore[union-attr]  # it is ready
+
+    async def send(self, frames: Frames) -> None:
+        await self._begin()
+        await self._send_body({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
+
+    async def finish(self) -> None:
+        """The proper end. Without it the client's HTTP library reports the answer as cut off."""
+        await self._begin()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _begin(self) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            await self._send(self._head)

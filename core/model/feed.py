@@ -27,7 +27,7 @@ class Feed:
         self.error: Exception | None = None
         """Why the feed itself broke down; its watchers raise it."""
         self.queue_position: int | None = None
-        self.framed: dict[Hashable, bytes] = {}
+        self.framed: dict[Hashable, list[bytes]] = {}
         """What a watcher has made of the feed as it is now, for others that need the same; gone with every change."""
         self._watchers: set[Callable[[], object]] = set()
 

@@ -92,6 +92,14 @@ schema_marks = sa.Table(
     sa.Column("oldest_code", sa.String(32), nullable=False),
 )
 
+spent_tickets = sa.Table(
+    "spent_tickets",
+    metadata,
+    sa.Column("ticket_id", sa.String(32), primary_key=True),
+    sa.Column("spent_at", sa.Double, nullable=False),
+    sa.Index("spent_tickets_by_age", "spent_at"),
+)
+
 
 class db_now(GenericFunction[float]):
     """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""

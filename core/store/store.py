@@ -9,6 +9,7 @@ from core.store.ownership import Ownership
 from core.store.processes import Processes
 from core.store.reach import Reach
 from core.store.sessions import Sessions
+from core.store.tickets import SpentTickets
 from core.store.turns import Turns
 
 
@@ -22,6 +23,7 @@ class Store:
         self.ownership = Ownership(self._database)
         self.orphans = Orphans(self._database)
         self.processes = Processes(self._database)
+        self.spent_tickets = SpentTickets(self._database)
 
     def within(self, reach: Reach) -> "Store":
         """The same store, in which a caller finds the sessions and turns within its reach alone."""

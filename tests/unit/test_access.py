@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
+from api.app import create_app
 from api.http.access import Access
+from api.http.policy import RoutePolicies
 from core.model.errors import Unauthorized
 from core.model.keys import TurnKey
 from core.settings import Settings
@@ -15,6 +17,7 @@ from core.store.reach import EVERYTHING, Reach
 
 ALICE, BOB = "alice-0123456789", "bob-9876543210-longer"
 TURN = TurnKey("s-1", 2)
+POLICIES = RoutePolicies(create_app(Settings(_env_file=None)).routes)
 
 
 def access(**values: Any) -> Access:
@@ -33,19 +36,24 @@ def connection(path: str, *, method: str = "GET", query: str = "", authorization
     )
 
 
+def admit(access: Access, path: str, **details: Any) -> Reach | None:
+    caller = connection(path, **details)
+    return access.admit(caller, POLICIES.find(caller.scope))
+
+
 def refusal(access: Access, path: str, **details: Any) -> str:
     with pytest.raises(Unauthorized) as caught:
-        access.admit(connection(path, **details))
+        admit(access, path, **details)
     return caught.value.message
 
 
 def test_without_keys_everybody_reaches_everything() -> None:
-    assert access().admit(connection("/sessions", authorization="Bearer whatever")) == EVERYTHING
+    assert admit(access(), "/sessions", authorization="Bearer whatever") == EVERYTHING
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
 def test_a_key_reaches_what_is_its_own(guarded: Access, scheme: str) -> None:
-    assert guarded.admit(connection("/sessions", authorization=f"{scheme} {BOB}")) == Reach("bob")
+    assert admit(guarded, "/sessions", authorization=f"{scheme} {BOB}") == Reach("bob")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_every_key_is_compared_in_constant_time(guarded: Access, monkeypatch: py
 
     monkeypatch.setattr(hmac, "compare_digest", note)
     try:
-        guarded.admit(connection("/sessions", authorization=f"Bearer {given}"))
+        admit(guarded, "/sessions", authorization=f"Bearer {given}")
     except Unauthorized:
         assert given not in (ALICE, BOB)
     assert len(pairs) == 2
@@ -77,9 +85,9 @@ def test_every_key_is_compared_in_constant_time(guarded: Access, monkeypatch: py
 
 @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/assets/app.js"])
 def test_a_few_paths_are_open_to_strangers(guarded: Access, path: str) -> None:
-    assert guarded.admit(connection(path)) is None
-    assert guarded.admit(connection(path, authorization="Bearer wrong")) is None
-    assert guarded.admit(connection(path, authorization=f"Bearer {ALICE}")) == Reach("alice")
+    assert admit(guarded, path) is None
+    assert admit(guarded, path, authorization="Bearer wrong") is None
+    assert admit(guarded, path, authorization=f"Bearer {ALICE}") == Reach("alice")
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/assets", "/health/", "/nowhere", "//", "/healthy", ""])
@@ -94,8 +102,8 @@ def url_of(access: Access) -> tuple[str, str]:
 
 def test_a_token_opens_its_stream_in_the_name_of_its_key(guarded: Access) -> None:
     path, query = url_of(guarded)
-    assert guarded.admit(connection(path, query=query)) == Reach("alice")
-    assert guarded.admit(connection(path, query=f"{query}&last_event_id=2.1.7")) == Reach("alice")
+    assert admit(guarded, path, query=query) == Reach("alice")
+    assert admit(guarded, path, query=f"{query}&last_event_id=2.1.7") == Reach("alice")
 
 
 def test_without_keys_there_is_no_token() -> None:
@@ -131,12 +139,12 @@ def test_a_changed_token_is_refused(guarded: Access) -> None:
 
 def test_a_token_ends_with_its_time_and_with_its_key(guarded: Access, monkeypatch: pytest.MonkeyPatch) -> None:
     path, query = url_of(guarded)
-    assert access(api_keys=f"new:{BOB},alice:{ALICE}").admit(connection(path, query=query)) == Reach("alice")
+    assert admit(access(api_keys=f"new:{BOB},alice:{ALICE}"), path, query=query) == Reach("alice")
     for others in (f"bob:{BOB}", f"alice:{BOB}"):
         assert "not one of ours" in refusal(access(api_keys=others), path, query=query)
 
     now = time()
-    monkeypatch.setattr("api.http.stream_tokens.time", lambda: now - 5)  # another machine's clock is behind
-    assert guarded.admit(connection(path, query=query)) == Reach("alice")
-    monkeypatch.setattr("api.http.stream_tokens.time", lambda: now + 61)
+    monkeypatch.setattr("api.http.signing.time", lambda: now - 5)  # another machine's clock is behind
+    assert admit(guarded, path, query=query) == Reach("alice")
+    monkeypatch.setattr("api.http.signing.time", lambda: now + 61)
     assert "expired" in refusal(guarded, path, query=query)

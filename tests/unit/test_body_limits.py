@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from api.http.problems import install_handlers
+from api.http.handlers import install_handlers
 from api.http.requests import BodyLimitMiddleware
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""The head of a request is bounded in size and time, whatever way it is cut into pieces; a body can be pushed."""
+"""The head of a request is bounded in size and time, however it is cut into pieces; a stream is written at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from api.http import protocol
-from api.http.protocol import HEAD_BYTES, BoundedHeadProtocol, CyclePush, push_of
+from api.http.protocol import HEAD_BYTES, BoundedHeadProtocol
+from api.streams.viewer import HttpSink
 from tests.integration.conftest import eventually
 
 pytestmark = pytest.mark.anyio
@@ -33,9 +34,12 @@ async def connection(app: ASGIApp = app) -> AsyncIterator[tuple[asyncio.StreamRe
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: BoundedHeadProtocol(config, state, {}, loop), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
-    yield reader, writer
-    writer.close()
-    server.close()
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        server.close()
+        await eventually(lambda: not state.connections and not state.tasks)
 
 
 async def status_line(*pieces: bytes) -> bytes:
@@ -84,50 +88,52 @@ async def test_a_slow_one_ends_its_connection(pieces: list[bytes], monkeypatch: 
 
 
 @asynccontextmanager
-async def pushing() -> AsyncIterator[tuple[CyclePush, Send, asyncio.StreamReader]]:
-    """What can be pushed to a client that reads when we say so; and the response's own `send`."""
-    ready: asyncio.Future[tuple[CyclePush, Send]] = asyncio.get_running_loop().create_future()
+async def streaming() -> AsyncIterator[tuple[HttpSink, asyncio.StreamReader]]:
+    """A response whose client reads when we say so."""
+    begun: asyncio.Future[HttpSink] = asyncio.get_running_loop().create_future()
     over = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-        push = push_of(scope)
-        assert push is not None
-        ready.set_result((push, send))
+        begun.set_result(HttpSink(200, [], scope, send))
         await over.wait()
 
     async with connection(stream) as (reader, writer):
         writer.write(START + END)
-        push, send = await ready
-        yield push, send, reader
-        over.set()
+        try:
+            yield await begun, reader
+        finally:
+            over.set()
 
 
-async def test_what_is_pushed_is_part_of_the_body() -> None:
-    async with pushing() as (push, send, reader):
-        assert not push.is_ready
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        assert push.is_ready
-        push.write(b"pushed")
-        await send({"type": "http.response.body", "body": b", sent", "more_body": False})
-        assert not push.is_ready
-        assert (await reader.read()).endswith(b"\r\n\r\n6\r\npushed\r\n6\r\n, sent\r\n0\r\n\r\n")
+async def test_what_is_written_at_once_is_part_of_the_body() -> None:
+    async with streaming() as (sink, reader):
+        assert not sink.is_ready
+        await sink.send([b"sent"])
+        assert sink.is_ready
+        sink.write([b"written", b" at once"])
+        await sink.send([b", sent"])
+        await sink.finish()
+        assert not sink.is_ready
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert body == b"4\r\nsent\r\nf\r\nwritten at once\r\n6\r\n, sent\r\n0\r\n\r\n"
 
 
-async def test_nothing_is_pushed_to_a_client_that_does_not_read() -> None:
-    async with pushing() as (push, send, reader):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        pushes = 0
-        while push.is_ready:
-            push.write(b"x" * 65_536)
-            pushes += 1
+async def test_nothing_is_written_to_a_client_that_does_not_read() -> None:
+    async with streaming() as (sink, reader):
+        await sink.send([b"x"])
+        writes = 0
+        while sink.is_ready:
+            sink.write([b"x" * 65_536])
+            writes += 1
             await asyncio.sleep(0)
-        assert pushes < 1000
-        while not push.is_ready:
+        assert writes < 1000
+        while not sink.is_ready:
             await reader.read(1_000_000)
 
 
-async def test_nothing_is_pushed_to_a_client_that_has_left() -> None:
-    async with pushing() as (push, send, reader):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+async def test_nothing_is_written_to_a_client_that_has_left() -> None:
+    async with streaming() as (sink, reader):
+        await sink.send([b"x"])
         reader._transport.abort()  # type: ignore[attr-defined]
-        await eventually(lambda: not push.is_ready)
+        await eventually(lambda: not sink.is_ready)

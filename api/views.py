@@ -1,64 +1,11 @@
-"""Requests and answers of the HTTP API."""
+"""Views: what the HTTP API answers, as JSON. What it is asked is in `api.inputs`."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from core.model.keys import SESSION_ID_PATTERN
 from core.store.records import Session, Turn
-
-SessionId = Annotated[
-    str,
-    Field(pattern=SESSION_ID_PATTERN, description="Letters, digits, _ and -, at most 128.", examples=["demo-1"]),
-]
-
-
-def _check_message(message: str) -> str:
-    if not message.strip():
-        raise ValueError("must not be blank")
-    if "\0" in message:
-        raise ValueError("must not contain NUL characters")
-    return message
-
-
-class Options(BaseModel):
-    """Passed on to the model."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    temperature: float | None = Field(None, ge=0, le=2, strict=True)
-    top_p: float | None = Field(None, ge=0, le=1, strict=True)
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000, strict=True)
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
-    presence_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
-    seed: int | None = Field(None, strict=True)
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
-
-
-class ChatRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"message": "Hello!"},
-                {"message": "And in French?", "session_id": "demo-1"},
-                {"message": "Hello!", "mode": "direct", "options": {"temperature": 0.2}},
-            ]
-        },
-    )
-
-    message: Annotated[str, Field(min_length=1), AfterValidator(_check_message)]
-    session_id: SessionId | None = Field(None, description="Continues a session; the API makes one up without it.")
-    mode: Literal["queue", "direct"] = Field(
-        "queue", description="direct skips the queue and ends with its connection."
-    )
-    model: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
-    options: Options = Field(default_factory=Options)
-    replaces: int | None = Field(
-        None, ge=1, strict=True, description="The session's latest, finished turn, whose answer this one replaces."
-    )
 
 
 class ChatAccepted(BaseModel):
@@ -76,6 +23,14 @@ class CancelAccepted(BaseModel):
     session_id: str
     turn: int
     status: str
+
+
+class TicketIssued(BaseModel):
+    ticket: str
+    seconds: int = Field(description="For how long it is valid.")
+    protocols: list[str] = Field(
+        description="To be offered: `new WebSocket(url, protocols)`. The server chooses the first."
+    )
 
 
 class UsageCounts(BaseModel):

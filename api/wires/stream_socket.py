@@ -1,0 +1,42 @@
+"""The wire of `/ws/stream`: the seed wire's events as frames of a WebSocket, each with the `id` to resume after."""
+
+import msgspec
+
+from api.streams.cursor import Cursor
+from api.wires.base import Frames
+from api.wires.seed_events import Event, SeedEventsWire
+from core.model.errors import Closing
+from core.model.parts import Part, Reasoning, Text, cut
+
+FRAME_CHARS = 16_384
+"""Of a text in one frame. Clients bound the frames that they take, at a megabyte by default in some, and whoever joins
+late gets all of the text at once."""
+_encode = msgspec.json.Encoder().encode
+
+
+class StreamSocketWire(SeedEventsWire):
+    name = "stream_socket"
+    media_type = "application/json"
+
+    def frame(self, event: Event, at: tuple[int, int, int] | None = None) -> bytes:
+        if at is None:
+            return _encode(event)
+        turn, attempt, position = at
+        return _encode({"id": f"{turn}.{attempt}.{position}", **event})
+
+    def grew(self, parts: list[Part], start: Cursor) -> Frames:
+        if any(len(part) > FRAME_CHARS for part in parts):
+            parts = [piece for part in parts for piece in _pieces(part)]
+        return super().grew(parts, start)
+
+    def broken(self, error: Exception) -> Frames:
+        """A process that closes says so: the client resumes at once, and elsewhere."""
+        if isinstance(error, Closing):
+            return [_encode({"type": "goaway", "reason": error.message})]
+        return super().broken(error)
+
+
+def _pieces(part: Part) -> list[Part]:
+    if not isinstance(part, Text | Reasoning):
+        return [part]
+    return [cut(part, begin, min(begin + FRAME_CHARS, len(part))) for begin in range(0, len(part), FRAME_CHARS)]

@@ -1,0 +1,58 @@
+"""Log lines: each names its process and service, and those of one request can be followed through API and worker."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.client import Client, new_session
+from tests.integration.conftest import eventually
+from tests.stack import Process, Stack
+
+pytestmark = pytest.mark.anyio
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def lines_of(process: Process) -> list[dict[str, Any]]:
+    """Those after the logs were set up. What is no JSON fails."""
+    return [json.loads(line) for line in process.output().splitlines() if line.startswith("{")]
+
+
+def actions(process: Process, request_id: str) -> list[str]:
+    return [line.get("action", "") for line in lines_of(process) if line.get("request_id") == request_id]
+
+
+async def test_a_request_can_be_followed_through_api_and_worker(stack: Stack) -> None:
+    api, worker = stack.start_api(LOG_FORMAT="json"), stack.start_worker(LOG_FORMAT="json")
+    async with Client(api.url) as client:
+        session, request_id = new_session(), "followed-1"
+        body = {"message": "hello", "session_id": session, "model": "mock?tokens=3"}
+        headers = {"X-Request-ID": request_id, "traceparent": TRACEPARENT}
+        assert (await client.http.post("/chat", json=body, headers=headers)).status_code == 202
+        await client.read(session)
+        await eventually(lambda: "turn.ended" in actions(worker, request_id))
+    assert "turn.queued" in actions(api, request_id)
+    assert {"turn.claimed", "turn.started", "turn.ended"} <= set(actions(worker, request_id))
+    for process, service in ((api, "api"), (worker, "worker")):
+        for line in lines_of(process):
+            assert line["service"] == service
+            assert line["process"].startswith(f"{service}-")
+            assert f"-{process.pid}-" in line["process"]
+    ended = next(line for line in lines_of(worker) if line.get("action") == "turn.ended")
+    assert (ended["session_id"], ended["turn"], ended["attempt"]) == (session, 1, 1)
+
+
+async def test_a_request_is_followed_to_the_worker_that_takes_its_turn_over(stack: Stack) -> None:
+    api = stack.start_api(LOG_FORMAT="json")
+    first = stack.start_worker(LOG_FORMAT="json")
+    async with Client(api.url) as client:
+        session, request_id = new_session(), "followed-2"
+        body = {"message": "hello", "session_id": session, "model": "mock?tokens=30&rate=10"}
+        await client.http.post("/chat", json=body, headers={"X-Request-ID": request_id})
+        await eventually(lambda: "turn.started" in actions(first, request_id))
+        first.kill()
+        second = stack.start_worker(LOG_FORMAT="json")
+        await eventually(lambda: "turn.restarted" in actions(second, request_id))
+        await client.cancel(session)
+        await client.read(session)
