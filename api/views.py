@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from core.model.parts import Part, ToolResult, whole_tool_calls
 from core.store.records import Session, Turn
 
 
@@ -43,6 +44,14 @@ class TurnError(BaseModel):
     message: str
 
 
+class ToolCallView(BaseModel):
+    id: str
+    name: str
+    arguments: str = Field(description="JSON, as the model wrote it.")
+    result: str | None = Field(description="What the tool answered; null while, or because, it has not.")
+    is_error: bool = Field(description="Whether that is an error.")
+
+
 class TurnView(BaseModel):
     turn: int
     mode: str
@@ -52,12 +61,17 @@ class TurnView(BaseModel):
     message: str
     text: str
     reasoning: str
+    refusal: str = Field(description="What the model said instead of an answer that it refused to give.")
+    tool_calls: list[ToolCallView]
     replaces: int | None
     finish_reason: str | None
     usage: UsageCounts | None
     error: TurnError | None
     created_at: datetime
     started_at: datetime | None
+    claimed_at: datetime | None = Field(description="When the last attempt began.")
+    asked_at: datetime | None = Field(description="When it asked the model's service.")
+    first_token_at: datetime | None
     finished_at: datetime | None
 
     @classmethod
@@ -72,12 +86,17 @@ class TurnView(BaseModel):
             message=turn.message,
             text=tape.text(),
             reasoning=tape.reasoning(),
+            refusal=tape.refusal(),
+            tool_calls=_tool_calls(tape.slice()),
             replaces=turn.replaces,
             finish_reason=turn.finish_reason,
             usage=UsageCounts(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens) if usage else None,
             error=TurnError(code=turn.error_code, message=turn.error_message or "") if turn.error_code else None,
             created_at=_time(turn.created_at),
             started_at=turn.started_at and _time(turn.started_at),
+            claimed_at=turn.claimed_at and _time(turn.claimed_at),
+            asked_at=turn.asked_at and _time(turn.asked_at),
+            first_token_at=turn.first_token_at and _time(turn.first_token_at),
             finished_at=turn.finished_at and _time(turn.finished_at),
         )
 
@@ -174,6 +193,23 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[dict[str, Any]] | None = Field(None, description="The fields that are wrong.")
+
+
+def _tool_calls(parts: list[Part]) -> list[ToolCallView]:
+    results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
+    views = []
+    for call in whole_tool_calls(parts):
+        result = results.get(call.id)
+        views.append(
+            ToolCallView(
+                id=call.id,
+                name=call.name,
+                arguments=call.arguments,
+                result=result.content if result else None,
+                is_error=result is not None and result.is_error,
+            )
+        )
+    return views
 
 
 def _time(seconds: float) -> datetime:
