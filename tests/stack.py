@@ -41,12 +41,12 @@ T = TypeVar("T")
 class Process:
     """One of ours, with its log."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, environment: dict[str, str]) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                command,
                 cwd=log.parent,
                 env=environment,
                 stdout=output,
@@ -174,38 +174,57 @@ class Stack:
         return {**inherited, **ours, **self._environment, **changes}
 
     def start_api(
-        self, *, ready: bool = True, access_log: bool = False, port: int | None = None, **environment: str
+        self,
+        *,
+        ready: bool = True,
+        access_log: bool = False,
+        port: int | None = None,
+        release: Path = ROOT,
+        **environment: str,
     ) -> Api:
-        api = self.launch_api(access_log=access_log, port=port, **environment)
+        api = self.launch_api(access_log=access_log, port=port, release=release, **environment)
         self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")
         return api
 
-    def launch_api(self, *, access_log: bool = False, port: int | None = None, **environment: str) -> Api:
-        """Without waiting for it."""
+    def launch_api(
+        self, *, access_log: bool = False, port: int | None = None, release: Path = ROOT, **environment: str
+    ) -> Api:
+        """Without waiting for it. `release`: another checkout, whose own start script knows its options."""
         port = port or free_port()
-        arguments = ["uvicorn", "api.app:app", "--port", str(port), "--http", "api.http.protocol:BoundedHeadProtocol"]
-        if not access_log:
-            arguments.append("--no-access-log")
-        api = self._start(Api, "api", arguments, **environment)
+        if release != ROOT:
+            at = {"API_HOST": "127.0.0.1", "API_PORT": str(port)}
+            command = ["sh", str(release / "deploy" / "entrypoint.sh"), "api"]
+            api = self._start_command(Api, f"api-{release.name}", command, release, **at, **environment)
+        else:
+            options = ["--port", str(port), "--http", "api.http.protocol:BoundedHeadProtocol"]
+            silent = [] if access_log else ["--no-access-log"]
+            api = self._start(Api, "api", ["uvicorn", "api.app:app", *options, *silent], **environment)
         api.url = f"http://127.0.0.1:{port}"
         return api
 
-    def start_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Worker:
-        return self.start_workers(1, *arguments, concurrency=concurrency, **environment)[0]
+    def start_worker(self, *arguments: str, concurrency: int = 20, release: Path = ROOT, **environment: str) -> Worker:
+        return self.start_workers(1, *arguments, concurrency=concurrency, release=release, **environment)[0]
 
-    def start_workers(self, count: int, *arguments: str, concurrency: int = 20, **environment: str) -> list[Worker]:
+    def start_workers(
+        self, count: int, *arguments: str, concurrency: int = 20, release: Path = ROOT, **environment: str
+    ) -> list[Worker]:
         """All at once, which takes hardly longer than one."""
-        workers = [self.launch_worker(*arguments, concurrency=concurrency, **environment) for _ in range(count)]
+        workers = [
+            self.launch_worker(*arguments, concurrency=concurrency, release=release, **environment)
+            for _ in range(count)
+        ]
         deadline = time.monotonic() + PATIENCE_SECONDS
         for worker in workers:
             while " ready." not in worker.output():
                 self._still_waiting("a worker", deadline, worker)
         return workers
 
-    def launch_worker(self, *arguments: str, concurrency: int = 20, **environment: str) -> Worker:
-        """Without waiting for it."""
-        command = ["celery", "-A", "workers.app", "worker", "--concurrency", str(concurrency), *arguments]
-        return self._start(Worker, "worker", command, **environment)
+    def launch_worker(self, *arguments: str, concurrency: int = 20, release: Path = ROOT, **environment: str) -> Worker:
+        """Without waiting for it. `release`: another checkout."""
+        options = ["--concurrency", str(concurrency), *arguments]
+        command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", *options]
+        name = "worker" if release == ROOT else f"worker-{release.name}"
+        return self._start_command(Worker, name, command, release, **environment)
 
     def celery(self, command: str, *arguments: str, to: Sequence[Worker]) -> str:
         """`celery inspect` or `celery control`, as an operator uses it. What it printed.
@@ -226,8 +245,12 @@ class Stack:
         return done.stdout
 
     def _start(self, kind: type[P], name: str, arguments: list[str], **environment: str) -> P:
+        return self._start_command(kind, name, [sys.executable, "-m", *arguments], ROOT, **environment)
+
+    def _start_command(self, kind: type[P], name: str, command: list[str], release: Path, **environment: str) -> P:
         log = self.home / f"{name}-{next(self._numbers)}.log"
-        process = kind(name, arguments, log, self.environment(**environment))
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        process = kind(name, command, log, self.environment(PYTHONPATH=str(release), PATH=programs, **environment))
         self.processes.append(process)
         return process
 

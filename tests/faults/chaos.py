@@ -31,6 +31,7 @@ from tests.faults.faults import FAULTS, Fault, Struck
 from tests.faults.load import Answer, Load
 from tests.faults.system import Level, System
 from tests.postgres import Postgres, find_binaries
+from tests.stack import ROOT
 
 ANSWER = Answer(tokens=150, rate=3.0)
 GRACE_SECONDS = 3
@@ -117,6 +118,7 @@ async def run(options: argparse.Namespace, system: System) -> dict[str, Any]:
     await warm_up.load(options.people, asyncio.sleep(WARM_UP_SECONDS))
     await system.add_workers(options.workers - 1)
     before = await settle(system, None)
+    system.release = ROOT
     chaos = Chaos(system, options.seed)
     began = monotonic()
     faults = tuple(fault for fault in FAULTS if fault.possible(system) and options.only in fault.name)
@@ -217,7 +219,11 @@ def main() -> int:
     with ExitStack() as closing:
         broker = closing.enter_context(Broker(nodes))
         database = options.database or closing.enter_context(Postgres(postgres_binaries())).new_database()
-        system = closing.enter_context(System(home, broker, database=database, grace=GRACE_SECONDS, seed=options.seed))
+        system = closing.enter_context(
+            System(
+                home, broker, database=database, grace=GRACE_SECONDS, seed=options.seed, release=options.before or ROOT
+            )
+        )
         report = uvloop.run(run(options, system))
     print(table(report))
     if options.json:
@@ -256,6 +262,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only", default="", metavar="WORDS", help="strike only with faults that have these in their name"
+    )
+    parser.add_argument(
+        "--before",
+        type=lambda path: Path(path).resolve(),
+        default=ROOT,
+        metavar="DIR",
+        help="a checkout of another release: the system begins with its processes, and ours join and replace them",
     )
     parser.add_argument("--database", metavar="URL", help="an empty one, instead of a PostgreSQL of our own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")

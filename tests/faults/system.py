@@ -13,7 +13,7 @@ import psutil
 
 from tests.faults.broker import Broker
 from tests.proxy import Proxy
-from tests.stack import Api, Process, Stack
+from tests.stack import ROOT, Api, Process, Stack
 
 STOP_SECONDS = 30.0
 """What Kubernetes gives a process after SIGTERM, unless it is told otherwise."""
@@ -32,9 +32,19 @@ class Level(NamedTuple):
 
 
 class System:
-    def __init__(self, home: Path, broker: Broker, *, database: str, grace: int, seed: int) -> None:
+    def __init__(
+        self,
+        home: Path,
+        broker: Broker,
+        *,
+        database: str,
+        grace: int,
+        seed: int,
+        release: Path = ROOT,
+    ) -> None:
         """`grace`: the seconds that a stopping worker has for its turns. Shorter than an answer takes, so that there is
-        something to hand over."""
+        something to hand over. `release`: the checkout that processes are started from."""
+        self.release = release
         self.broker = broker
         self.random = random.Random(seed)
         self.misbehaviour: list[str] = []
@@ -72,12 +82,19 @@ class System:
         await self.add_workers(workers)
 
     async def add_api(self) -> None:
-        self.apis.append(await asyncio.to_thread(self._stack.start_api, RABBIT_MQ=self.proxy.url))
+        self.apis.append(await asyncio.to_thread(self._stack.start_api, release=self.release, RABBIT_MQ=self.proxy.url))
 
     async def add_workers(self, count: int) -> None:
-        self.workers += await asyncio.to_thread(
-            self._stack.start_workers, count, concurrency=self._concurrency, RABBIT_MQ=self.proxy.url
-        )
+        starting = [
+            asyncio.to_thread(
+                self._stack.start_worker,
+                concurrency=self._concurrency,
+                release=self.release,
+                RABBIT_MQ=self.proxy.url,
+            )
+            for _ in range(count)
+        ]
+        self.workers += await asyncio.gather(*starting)
 
     async def stop(self, process: Process) -> None:
         """In order; one that does not stop is killed, as a supervisor would, and told of."""
@@ -103,7 +120,9 @@ class System:
     async def restart_api(self, api: Api) -> None:
         """On the same port."""
         port = int(api.url.rpartition(":")[2])
-        started = await asyncio.to_thread(self._stack.start_api, port=port, ready=False, RABBIT_MQ=self.proxy.url)
+        started = await asyncio.to_thread(
+            self._stack.start_api, port=port, ready=False, release=self.release, RABBIT_MQ=self.proxy.url
+        )
         self.apis[self.apis.index(api)] = started
 
     async def ctl(self, *arguments: str) -> None:
