@@ -32,7 +32,7 @@ def close_code(error: Exception | None) -> int:
 def refusal_of(connection: HTTPConnection, error: HopstreamError) -> ASGIApp:
     """What answers a request that is refused."""
     scope = connection.scope
-    if scope["type"] != "websocket" or PROTOCOL not in scope["subprotocols"]:
+    if scope["type"] != "websocket" or PROTOCOL not in scope.get("subprotocols", ()):
         return problem_of(connection, error)
 
     async def accept_and_close(scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ from core.model.feed import Feed
 
 
 async def accept(websocket: WebSocket) -> None:
-    await websocket.accept(PROTOCOL if PROTOCOL in websocket.scope["subprotocols"] else None)
+    await websocket.accept(PROTOCOL if PROTOCOL in websocket.scope.get("subprotocols", ()) else None)
 
 
 async def stream_to_socket(

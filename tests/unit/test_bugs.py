@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI, WebSocket
-from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
@@ -16,6 +15,7 @@ from api.http.requests import RequestIdMiddleware
 from core.model.errors import BrokerDown
 from core.settings import Settings
 from tests.integration.conftest import assert_problem
+from tests.unit.asgi_socket import open_socket
 
 pytestmark = pytest.mark.anyio
 
@@ -49,37 +49,8 @@ async def test_a_bug_is_a_problem_with_all_headers(app: FastAPI) -> None:
     assert response.headers["access-control-allow-origin"] == "*"
 
 
-async def open_socket(app: FastAPI, path: str, *protocols: str, leaves: bool = False) -> list[Message]:
-    """All that the server sends. With `leaves` the client is gone before it does."""
-    scope: Scope = {
-        "type": "websocket",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "ws",
-        "headers": [(b"host", b"test"), (b"x-request-id", b"mine")],
-        "subprotocols": list(protocols),
-        "client": ("127.0.0.1", 1),
-        "state": {},
-        "extensions": {"websocket.http.response": {}},
-    }
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        if leaves:
-            raise OSError("the client is gone")
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return sent
-
-
 async def test_one_before_a_socket_is_accepted_refuses_it(app: FastAPI, logged: Lines) -> None:
-    head, body = await open_socket(app, "/ws/stream/s")
+    head, body = await open_socket(app, "/ws/stream/s", headers={"x-request-id": "mine"})
     assert (head["type"], head["status"]) == ("websocket.http.response.start", 500)
     headers: dict[bytes, Any] = dict(head["headers"])
     assert headers[b"x-request-id"] == b"mine"
