@@ -2,15 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.integration.conftest import broker  # noqa: F401 - the same check that a RabbitMQ answers
 from tests.parts import require
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import Api, Stack
 
 ARGUMENTS = [
@@ -21,7 +23,12 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 15_000
+WAIT_MS = PATIENCE_SECONDS * 1000
+expect.set_options(timeout=WAIT_MS)
+MODEL = "mock?tokens=150&rate=50&hold_after=150&id=page"
+"""150 numbered tokens in 3 s."""
+SHARED = ("site", "guarded")
+"""The fixtures whose stacks outlive a test."""
 CHROMIUM = os.environ.get("HOPSTREAM_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -33,6 +40,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Site(NamedTuple):
     stack: Stack
     api: Api
+
+    @contextmanager
+    def holding(self, tokens: int) -> Iterator[None]:
+        """Answers have no more than so many tokens until the block ends, so that whatever is done in it is done in the
+        middle of an answer."""
+        self.stack.release("page", tokens)
+        try:
+            yield
+        finally:
+            self.stack.release("page")
+
+
+NewContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="session")
@@ -46,20 +66,45 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: F811
-    """The mock upstream answers 150 numbered tokens in 3 s."""
-    home = tmp_path_factory.mktemp("browser")
-    with Stack(home, OPENAI_MODEL="mock?tokens=150&rate=50") as stack:
-        api = stack.start_api()
+    with start_site(tmp_path_factory.mktemp("browser")) as site:
+        yield site
+
+
+@contextmanager
+def start_site(home: Path, **environment: str) -> Iterator[Site]:
+    with Stack(home, OPENAI_MODEL=MODEL, **environment) as stack:
+        site = Site(stack, stack.start_api())
         stack.start_worker()
-        yield Site(stack, api)
+        stack.release("page")
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def _processes_end_with_their_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    with ExitStack() as stacks:
+        for name in SHARED:
+            if name in request.fixturenames:
+                stacks.enter_context(request.getfixturevalue(name).stack.as_before())
+        yield
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1200, "height": 800})
-    context.set_default_timeout(WAIT_MS)
-    yield context
-    context.close()
+def new_context(browser: Browser) -> Iterator[NewContext]:
+    """Makes browser contexts, as `Browser.new_context` does."""
+    with ExitStack() as closing:
+
+        def make(**options: Any) -> BrowserContext:
+            context = browser.new_context(**options)
+            closing.callback(context.close)
+            context.set_default_timeout(WAIT_MS)
+            return context
+
+        yield make
+
+
+@pytest.fixture
+def context(new_context: NewContext) -> BrowserContext:
+    return new_context(viewport={"width": 1200, "height": 800})
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import Site
-from tests.client import numbered
+from tests.client import get, numbered
 
 ANSWER = numbered(150)
 
@@ -25,9 +24,11 @@ def test_a_message_is_answered_in_both_modes(page: Page, site: Site, mode: str) 
 
 def test_a_reload_in_mid_answer_loses_nothing(page: Page, site: Site) -> None:
     chat = ChatPage(page).open(site.api.url)
-    chat.send("Count for me")
-    chat.wait_for_text("t000020")
-    page.reload()
+    with site.holding(100):
+        chat.send("Count for me")
+        chat.wait_for_text("t000020")
+        page.reload()
+        chat.wait_for_text("t000099")
     chat.wait_until("done")
     assert chat.text() == ANSWER
     expect(chat.get("message-assistant")).to_have_count(1)
@@ -35,10 +36,11 @@ def test_a_reload_in_mid_answer_loses_nothing(page: Page, site: Site) -> None:
 
 def test_a_second_tab_shows_the_same_stream(page: Page, context: BrowserContext, site: Site) -> None:
     chat = ChatPage(page).open(site.api.url)
-    chat.send("Count for me")
-    chat.wait_for_text("t000010")
-    other = ChatPage(context.new_page()).open(page.url)
-    other.wait_for_text("t000030")
+    with site.holding(100):
+        chat.send("Count for me")
+        chat.wait_for_text("t000010")
+        other = ChatPage(context.new_page()).open(page.url)
+        other.wait_for_text("t000030")
     chat.wait_until("done")
     other.wait_until("done")
     assert chat.text() == other.text() == ANSWER
@@ -48,10 +50,11 @@ def test_a_second_tab_shows_the_same_stream(page: Page, context: BrowserContext,
 def test_an_answer_can_be_stopped(page: Page, site: Site, mode: str) -> None:
     chat = ChatPage(page).open(site.api.url)
     chat.choose(mode)
-    chat.send("Count for me")
-    chat.wait_for_text("t000010")
-    chat.get("stop").click()
-    chat.wait_until("done")
+    with site.holding(100):
+        chat.send("Count for me")
+        chat.wait_for_text("t000010")
+        chat.get("stop").click()
+        chat.wait_until("done")
     shown = chat.text()
     assert ANSWER.startswith(shown)
     assert len(shown) < len(ANSWER)
@@ -61,10 +64,11 @@ def test_an_answer_can_be_stopped(page: Page, site: Site, mode: str) -> None:
 
 def test_escape_stops_too(page: Page, site: Site) -> None:
     chat = ChatPage(page).open(site.api.url)
-    chat.send("Count for me")
-    chat.wait_for_text("t000005")
-    page.keyboard.press("Escape")
-    chat.wait_until("done")
+    with site.holding(100):
+        chat.send("Count for me")
+        chat.wait_for_text("t000005")
+        page.keyboard.press("Escape")
+        chat.wait_until("done")
     assert len(chat.text()) < len(ANSWER)
 
 
@@ -122,5 +126,5 @@ def test_nothing_is_fetched_from_elsewhere(page: Page, site: Site) -> None:
 
 def stored_turn(site: Site, page: Page) -> dict[str, object]:
     session = page.evaluate("location.hash.slice(1)")
-    turns: list[dict[str, object]] = httpx.get(f"{site.api.url}/sessions/{session}").json()["turns"]
+    turns: list[dict[str, object]] = get(f"{site.api.url}/sessions/{session}").json()["turns"]
     return turns[-1]

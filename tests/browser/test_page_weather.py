@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import APIResponse, BrowserContext, Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
-from tests.browser.conftest import WAIT_MS, Site
-from tests.client import new_session, numbered
+from tests.browser.conftest import NewContext, Site
+from tests.client import get, new_session, numbered
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import ROOT, Api, Stack
 
 XSS = """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> [x](javascript:window.hacked=3)"""
@@ -85,7 +86,7 @@ def test_an_answer_whose_worker_has_died_can_be_stopped(page: Page, tmp_path: Pa
         chat.send("Count for me")
         chat.wait_for_text("t000010")
         worker.kill()
-        expect(chat.get("light-queue")).to_have_attribute("data-state", "no-worker", timeout=WAIT_MS)
+        expect(chat.get("light-queue")).to_have_attribute("data-state", "no-worker")
         chat.get("stop").click()
         chat.wait_until("done")
         expect(chat.get("outcome-note")).to_have_text("Stopped.")
@@ -122,7 +123,7 @@ def test_an_end_counts_wherever_it_lies(page: Page, demo: Api, event: dict[str, 
 def test_what_is_sent_before_a_chat_has_loaded_comes_after_it(page: Page, site: Site, mode: str, is_old: bool) -> None:
     session = ask_directly(site, "The first question")
     url = f"{site.api.url}/sessions/{session}"
-    before = httpx.get(url).text
+    before = get(url).text
     held: list[Route] = []
     page.route(url, lambda route: held.append(route))
     chat = ChatPage(page).open(f"{site.api.url}/#{session}")
@@ -187,7 +188,8 @@ def test_a_message_in_a_chat_that_is_gone_begins_it_again(page: Page, site: Site
 
 
 def ask_directly(site: Site, message: str) -> str:
-    response = httpx.post(f"{site.api.url}/chat", json={"message": message, "mode": "direct", "model": "mock?tokens=5"})
+    body = {"message": message, "mode": "direct", "model": "mock?tokens=5"}
+    response = httpx.post(f"{site.api.url}/chat", json=body, timeout=PATIENCE_SECONDS)
     return response.raise_for_status().headers["x-session-id"]
 
 
@@ -234,20 +236,18 @@ def test_a_lost_network_keeps_what_was_typed(page: Page, context: BrowserContext
     assert "Do not lose me" in typed or any("Do not lose me" in text for text in shown)
 
 
-def test_it_works_as_a_file(browser: Browser, site: Site) -> None:
-    context = browser.new_context()
-    chat = ChatPage(context.new_page()).open(f"{(ROOT / 'web' / 'chat.html').as_uri()}?api={site.api.url}")
+def test_it_works_as_a_file(new_context: NewContext, site: Site) -> None:
+    chat = ChatPage(new_context().new_page()).open(f"{(ROOT / 'web' / 'chat.html').as_uri()}?api={site.api.url}")
     chat.send("Count for me")
     chat.wait_until("done")
     assert chat.text() == numbered(150)
-    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_has_no_sideways_scroll(browser: Browser, demo: Api, scheme: str, tmp_path: Path) -> None:
-    context = browser.new_context(
+def test_a_phone_has_no_sideways_scroll(new_context: NewContext, demo: Api, scheme: str) -> None:
+    context = new_context(
         viewport={"width": 360, "height": 740},
-        color_scheme=scheme,  # type: ignore[arg-type]
+        color_scheme=scheme,
         has_touch=True,
         is_mobile=True,
     )
@@ -256,7 +256,6 @@ def test_a_phone_has_no_sideways_scroll(browser: Browser, demo: Api, scheme: str
     chat.send("Show me code " + "unbroken" * 40)
     chat.wait_until("done")
     assert chat.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    context.close()
 
 
 WATCH_LIVE_REGIONS = """() => {
