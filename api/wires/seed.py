@@ -1,21 +1,31 @@
 """The seed wire: Server-Sent Events (WHATWG HTML 9.2). A reader that knows only `chunk` and `done` works."""
 
+from typing import Any
+
 import msgspec
 
-from api.wires.base import Frames
-from api.wires.seed_events import Event, SeedEventsWire
-from core.model.errors import Closing
+from api.streams.cursor import Cursor
+from api.wires.base import Frames, Wire
+from core.model.errors import Closing, HopstreamError
+from core.model.events import Done, End, Failed
+from core.model.parts import Part, Reasoning, Text, ToolCall
 
+Event = dict[str, Any]
 RETRY_MS = 1000
 _encode = msgspec.json.Encoder().encode
 
 
-class SeedWire(SeedEventsWire):
+class SeedWire(Wire):
+    """Another wire with the same events overrides `frame`, and what is SSE's alone: opening, broken and ping."""
+
     name = "seed"
     media_type = "text/event-stream"
 
     def frame(self, event: Event, at: tuple[int, int, int] | None = None) -> bytes:
-        """JSON has no raw line breaks, so one data line is enough."""
+        """`at` is where a client resumes that has seen the event: turn, attempt and position. None: where it was.
+
+        JSON has no raw line breaks, so one data line is enough.
+        """
         if at is None:
             return b"data: " + _encode(event) + b"\n\n"
         return b"id: %d.%d.%d\ndata: " % at + _encode(event) + b"\n\n"
@@ -23,9 +33,57 @@ class SeedWire(SeedEventsWire):
     def opening(self) -> Frames:
         return [b"retry: %d\n\n" % RETRY_MS]
 
+    def queued(self, position: int) -> Frames:
+        return [self.frame({"type": "queued", "position": position})]
+
+    def started(self, at: Cursor, model: str) -> Frames:
+        return [self.frame({"type": "start", "turn": at.turn, "attempt": at.attempt, "model": model}, at)]
+
+    def restarted(self, at: Cursor, reason: str, *, has_sent: bool) -> Frames:
+        return [self.frame({"type": "restart", "attempt": at.attempt, "reason": reason}, at)]
+
+    def grew(self, parts: list[Part], start: Cursor) -> Frames:
+        frames = []
+        turn, attempt, position = start
+        for part in parts:
+            position += len(part)
+            event = {"chunk": part.text} if type(part) is Text else _event_of(part)
+            if event is not None:
+                frames.append(self.frame(event, (turn, attempt, position)))
+        return frames
+
+    def ended(self, at: Cursor, end: End) -> Frames:
+        match end:
+            case Done(finish_reason=reason, usage=usage):
+                counts = usage and {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+                return [self.frame({"type": "done", "finish_reason": reason, "usage": counts}, at)]
+            case Failed(code=code, message=message):
+                return [self.frame({"type": "error", "code": code, "message": message}, at)]
+
     def broken(self, error: Exception) -> Frames:
         """A process that closes says so in a comment: the client resumes elsewhere by itself."""
-        return [b": closing\n\n"] if isinstance(error, Closing) else super().broken(error)
+        if isinstance(error, Closing):
+            return [b": closing\n\n"]
+        return [self.frame(failure(error))]
 
     def ping(self) -> Frames:
         return [b": ping\n\n"]
+
+
+def failure(error: Exception) -> Event:
+    """What is told of a feed that broke down: of an error of ours its code and words, of a bug nothing."""
+    code, message = (
+        (error.code, error.message) if isinstance(error, HopstreamError) else ("internal_error", "internal error")
+    )
+    return {"type": "error", "code": code, "message": message}
+
+
+def _event_of(part: Part) -> Event | None:
+    """None for a part that these events have no words for."""
+    match part:
+        case Reasoning(text):
+            return {"reasoning": text}
+        case ToolCall():
+            return {"tool_call": {"id": part.id, "name": part.name, "arguments": part.arguments}}
+        case _:
+            return None

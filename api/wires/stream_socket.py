@@ -4,7 +4,7 @@ import msgspec
 
 from api.streams.cursor import Cursor
 from api.wires.base import Frames
-from api.wires.seed_events import Event, SeedEventsWire
+from api.wires.seed import Event, SeedWire, failure
 from core.model.errors import Closing
 from core.model.parts import Part, Reasoning, Text, cut
 
@@ -14,7 +14,7 @@ late gets all of the text at once."""
 _encode = msgspec.json.Encoder().encode
 
 
-class StreamSocketWire(SeedEventsWire):
+class StreamSocketWire(SeedWire):
     name = "stream_socket"
     media_type = "application/json"
 
@@ -23,6 +23,9 @@ class StreamSocketWire(SeedEventsWire):
             return _encode(event)
         turn, attempt, position = at
         return _encode({"id": f"{turn}.{attempt}.{position}", **event})
+
+    def opening(self) -> Frames:
+        return []
 
     def grew(self, parts: list[Part], start: Cursor) -> Frames:
         if any(len(part) > FRAME_CHARS for part in parts):
@@ -33,7 +36,11 @@ class StreamSocketWire(SeedEventsWire):
         """A process that closes says so: the client resumes at once, and elsewhere."""
         if isinstance(error, Closing):
             return [_encode({"type": "goaway", "reason": error.message})]
-        return super().broken(error)
+        return [self.frame(failure(error))]
+
+    def ping(self) -> Frames:
+        """The protocol has pings of its own."""
+        return []
 
 
 def _pieces(part: Part) -> list[Part]:
