@@ -10,7 +10,7 @@ from core.model.errors import HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
 from core.model.feed import Feed
 from core.model.tape import Part, Text
-from core.providers.base import Finish, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Request, Stream
 from core.settings import Settings
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
@@ -36,7 +36,7 @@ class Scripted:
         self._endless = endless
 
     def stream(self, request: Request) -> Stream:
-        return Stream(self._items(request))
+        return GeneratedStream(self._items(request))
 
     async def _items(self, request: Request) -> AsyncGenerator[list[Part] | Finish]:
         self.requests.append(request)
@@ -75,7 +75,7 @@ class Looked(Scripted):
         return _Looked(self._items(request), self._rest)
 
 
-class _Looked(Stream):
+class _Looked(GeneratedStream):
     def __init__(self, items: AsyncGenerator[list[Part] | Finish], rest: list[Part]) -> None:
         super().__init__(items)
         self._rest = rest
