@@ -36,6 +36,8 @@ SESSIONS = (1, 10, 20, 30, 40, 60, 80, 100, 130, 160, 200, 240, 300)
 async def main() -> int:
     options = _parser().parse_args()
     parts = options.parts or PARTS
+    if options.tls and not set(options.modes) <= {"direct", "queue"}:
+        raise StartError("--tls is for --modes direct,queue")
     raise_open_files_limit()
     _stop_in_order_on_sigterm()
     await check(broker_url())
@@ -67,7 +69,7 @@ async def _climb(results: Results, options: argparse.Namespace) -> None:
     loads = [ladder.load_of(sessions, options.tokens) for sessions in options.sessions]
     models = sorted({load.model for load in [ladder.WARM_UP, *loads]})
     with Processes() as processes:
-        async with contenders(processes, options.modes, models) as ready:
+        async with contenders(processes, options.modes, models, is_encrypted=options.tls) as ready:
             results.load = ladder.in_words(options.runs, options.tokens)
             results.processes = {contender.mode: contender.processes for contender in ready}
             results.runs = await ladder.climb(ready, loads, options.runs, pids_of(processes))
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=5, help="of the ladder (%(default)s)")
     parser.add_argument("--modes", type=_modes, default=MODES, help="with commas, of: " + ",".join(MODES))
     parser.add_argument("--sessions", type=_rungs, default=SESSIONS, help="the ladder's rungs, with commas")
+    parser.add_argument("--tls", action="store_true", help="the ladder's model behind TLS: for --modes direct,queue")
     parser.add_argument("--tokens", type=int, default=ladder.TOKENS, help="of an answer (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write FILE.png and FILE.svg, too")

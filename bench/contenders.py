@@ -11,6 +11,7 @@ from bench.clients import Client, read_direct, read_openai, read_queue
 from bench.http_client import fetch
 from bench.processes import ROOT, Processes, free_port
 from bench.stack import Stack, broker_url, check
+from bench.tls import Certificate, make_certificate
 from bench.usage import broker_pid
 
 MODES = ("mock", "direct", "queue", "litellm", "naive")
@@ -30,14 +31,22 @@ class Contender(NamedTuple):
 
 @asynccontextmanager
 async def contenders(
-    processes: Processes, modes: Sequence[str], models: Sequence[str], litellm_program: Path = LITELLM
+    processes: Processes,
+    modes: Sequence[str],
+    models: Sequence[str],
+    litellm_program: Path = LITELLM,
+    *,
+    is_encrypted: bool = False,
 ) -> AsyncIterator[list[Contender]]:
-    """All up and running, in the order asked for. `models`: the names that will be asked of the mock upstream."""
-    mock = await start_mock(processes)
+    """All up and running, in the order asked for. `models`: the names that will be asked of the mock upstream.
+    `is_encrypted`: by TLS, which Hopstream alone is told to trust."""
+    certificate = make_certificate(processes.home) if is_encrypted else None
+    mock = await start_mock(processes, certificate)
     ready = {"mock": Contender("mock", (mock,), read_openai, ())}
     async with AsyncExitStack() as running:
         if {"direct", "queue"} & set(modes):
-            stack = await running.enter_async_context(Stack(processes, mock))
+            trust = {} if certificate is None else {"SSL_CERT_FILE": str(certificate.authority)}
+            stack = await running.enter_async_context(Stack(processes, mock, trust=trust))
             ready["direct"] = Contender("direct", stack.apis, read_direct, ("api",))
             ready["queue"] = queue_of(stack)
         if "litellm" in modes:
@@ -53,9 +62,10 @@ def queue_of(stack: Stack) -> Contender:
     return Contender("queue", stack.apis, read_queue, (*stack.names, BROKER))
 
 
-async def start_mock(processes: Processes) -> str:
+async def start_mock(processes: Processes, certificate: Certificate | None = None) -> str:
     """Its URL."""
-    processes.run_module(MOCK, "bench.mock_upstream", "--port", "0")
+    tls = () if certificate is None else ("--certificate", str(certificate.own))
+    processes.run_module(MOCK, "bench.mock_upstream", "--port", "0", *tls)
     return await processes.first_line(MOCK)
 
 

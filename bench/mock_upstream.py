@@ -19,7 +19,9 @@ import argparse
 import asyncio
 import resource
 import signal
+import ssl
 from http.client import responses as REASONS
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
@@ -53,17 +55,23 @@ _FAILURES = {
 class MockUpstream:
     """The server. `defaults` are the script's, as in `MockUpstream(tokens=20, rate=0)`; port 0 is any."""
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **defaults: Any) -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, **defaults: Any
+    ) -> None:
         self.stats = Record()
         self._defaults = Script.make(defaults)
         self._address = host, port
+        self._tls = tls
         self._connections: set[Connection] = set()
         self._gates = Gates()
 
     async def __aenter__(self) -> Self:
         host, port = self._address
-        self._server = await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=BACKLOG)
-        self.url = f"http://{host}:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.get_running_loop().create_server(
+            self._connection, host, port, backlog=BACKLOG, ssl=self._tls
+        )
+        scheme = "https" if self._tls else "http"
+        self.url = f"{scheme}://{host}:{self._server.sockets[0].getsockname()[1]}"
         self.base_url = f"{self.url}/v1"
         return self
 
@@ -142,12 +150,12 @@ def _error(message: str, kind: str, code: str | None) -> bytes:
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": code}})
 
 
-async def serve(host: str, port: int, defaults: dict[str, Any]) -> None:
+async def serve(host: str, port: int, tls: ssl.SSLContext | None, defaults: dict[str, Any]) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with MockUpstream(host=host, port=port, **defaults) as mock:
+    async with MockUpstream(host=host, port=port, tls=tls, **defaults) as mock:
         print(mock.url, flush=True)
         await stop.wait()
 
@@ -162,6 +170,7 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9000, help="0 takes any free one")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve TLS; FILE has its key, too (PEM)")
     for name, help_text in (
         ("tokens", "tokens of an answer"),
         ("rate", "tokens per second, 0 is as fast as the client reads"),
@@ -171,14 +180,18 @@ def main() -> None:
     ):
         parser.add_argument(f"--{name}", default=getattr(Script(), name), help=f"{help_text} (%(default)s)")
     options = vars(parser.parse_args())
-    host, port = options.pop("host"), options.pop("port")
+    host, port, certificate = options.pop("host"), options.pop("port"), options.pop("certificate")
     try:
         Script.make(options)
     except ValueError as error:
         parser.error(str(error))
+    tls = None
+    if certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(host, port, options))
+        runner.run(serve(host, port, tls, options))
 
 
 def raise_open_files_limit() -> None:

@@ -5,6 +5,7 @@ Everything is new and gone afterwards.
 
 import os
 import secrets
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -31,10 +32,19 @@ class Stack:
     """
 
     def __init__(
-        self, processes: Processes, mock: str, *, apis: int = 1, workers: int = 1, concurrency: int = 500
+        self,
+        processes: Processes,
+        mock: str,
+        *,
+        apis: int = 1,
+        workers: int = 1,
+        concurrency: int = 500,
+        trust: Mapping[str, str] | None = None,
     ) -> None:
+        """`trust`: variables that name the authority of the mock upstream."""
         self._processes = processes
         self._mock = mock
+        self._trust = trust or {}
         self._concurrency = concurrency
         self._workers = workers
         self._ports = [free_port() for _ in range(apis)]
@@ -70,6 +80,7 @@ class Stack:
             "MAX_STREAMS_PER_CLIENT": ENOUGH,
             "MAX_QUEUED_TURNS": ENOUGH,
             "LOG_FORMAT": "json",  # as in deploy/k8s
+            **self._trust,
         }
         self._processes.run_module(name, *module, env=environment)
 

@@ -1,5 +1,6 @@
-"""What a provider is: something that answers a conversation with parts, and then says how it finished."""
+"""What a provider is: it is asked with a conversation, answers with parts, and then says how it finished."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, Literal, Protocol, Self
 
@@ -8,21 +9,74 @@ import msgspec
 from core.model.events import Usage
 from core.model.parts import Part
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class Link(msgspec.Struct, frozen=True, tag="url", tag_field="type"):
+    """Content that the model's service fetches; nothing is fetched here."""
+
+    url: str
+
+
+class Data(msgspec.Struct, frozen=True, tag="data", tag_field="type"):
+    """Content that is sent along. In JSON, `data` is Base64."""
+
+    media_type: str
+    data: bytes
+
+
+class TextContent(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
+    text: str
+
+
+class ImageContent(msgspec.Struct, frozen=True, tag="image", tag_field="type"):
+    source: Link | Data
+
+
+class FileContent(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
+    source: Link | Data
+    name: str | None = None
+
+
+ContentPart = TextContent | ImageContent | FileContent
+
+
+class ToolCallRequest(msgspec.Struct, frozen=True):
+    """A call that the model asked for in an earlier answer; `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 class Message(msgspec.Struct, frozen=True):
+    """`tool_calls` are an assistant's; a message of the role `tool` is the result of the one that `tool_call_id` names.
+    `name` tells participants of one role apart."""
+
     role: Role
-    content: str
+    content: str | list[ContentPart] = ""
+    tool_calls: list[ToolCallRequest] = []
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    def text(self) -> str:
+        """What of its content is text."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, TextContent))
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`options` are those of OpenAI's chat completions; `attempt` is the turn's, for scripted behaviours."""
+    """`options`, `tools`, `tool_choice` and `response_format` are JSON values, as OpenAI's chat completions have them.
+    `attempt` is the turn's, for scripted behaviours."""
 
     model: str
     messages: list[Message]
     options: dict[str, Any] = {}
     attempt: int = 1
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    response_format: dict[str, Any] | None = None
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -35,32 +89,39 @@ class Finish(msgspec.Struct, frozen=True):
 Item = list[Part] | Finish
 
 
-class Stream:
+class Stream(ABC):
     """An answer as it comes: parts in order, those together that came together; then exactly one Finish.
 
-    Raises ProviderError before the first part, ProviderDropped after it.
+    Raises ProviderError before the first part, ProviderDropped after it. One that has ended, has failed or was closed
+    keeps nothing open.
     """
-
-    def __init__(self, items: AsyncGenerator[Item]) -> None:
-        self._items = items
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Awaitable[Item]:
-        return self._items.__anext__()
+    @abstractmethod
+    def __anext__(self) -> Awaitable[Item]: ...
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Leave the answer where it is; may be called again."""
 
     def ready_parts(self) -> list[Part]:
-        """What has come since the last item, without waiting.
+        """What has come since the last item, without waiting. Not to be called while an item is waited for.
 
         Empty where nothing has, where something else than parts is next, and where a provider can do nothing but wait.
         """
         return []
 
-    def hold(self) -> None:
-        """Leave what comes in the kernel until `release`, where that can be done: to read it at once is cheaper."""
 
-    def release(self) -> None: ...
+class GeneratedStream(Stream):
+    """The items of a generator."""
+
+    def __init__(self, items: AsyncGenerator[Item]) -> None:
+        self._items = items
+
+    def __anext__(self) -> Awaitable[Item]:
+        return self._items.__anext__()
 
     async def aclose(self) -> None:
         await self._items.aclose()
@@ -71,4 +132,5 @@ class Provider(Protocol):
 
     def stream(self, request: Request) -> Stream: ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """May be called again."""

@@ -1,14 +1,13 @@
 """Which provider answers."""
 
+from core.providers import demo
 from core.providers.base import Provider
-from core.providers.demo import DemoProvider
-from core.providers.openai.provider import OpenAIProvider
+from core.providers.openai import provider as openai
 from core.settings import Settings
+
+PROVIDERS = (openai.create, demo.create)
+"""Each makes its provider where the settings have what that needs; the first one that does answers."""
 
 
 def create_provider(settings: Settings) -> Provider:
-    if settings.provider == "demo" or settings.openai_api_key is None:
-        return DemoProvider()
-    return OpenAIProvider(
-        settings.openai_api_key.get_secret_value(), settings.openai_base_url, settings.provider_timeout
-    )
+    return next(provider for create in PROVIDERS if (provider := create(settings)))

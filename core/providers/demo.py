@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
 from core.model.parts import Part, Text
-from core.providers.base import Finish, Item, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Item, Request, Stream
+from core.settings import Settings
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
 TOKENS_PER_SECOND = 50.0
@@ -30,7 +31,7 @@ class DemoProvider:
         self._pace = pace
 
     def stream(self, request: Request) -> Stream:
-        return Stream(self._items(request))
+        return GeneratedStream(self._items(request))
 
     async def close(self) -> None:
         return None
@@ -50,7 +51,7 @@ class DemoProvider:
             yield due
         if drops:
             raise ProviderDropped("the demo provider was asked to break off")
-        usage = Usage(sum(len(m.content.split()) for m in request.messages), len(tokens))
+        usage = Usage(sum(len(m.text().split()) for m in request.messages), len(tokens))
         yield Finish("length" if len(tokens) < len(answer) else "stop", usage)
 
     async def _paced(self, tokens: list[str], rate: float) -> AsyncGenerator[list[Part]]:
@@ -67,8 +68,13 @@ class DemoProvider:
             told = due
 
 
+def create(settings: Settings) -> DemoProvider:
+    """Needs no settings."""
+    return DemoProvider()
+
+
 def _answer(request: Request) -> str:
-    question = request.messages[-1].content
+    question = request.messages[-1].text()
     quoted = " ".join(question.split())[:QUOTED_CHARS]
     turns = sum(message.role == "user" for message in request.messages)
     if request.model == "demo:long":

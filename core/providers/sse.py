@@ -1,14 +1,13 @@
 """The reading side of Server-Sent Events (WHATWG HTML 9.2), as much as a chat completion needs."""
 
-from core.model.errors import HopstreamError
+from core.providers.failures import BadEvent
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """A server that never ends an event must not fill the memory. Real ones have a few hundred bytes."""
 
 
-class EventTooLarge(HopstreamError):
-    code = "event_too_large"
-    title = "An event of a stream does not end"
+class EventTooLarge(BadEvent):
+    """An event of a stream does not end."""
 
 
 class EventReader:

@@ -141,10 +141,3 @@ class Created(NamedTuple):
     turn: Turn
     position: int
     """Its place in the queue, 1 is next; in direct mode the one that it would have."""
-
-
-class Exchange(msgspec.Struct, frozen=True):
-    """An earlier question and its answer, for the prompt."""
-
-    message: str
-    answer: str

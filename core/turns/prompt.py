@@ -1,10 +1,50 @@
-"""The prompt of a turn: system prompt, earlier turns, the new message."""
+"""The prompt of a turn: system prompt, earlier turns, the new message; or the messages that the turn came with."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import msgspec
+
+from core.model.parts import Part, StepBegun, Text, ToolArguments, ToolCall, ToolCallBegun, ToolResult, whole_tool_calls
 from core.model.tape import Tape
-from core.providers.base import Message
-from core.store.records import Earlier, Exchange
+from core.providers.base import Message, Request, ToolCallRequest
+from core.settings import Settings
+from core.store.records import Earlier, Turn
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """An earlier question and what was answered, tools and their results among it."""
+
+    message: str
+    answer: list[Message]
+
+    @property
+    def chars(self) -> int:
+        arguments = sum(len(call.arguments) for message in self.answer for call in message.tool_calls)
+        return len(self.message) + sum(len(message.text()) for message in self.answer) + arguments
+
+
+def build_request(turn: Turn, settings: Settings) -> Request:
+    """Of its first attempt. Raises BadTape."""
+    asked: dict[str, Any] = turn.input or {}
+    messages = (
+        msgspec.convert(asked["messages"], list[Message])
+        if "messages" in asked
+        else build_messages(
+            turn.message,
+            answered(turn.earlier),
+            system_prompt=settings.system_prompt,
+            max_history_chars=settings.max_history_chars,
+        )
+    )
+    return Request(
+        turn.model,
+        messages,
+        turn.options,
+        tools=asked.get("tools"),
+        tool_choice=asked.get("tool_choice"),
+        response_format=asked.get("response_format"),
+    )
 
 
 def build_messages(
@@ -13,7 +53,7 @@ def build_messages(
     """`history` oldest first; it is trimmed by the rule of `newest_whole_exchanges`."""
     messages = [Message("system", system_prompt)] if system_prompt else []
     for exchange in newest_whole_exchanges(history, max_history_chars):
-        messages += [Message("user", exchange.message), Message("assistant", exchange.answer)]
+        messages += [Message("user", exchange.message), *exchange.answer]
     return [*messages, Message("user", message)]
 
 
@@ -21,7 +61,7 @@ def newest_whole_exchanges(history: Sequence[Exchange], budget: int) -> list[Exc
     """The newest exchanges that fit the budget (characters), whole, with no gap among them: half an answer misleads."""
     kept: list[Exchange] = []
     for exchange in reversed(history):
-        budget -= len(exchange.message) + len(exchange.answer)
+        budget -= exchange.chars
         if budget < 0:
             break
         kept.append(exchange)
@@ -29,6 +69,44 @@ def newest_whole_exchanges(history: Sequence[Exchange], budget: int) -> list[Exc
 
 
 def answered(earlier: Iterable[Earlier]) -> list[Exchange]:
-    """The turns whose answer has text. Raises BadTape."""
-    exchanges = [Exchange(each.message, Tape.decode(each.tape).text()) for each in earlier]
+    """The turns whose answer can be shown to a model. Raises BadTape."""
+    exchanges = [Exchange(each.message, answer_messages(Tape.decode(each.tape).slice())) for each in earlier]
     return [exchange for exchange in exchanges if exchange.answer]
+
+
+def answer_messages(parts: Sequence[Part]) -> list[Message]:
+    """An answer as the messages that a model's service takes: one of the assistant's for each step, and after it the
+    results of its tools. A service refuses a call without its result, so such a one is left out."""
+    results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
+    messages: list[Message] = []
+    for text, calls in _steps(parts):
+        answered_calls = [call for call in calls if call.id in results]
+        if text or answered_calls:
+            requests = [ToolCallRequest(call.id, call.name, call.arguments) for call in answered_calls]
+            messages.append(Message("assistant", text, requests))
+        messages += [Message("tool", results[call.id].content, tool_call_id=call.id) for call in answered_calls]
+    return messages
+
+
+def _steps(parts: Sequence[Part]) -> Iterable[tuple[str, list[ToolCall]]]:
+    """The text and the calls of each pass through the model. A new one begins with what follows a tool's result."""
+    text, calls, begun = "", [], 0
+    has_results = False
+    pieces: list[Part] = []
+    for part in parts:
+        is_next = isinstance(part, StepBegun) or (has_results and not isinstance(part, ToolResult))
+        if is_next and (text or pieces):
+            calls = whole_tool_calls(pieces)
+            begun += sum(isinstance(piece, ToolCallBegun) for piece in pieces)
+            yield text, calls
+            text, pieces, has_results = "", [], False
+        match part:
+            case Text():
+                text += part.text
+            case ToolCall() | ToolCallBegun():
+                pieces.append(part)
+            case ToolArguments():
+                pieces.append(ToolArguments(part.text, part.call - begun))
+            case ToolResult():
+                has_results = True
+    yield text, whole_tool_calls(pieces)

@@ -23,13 +23,13 @@ from core.model.events import Done, End, Failed
 from core.model.feed import Feed
 from core.model.parts import Part
 from core.model.tape import Tape
-from core.providers.base import Finish, Item, Message, Provider, Request, Stream
+from core.providers.base import Finish, Item, Provider, Request, Stream
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.retry import retry_while_down
 from core.store.store import Store
 from core.turns.compatibility import ReadableParts
-from core.turns.prompt import answered, build_messages
+from core.turns.prompt import build_request
 from core.turns.subscribers import Moment, TurnSubscribers
 from core.turns.ticks import TickScheduler
 from core.version import FORMAT
@@ -164,10 +164,11 @@ class Run:
         return Failed(self.attempt, len(self.feed.tape), error.code, error.message)
 
     async def _attempts(self) -> End:
-        messages = self._build_messages()
+        request = build_request(self.turn, self._settings)
+        self.turn.earlier.clear()  # far more than fits into a prompt, perhaps
         while True:
             try:
-                finish = await self._attempt(messages)
+                finish = await self._attempt(msgspec.structs.replace(request, attempt=self.attempt))
             except ProviderDropped:
                 if self._settings.provider_drop == "error" or not await self._begin_next_attempt():
                     raise
@@ -182,19 +183,7 @@ class Run:
         self._begin_attempt(attempt, "provider_drop")
         return True
 
-    def _build_messages(self) -> list[Message]:
-        settings = self._settings
-        messages = build_messages(
-            self.turn.message,
-            answered(self.turn.earlier),
-            system_prompt=settings.system_prompt,
-            max_history_chars=settings.max_history_chars,
-        )
-        self.turn.earlier.clear()  # far more than fits into a prompt, perhaps
-        return messages
-
-    async def _attempt(self, messages: list[Message]) -> Finish:
-        request = Request(self.turn.model, messages, self.turn.options, self.attempt)
+    async def _attempt(self, request: Request) -> Finish:
         self._stages.asked_after = monotonic() - self._claimed_at
         first, stream = await open_stream(self._provider, request, self._settings.provider_retries)
         if not isinstance(first, Finish):

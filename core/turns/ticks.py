@@ -1,9 +1,8 @@
 """The pace of answers: at once while there is little to do, all together in ticks under load.
 
 To read, publish, frame and send costs the same for one token as for three, and what many turns do at the same moment
-costs less than what each does in its own: fewer system calls, fewer wake-ups of a process. So under load every turn
-looks at the next tick what its model has said, and of plain connections nothing is read until then. That adds less to a
-token's delay than the load itself would.
+costs less than what each does in its own: fewer system calls, fewer wake-ups of a process. So under load what the
+models say is read at the next tick, that of all turns. That adds less to a token's delay than the load itself would.
 """
 
 import asyncio
@@ -15,14 +14,12 @@ from core.providers.base import Stream
 
 LONGEST_TICK_SECONDS = 0.04
 SHORTEST_TICK_SECONDS = 0.01
-"""In less hardly anything gathers, and to hold it back costs more than it saves."""
+"""In less hardly anything gathers, and to wait for it costs more than it saves."""
 CALM_RATE = 2500.0
 """Tokens per second of this process, from which on ticks would get longer than nothing."""
 BUSY_RATE = 5000.0
 """From here on a tick is the longest one."""
 ACCOUNT_SECONDS = 0.25
-READ_SECONDS = 0.001
-"""For the event loop to read what was held back, before the parts are taken."""
 
 
 class _Waiting(NamedTuple):
@@ -65,22 +62,16 @@ class TickScheduler:
         if not self._tick_seconds and not self._waiting:
             return
         turn = _Waiting(self._loop.create_future(), stream, take)
-        self._hold(turn)
+        self._add(turn)
         await turn.over
 
-    def _hold(self, turn: _Waiting) -> None:
+    def _add(self, turn: _Waiting) -> None:
         if not self._waiting:
-            self._loop.call_later(self._tick_seconds, self._release)
+            self._loop.call_later(self._tick_seconds, self._tick)
         self._waiting.append(turn)
-        turn.stream.hold()
 
-    def _release(self) -> None:
+    def _tick(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for turn in waiting:
-            turn.stream.release()
-        self._loop.call_later(READ_SECONDS, self._read_ready, waiting)
-
-    def _read_ready(self, waiting: list[_Waiting]) -> None:
         for turn in waiting:
             if turn.over.done():  # stopped meanwhile
                 continue
@@ -91,6 +82,6 @@ class TickScheduler:
                 turn.over.set_exception(error)
                 continue
             if parts and self.is_busy:
-                self._hold(turn)
+                self._add(turn)
             else:
                 turn.over.set_result(None)

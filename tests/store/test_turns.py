@@ -12,16 +12,21 @@ from core.model.events import Done, Failed, Usage
 from core.model.keys import TurnKey
 from core.model.parts import Reasoning, Text, ToolCall
 from core.model.tape import Tape
+from core.providers.base import Message
 from core.store.database.base import Database
-from core.store.records import Exchange, Labels, NewTurn, Turn
+from core.store.records import Labels, NewTurn, Turn
 from core.store.schema import turns
 from core.store.store import Store
-from core.turns.prompt import answered
+from core.turns.prompt import Exchange, answered
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
 
 W = "worker-1"
+
+
+def _said(message: str, answer: str) -> Exchange:
+    return Exchange(message, [Message("assistant", answer)])
 
 
 async def _answer(store: Store, make: Maker, text: str, **fields: Any) -> TurnKey:
@@ -145,14 +150,17 @@ async def test_history_is_what_was_asked_and_answered_before(store: Store, make:
     await make.queued(message="never answered")
     await store.turns.request_cancel("s")
     now = await make.running(W, message="now")
-    assert answered(now.earlier) == [Exchange("1", "one"), Exchange("2", "two")]
+    assert answered(now.earlier) == [
+        _said("1", "one"),
+        _said("2", "two"),
+    ]
     assert (await make.running(W, "other")).earlier == []
 
 
 async def test_a_direct_turn_is_taken_where_it_is_made(store: Store, make: Maker) -> None:
     await _answer(store, make, "one", message="1")
     waiting = await make.queued("other")
-    assert answered((await make.queued(mode="direct", owner=W)).earlier) == [Exchange("1", "one")]
+    assert answered((await make.queued(mode="direct", owner=W)).earlier) == [_said("1", "one")]
     assert waiting.earlier == []
 
 
@@ -162,7 +170,10 @@ async def test_replaced_turns_leave_the_history(store: Store, make: Maker) -> No
     await _answer(store, make, "wrong again", message="2", replaces=2)
     await _answer(store, make, "right", message="2", replaces=3)
     now = await make.running(W, message="now")
-    assert answered(now.earlier) == [Exchange("1", "one"), Exchange("2", "right")]
+    assert answered(now.earlier) == [
+        _said("1", "one"),
+        _said("2", "right"),
+    ]
 
 
 async def test_only_the_latest_turn_can_be_replaced(store: Store, make: Maker) -> None:

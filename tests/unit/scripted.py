@@ -6,7 +6,7 @@ from typing import Any
 
 from core.model.events import Usage
 from core.model.parts import Part
-from core.providers.base import Finish, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Request, Stream
 from core.settings import Settings
 from core.store.records import Turn
 from core.store.store import Store
@@ -32,7 +32,7 @@ class Scripted:
         self._endless = endless
 
     def stream(self, request: Request) -> Stream:
-        return Stream(self._items(request))
+        return GeneratedStream(self._items(request))
 
     async def _items(self, request: Request) -> AsyncGenerator[list[Part] | Finish]:
         self.requests.append(request)

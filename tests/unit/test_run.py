@@ -9,7 +9,7 @@ import pytest
 from core.model.errors import HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
 from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
-from core.providers.base import Finish, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Request, Stream
 from core.store.records import Turn
 from core.store.store import Store
 from core.turns.run import Stop
@@ -32,7 +32,7 @@ class Looked(Scripted):
         return _Looked(self._items(request), self._rest)
 
 
-class _Looked(Stream):
+class _Looked(GeneratedStream):
     def __init__(self, items: AsyncGenerator[list[Part] | Finish], rest: list[Part]) -> None:
         super().__init__(items)
         self._rest = rest

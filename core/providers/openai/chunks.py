@@ -1,13 +1,14 @@
 """OpenAI's chat completion chunks, as any compatible server sends them, and the parts that they are."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text, ToolCall
+from core.providers.base import Finish
+from core.providers.failures import BadEvent, ReportedError, message_of
 
 DONE = b"[DONE]"
 MAX_TOOL_CALLS = 128
@@ -54,94 +55,66 @@ class _Chunk(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Chunk)
 
 
-class BadChunk(Exception):
-    """What came is no chunk."""
-
-
-class ErrorChunk(Exception):
-    """The service reports an error of its own in the middle of the stream; the message is its."""
-
-
 class ChunkReader:
-    """Turns chunks into parts, and remembers what comes in pieces."""
+    """Turns the chunks of one answer into parts, and remembers what comes in pieces."""
 
     def __init__(self) -> None:
-        self.started = False
         self.is_done = False
         """Whether the service has said that nothing more comes."""
-        self.finish_reason: str | None = None
-        self.usage: Usage | None = None
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
         self._calls: dict[int, dict[str, str]] = {}
         self._call_chars = 0
 
-    def read_all(self, events: Iterable[bytes]) -> tuple[list[Part], BadChunk | ErrorChunk | None]:
-        """The parts in the data of several events, up to the first that fails, and how it did."""
-        parts: list[Part] = []
-        try:
-            for data in events:
-                parts += self.read(data)
-        except (BadChunk, ErrorChunk) as failure:
-            return parts, failure
-        return parts, None
+    def read(self, events: list[bytes], parts: list[Part]) -> None:
+        """Add to `parts` those of the events. Raises BadEvent, ReportedError."""
+        for event in events:
+            if self.is_done or event.startswith(DONE):
+                self.is_done = True
+                return
+            try:
+                chunk = _DECODER.decode(event)
+            except msgspec.DecodeError:
+                chunk = _decode_leniently(event)
+            if chunk.error:
+                raise ReportedError(message_of(chunk.error) or "an error in the middle of the answer")
+            if chunk.usage is not None:
+                self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
+            for choice in chunk.choices or ():
+                self._finish_reason = choice.finish_reason or self._finish_reason
+                delta = choice.delta
+                if delta is None:
+                    continue
+                if thought := delta.reasoning_content or delta.reasoning:
+                    parts.append(Reasoning(thought))
+                if delta.content:
+                    parts.append(Text(delta.content))
+                if delta.tool_calls:
+                    self._gather(delta.tool_calls)
 
-    def read(self, data: bytes) -> list[Part]:
-        """The parts in one event's data. Raises BadChunk, ErrorChunk."""
-        if self.is_done or data.startswith(DONE):
-            self.is_done = True
-            return []
-        chunk = _decode(data)
-        if chunk.error:
-            raise ErrorChunk(_message(chunk.error))
-        parts: list[Part] = []
-        for choice in chunk.choices or ():
-            self.finish_reason = choice.finish_reason or self.finish_reason
-            if choice.delta is not None:
-                self._read_delta(choice.delta, parts)
-        if chunk.usage is not None:
-            self.usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-        self.started = self.started or bool(parts)
-        return parts
+    def end(self) -> tuple[list[Part], Finish] | None:
+        """The tool calls, whole, and the finish; None where the service has not told one."""
+        if self._finish_reason is None:
+            return None
+        calls: list[Part] = [ToolCall(c["id"], c["name"], c["arguments"]) for _, c in sorted(self._calls.items())]
+        return calls, Finish(self._finish_reason, self._usage)
 
-    def tool_calls(self) -> list[Part]:
-        return [ToolCall(c["id"], c["name"], c["arguments"]) for _, c in sorted(self._calls.items())]
-
-    def _read_delta(self, delta: _Delta, parts: list[Part]) -> None:
-        if thought := delta.reasoning_content or delta.reasoning:
-            parts.append(Reasoning(thought))
-        if delta.content:
-            parts.append(Text(delta.content))
-        for call in delta.tool_calls or ():
-            self._gather(call)
-
-    def _gather(self, call: _ToolCall) -> None:
-        known = self._calls.setdefault(call.index, {"id": "", "name": "", "arguments": ""})
-        function = call.function or _Function()
-        known["id"] = call.id or known["id"]
-        known["name"] = function.name or known["name"]
-        known["arguments"] += function.arguments or ""
-        self._call_chars += len(call.id or "") + len(function.name or "") + len(function.arguments or "")
+    def _gather(self, pieces: list[_ToolCall]) -> None:
+        for piece in pieces:
+            call = self._calls.setdefault(piece.index, {"id": "", "name": "", "arguments": ""})
+            function = piece.function or _Function()
+            call["id"] = piece.id or call["id"]
+            call["name"] = function.name or call["name"]
+            call["arguments"] += function.arguments or ""
+            self._call_chars += len(piece.id or "") + len(function.name or "") + len(function.arguments or "")
         if len(self._calls) > MAX_TOOL_CALLS or self._call_chars > MAX_TOOL_CALL_CHARS:
-            raise BadChunk("the tool calls do not end")
+            raise BadEvent("the tool calls do not end")
 
 
-def _decode(data: bytes) -> _Chunk:
+def _decode_leniently(event: bytes) -> _Chunk:
+    """JSON can carry half a surrogate pair, which no UTF-8 can; such a half becomes U+FFFD. Raises BadEvent."""
     try:
-        return _DECODER.decode(data)
-    except msgspec.ValidationError as error:
-        raise BadChunk(str(error)) from error
-    except msgspec.DecodeError:
-        return _decode_leniently(data)
-
-
-def _decode_leniently(data: bytes) -> _Chunk:
-    """JSON can carry half a surrogate pair, which no UTF-8 can; such a half becomes U+FFFD."""
-    try:
-        text = json.dumps(json.loads(data), ensure_ascii=False)
+        text = json.dumps(json.loads(event), ensure_ascii=False)
         return _DECODER.decode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError) as error:  # json's and msgspec's errors, and Unicode's, are ValueErrors
-        raise BadChunk(str(error)) from error
-
-
-def _message(error: Any) -> str:
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else "an error in the middle of the answer"
+        raise BadEvent(str(error)) from error

@@ -6,8 +6,20 @@ import pytest
 
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.tape import Tape
-from core.providers.base import Finish, Message, Request
+from core.providers.base import (
+    ContentPart,
+    Data,
+    Finish,
+    ImageContent,
+    Message,
+    Provider,
+    Request,
+    Stream,
+    TextContent,
+    ToolCallRequest,
+)
 from core.providers.demo import DemoProvider
+from tests.unit.providers.conformance import Case, ProviderConformance
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +37,25 @@ async def _answer(request: Request, tape: Tape) -> Finish:
 
 def _request(model: str = "demo", text: str = "Hi  there", **more: object) -> Request:
     return Request(model, [Message("user", text)], **more)  # type: ignore[arg-type]
+
+
+class TestDemo(ProviderConformance):
+    @pytest.fixture
+    def provider(self) -> Provider:
+        return DemoProvider(pace=0.02)
+
+    def ask(self, provider: Provider, case: Case) -> Stream:
+        models = {
+            Case.ANSWER: "demo",
+            Case.LONG_ANSWER: "demo:long",
+            Case.FAILURE: "demo:error",
+            Case.DROP: "demo:drop",
+            Case.UNKNOWN_MODEL: self.unknown_model,
+        }
+        return provider.stream(_request(models[case]))
+
+    async def until_closed(self) -> None:
+        """There is no service."""
 
 
 async def test_the_same_question_gets_the_same_answer() -> None:
@@ -86,3 +117,16 @@ async def test_drop_lets_an_answer_be_that_ends_before_its_middle() -> None:
 async def test_an_unknown_model_is_named() -> None:
     with pytest.raises(ProviderError, match="gpt-4o"):
         await _answer(_request("gpt-4o"), Tape())
+
+
+async def test_what_it_cannot_use_is_passed_over() -> None:
+    plain, rich = Tape(), Tape()
+    await _answer(_request(text="Hi there"), plain)
+    content: list[ContentPart] = [TextContent("Hi"), ImageContent(Data("image/png", b"...")), TextContent("there")]
+    messages = [
+        Message("assistant", tool_calls=[ToolCallRequest("1", "now", "{}")]),
+        Message("tool", "12:00", tool_call_id="1"),
+        Message("user", content),
+    ]
+    await _answer(Request("demo", messages, tools=[{"type": "function"}], tool_choice="required"), rich)
+    assert rich == plain

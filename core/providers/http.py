@@ -1,0 +1,135 @@
+"""What all HTTP providers share: one session, time limits, bounded bodies, counters, and closing at once."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from time import time
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from core.idle_timer import IdleTimer
+from core.providers.failures import Broken, Refused, TooLate
+
+MAX_ERROR_BYTES = 64 * 1024
+"""Of an error's body: all that is read of it."""
+ERROR_SECONDS = 5.0
+"""For an error's body. Its status says enough."""
+KEEP_ALIVE_SECONDS = 4.0
+"""Many servers close a connection that was idle for 5 s, and a request that meets that is lost."""
+_BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
+"""What aiohttp raises where a service cannot be reached, breaks off, or speaks no HTTP. A RuntimeError is a connection
+that aiohttp has closed over what came."""
+
+
+class Body(NamedTuple):
+    """Of a response, as it comes."""
+
+    content: aiohttp.StreamReader
+    touch: Callable[[], None]
+    """To be called for all that comes: a service of which nothing does has fallen silent."""
+
+
+class HttpClient:
+    """Proxies are those of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; authorities those of the system, or of
+    SSL_CERT_FILE and SSL_CERT_DIR."""
+
+    def __init__(self, timeout: float, tls: ssl.SSLContext | None = None) -> None:
+        """`timeout`: seconds without a byte after which a service counts as failed."""
+        self.requests = 0
+        self.bytes_in = 0
+        """Of bodies, after decompression."""
+        self._timeout = timeout
+        self._tls = tls
+        self._proxies: dict[str, str | None] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> AsyncIterator[Body]:
+        """The response, whose body is to be read within the block. Raises Refused, TooLate, Broken, there as well.
+
+        The end of the block closes at once, whatever the service does; a connection whose response is whole can be used
+        again.
+        """
+        self.requests += 1
+        is_silent = False
+
+        def hang_up() -> None:
+            nonlocal is_silent
+            is_silent = True
+            _cut(response)
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._ask(url, headers, content)
+            try:
+                if not 200 <= response.status < 300:
+                    raise await _refusal(response)
+                with IdleTimer(self._timeout, hang_up) as watch:
+                    yield Body(response.content, watch.touch)
+            finally:
+                self.bytes_in += response.content.total_bytes
+                _cut(response)
+        except TimeoutError as error:
+            raise TooLate from error
+        except _BROKEN as error:
+            raise TooLate if is_silent else Broken from error
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> aiohttp.ClientResponse:
+        if self._session is None:  # it needs a running loop
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._tls or True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),  # limited here
+            )
+        if url not in self._proxies:
+            self._proxies[url] = _proxy_of(url)
+        return await self._session.post(url, headers=headers, data=content, proxy=self._proxies[url])
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> Refused:
+    body = b""
+    with suppress(*_BROKEN):
+        async with asyncio.timeout(ERROR_SECONDS):
+            while len(body) < MAX_ERROR_BYTES and (piece := await response.content.readany()):
+                body += piece
+    return Refused(response.status, body[:MAX_ERROR_BYTES], _retry_after(response.headers.get("Retry-After", "")))
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """Without the pleasantries of TLS and without what is still to be sent: a frozen service would not end them."""
+    connection = response.connection  # None where the response is whole
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
+
+
+def _proxy_of(url: str) -> str | None:
+    address = urlsplit(url)
+    proxies = getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    if proxy is None or proxy_bypass(address.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from now, which the header gives as such or as a date (RFC 9110, 10.2.3)."""
+    try:
+        seconds = float(value)
+        return max(0.0, seconds) if isfinite(seconds) else None
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return None

@@ -1,0 +1,66 @@
+"""A request as the body of OpenAI's chat completions has it."""
+
+from base64 import b64encode
+from typing import Any
+
+from core.model.errors import ProviderError
+from core.providers.base import ContentPart, Data, FileContent, ImageContent, Message, Request, TextContent
+
+
+def body_of(request: Request, limit_name: str) -> dict[str, Any]:
+    """`limit_name`: what the server calls the option `max_tokens`. Raises ProviderError for what it cannot be asked."""
+    options = dict(request.options)
+    if "max_tokens" in options:
+        options[limit_name] = options.pop("max_tokens")
+    optional = {
+        "tools": request.tools,
+        "tool_choice": request.tool_choice,
+        "response_format": request.response_format,
+    }
+    return {
+        "model": request.model,
+        "messages": [_message(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **{name: value for name, value in optional.items() if value is not None},
+        **options,
+    }
+
+
+def _message(message: Message) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": message.role, "content": _content(message)}
+    if message.name is not None:
+        wire["name"] = message.name
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return wire
+
+
+def _content(message: Message) -> str | list[dict[str, Any]] | None:
+    if isinstance(message.content, str):
+        return message.content or (None if message.tool_calls else "")
+    return [_part(part) for part in message.content]
+
+
+def _part(part: ContentPart) -> dict[str, Any]:
+    match part:
+        case TextContent():
+            return {"type": "text", "text": part.text}
+        case ImageContent():
+            url = _data_url(part.source) if isinstance(part.source, Data) else part.source.url
+            return {"type": "image_url", "image_url": {"url": url}}
+        case FileContent(Data() as source):
+            name = {} if part.name is None else {"filename": part.name}
+            return {"type": "file", "file": {"file_data": _data_url(source), **name}}
+        case FileContent():
+            raise ProviderError("chat completions take a file's data, not its address")
+
+
+def _data_url(data: Data) -> str:
+    """RFC 2397."""
+    return f"data:{data.media_type};base64,{b64encode(data.data).decode()}"

@@ -1,0 +1,72 @@
+"""The HTTP client that providers share: proxies, and what Retry-After can say."""
+
+import pytest
+
+from core.providers.http import HttpClient, _proxy_of, _retry_after
+from tests.unit.providers.upstream import Upstream, whole
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+async def test_a_request_goes_by_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = HttpClient(5)
+    async with Upstream() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        proxy.say(whole(200, b"hello"))
+        async with http.post("http://model.test/v1", {}, b"hi") as body:
+            assert await body.content.read() == b"hello"
+        await http.close()
+    assert [asked.path for asked in proxy.asked] == ["http://model.test/v1"]
+
+
+async def test_cookies_are_not_kept() -> None:
+    http = HttpClient(5)
+    async with Upstream() as upstream:
+        upstream.say(whole(200, b"hello", Set_Cookie="a=b"))
+        for _ in range(2):  # by name: a cookie of an address is never kept
+            async with http.post(f"http://localhost:{upstream.port}/", {}, b"hi") as body:
+                await body.content.read()
+        await http.close()
+    assert ["cookie" in asked.headers for asked in upstream.asked] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "proxy"),
+    [
+        ({}, "http://a/", None),
+        ({"https_proxy": "http://p:1"}, "https://a/", "http://p:1"),
+        ({"https_proxy": "http://p:1"}, "http://a/", None),
+        ({"https_proxy": "p:1"}, "https://a/", "http://p:1"),
+        ({"all_proxy": "http://p:1"}, "https://a/", "http://p:1"),
+        ({"https_proxy": "http://p:1", "no_proxy": "a,b"}, "https://a:8443/", None),
+        ({"https_proxy": "http://p:1", "no_proxy": "b"}, "https://a/", "http://p:1"),
+    ],
+)
+def test_proxies(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str, proxy: str | None) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert _proxy_of(url) == proxy
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("3", 3),
+        ("1.5", 1.5),
+        ("-1", 0),
+        ("soon", None),
+        ("inf", None),
+        ("nan", None),
+        ("", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+    ],
+)
+def test_retry_after(value: str, seconds: float | None) -> None:
+    assert _retry_after(value) == seconds
