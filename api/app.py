@@ -11,16 +11,16 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from api.http.access import Access
+from api.access.access import Access
 from api.http.access_log import keep_queries_out_of_logs
-from api.http.admission import AdmissionMiddleware
+from api.access.admission import AdmissionMiddleware
 from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
-from api.http.origins import Origins
-from api.http.policy import RoutePolicies
+from api.access.origins import Origins
+from api.access.policy import RoutePolicies
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.http.stream_limits import StreamLimits
+from api.access.stream_limits import StreamLimits
 from api.routes import chat, health, sessions, sockets, stream
 from api.routes.pages import add_pages
 from api.services import Services

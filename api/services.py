@@ -7,8 +7,8 @@ from aiormq.abc import AbstractChannel
 
 from api.direct import DirectRuns
 from api.housekeeping import Housekeeping
-from api.http.access import Access
-from api.http.rate_limit import RateLimit
+from api.access.access import Access
+from api.access.rate_limit import RateLimit
 from api.streams.feeds import Feeds
 from core.background import Background
 from core.broker.connection import BrokerConnection

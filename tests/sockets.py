@@ -10,7 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
-from api.http.tickets import PROTOCOL, TICKET_PROTOCOL
+from api.access.tickets import PROTOCOL, TICKET_PROTOCOL
 
 Event = dict[str, Any]
 

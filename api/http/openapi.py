@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.http.policy import RoutePolicies
+from api.access.policy import RoutePolicies
 from api.http.problems import responses
 
 SCHEME = "HTTPBearer"

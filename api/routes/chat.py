@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
 from api.dependencies import CurrentCaller
-from api.http.policy import policy
+from api.access.policy import policy
 from api.http.problems import responses
 from api.inputs.chat import ChatRequest
 from api.streams.response import StreamResponse

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from api.http.policy import policy
+from api.access.policy import policy
 from core.settings import Settings
 
 WEB = Path(__file__).parent.parent.parent / "web"

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from api.dependencies import CurrentCaller
-from api.http.policy import policy
+from api.access.policy import policy
 from api.http.problems import responses
 from api.streams.response import StreamResponse
 from api.wires.base import WireContext

@@ -4,8 +4,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.http.refusals import close
-from api.http.tickets import PROTOCOL
+from api.access.refusals import close
+from api.access.tickets import PROTOCOL
 from api.streams.connected import run_while_connected
 from api.streams.cursor import Cursor
 from api.streams.viewer import Viewer

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from api.http.tickets import OPEN_TICKET, PROTOCOL, TICKET_SECONDS, Tickets
+from api.access.tickets import OPEN_TICKET, PROTOCOL, TICKET_SECONDS, Tickets
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import ALICE, BOB, KEYS, Guarded, Shared, assert_problem
 from tests.sockets import close_code, open_socket, read, rest, text_of, with_ticket
@@ -137,7 +137,7 @@ async def test_an_expired_ticket_is_refused(guarded: Guarded, session: str, monk
     path = f"/ws/stream/{session}"
     with monkeypatch.context() as earlier:
         then = time() - TICKET_SECONDS - 1
-        earlier.setattr("api.http.signing.time", lambda: then)
+        earlier.setattr("api.access.signing.time", lambda: then)
         ticket = Tickets({"alice": ALICE}).issue("alice", path)
     code, reason = await refusal(guarded.apis[0].url, path, protocols=with_ticket(ticket))
     assert (code, "expired" in str(reason)) == (4401, True)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from api.http.stream_tokens import StreamTokens
+from api.access.stream_tokens import StreamTokens
 from core.model.keys import TurnKey
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import ALICE, BOB, GUARDED_TOKENS, Guarded, assert_problem

@@ -8,14 +8,14 @@ import pytest
 from fastapi import FastAPI, WebSocket
 from starlette.types import Message
 
-from api.http.access import Access
-from api.http.admission import AdmissionMiddleware
+from api.access.access import Access
+from api.access.admission import AdmissionMiddleware
 from api.http.handlers import install_handlers
-from api.http.origins import Origins
-from api.http.policy import RoutePolicies, policy
-from api.http.rate_limit import RateLimit
-from api.http.stream_limits import StreamLimits
-from api.http.tickets import PROTOCOL, TICKET_PROTOCOL
+from api.access.origins import Origins
+from api.access.policy import RoutePolicies, policy
+from api.access.rate_limit import RateLimit
+from api.access.stream_limits import StreamLimits
+from api.access.tickets import PROTOCOL, TICKET_PROTOCOL
 from core.settings import Settings
 from core.store.reach import Reach
 from core.store.store import Store

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.http.access import Access
+from api.access.access import Access
 from core.settings import Settings, get_settings
 
 KEY = "0123456789abcdef"

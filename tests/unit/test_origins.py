@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from api.http.origins import OriginRefused, Origins
+from api.access.origins import OriginRefused, Origins
 from core.settings import Settings
 
 KEYS = "alice:alice-0123456789"

@@ -9,7 +9,7 @@ from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from api.app import create_app
-from api.http.policy import CLOSED, Policy, RoutePolicies, policy
+from api.access.policy import CLOSED, Policy, RoutePolicies, policy
 from core.settings import Settings
 
 OPEN = {("http", "GET", path) for path in ("/", "/health", "/ready", "/assets/x")}

@@ -5,8 +5,8 @@ from time import time
 
 import pytest
 
-from api.http.stream_tokens import StreamTokens
-from api.http.tickets import OPEN_TICKET, TICKET_SECONDS, Tickets, offered_ticket
+from api.access.stream_tokens import StreamTokens
+from api.access.tickets import OPEN_TICKET, TICKET_SECONDS, Tickets, offered_ticket
 from core.model.errors import Unauthorized
 from core.model.keys import TurnKey
 
@@ -60,7 +60,7 @@ def test_it_ends_with_its_time_and_with_its_key(tickets: Tickets, monkeypatch: p
     with pytest.raises(Unauthorized, match="not one of ours"):
         Tickets({"bob": KEYS["bob"]}).read(ticket, PATH)
     now = time()
-    monkeypatch.setattr("api.http.signing.time", lambda: now + TICKET_SECONDS + 1)
+    monkeypatch.setattr("api.access.signing.time", lambda: now + TICKET_SECONDS + 1)
     with pytest.raises(Unauthorized, match="expired"):
         tickets.read(ticket, PATH)
 

@@ -8,13 +8,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.access import Access
+from api.access.access import Access
 from api.http.asgi import with_head
-from api.http.origins import OriginRefused, Origins
-from api.http.policy import NOTHING, Found, RoutePolicies, route_path
-from api.http.refusals import refusal_of
-from api.http.stream_limits import StreamLimits
-from api.http.tickets import offered_ticket
+from api.access.origins import OriginRefused, Origins
+from api.access.policy import NOTHING, Found, RoutePolicies, route_path
+from api.access.refusals import refusal_of
+from api.access.stream_limits import StreamLimits
+from api.access.tickets import offered_ticket
 from core.model.errors import HopstreamError, NotFound, Unauthorized
 from core.store.reach import Reach
 

@@ -5,9 +5,9 @@ import hmac
 
 from starlette.requests import HTTPConnection
 
-from api.http.policy import Found
-from api.http.stream_tokens import StreamTokens
-from api.http.tickets import Tickets
+from api.access.policy import Found
+from api.access.stream_tokens import StreamTokens
+from api.access.tickets import Tickets
 from core.model.errors import Unauthorized
 from core.model.keys import TurnKey
 from core.settings import Settings

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from api.http.problems import problem_of
-from api.http.tickets import PROTOCOL
+from api.access.tickets import PROTOCOL
 from core.model.errors import Closing, HopstreamError
 
 REASON_BYTES = 123

@@ -23,9 +23,9 @@ class Policy(NamedTuple):
     costs: bool = False
     """Counted for RATE_LIMIT."""
     takes_stream_token: bool = False
-    """A stream token stands for the key; see `api.http.stream_tokens`. The path has a `session_id`."""
+    """A stream token stands for the key; see `api.access.stream_tokens`. The path has a `session_id`."""
     takes_ticket: bool = False
-    """A WebSocket whose ticket stands for the key; see `api.http.tickets`."""
+    """A WebSocket whose ticket stands for the key; see `api.access.tickets`."""
 
 
 CLOSED = Policy()

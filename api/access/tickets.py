@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from api.http.signing import KeySigner
+from api.access.signing import KeySigner
 from core.model.errors import Unauthorized
 
 PROTOCOL = "hopstream.v1"
