@@ -12,19 +12,18 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api.access.access import Access
-from api.http.access_log import keep_queries_out_of_logs
 from api.access.admission import AdmissionMiddleware
-from api.http.handlers import BugMiddleware, install_handlers
-from api.http.openapi import document_access
 from api.access.origins import Origins
 from api.access.policy import RoutePolicies
+from api.access.stream_limits import StreamLimits
+from api.http.access_log import keep_queries_out_of_logs
+from api.http.handlers import BugMiddleware, install_handlers
+from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.access.stream_limits import StreamLimits
 from api.routes import chat, health, sessions, sockets, stream
 from api.routes.pages import add_pages
 from api.services import Services
-from core.gc_tuning import tune_gc
 from core.settings import Settings, get_settings
 from core.telemetry.logs import configure_logs
 from core.version import VERSION
@@ -95,7 +94,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
     if settings.provider == "demo":
         log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
-    tune_gc()
     with _BeforeSignal(services.closing):
         yield
     await services.stop()

@@ -5,10 +5,10 @@ import signal
 import structlog
 from aiormq.abc import AbstractChannel
 
-from api.direct import DirectRuns
-from api.housekeeping import Housekeeping
 from api.access.access import Access
 from api.access.rate_limit import RateLimit
+from api.direct import DirectRuns
+from api.housekeeping import Housekeeping
 from api.streams.feeds import Feeds
 from core.background import Background
 from core.broker.connection import BrokerConnection
@@ -45,6 +45,7 @@ class Services:
         self.connection.start()
         self.feeds.start()
         self._background.run("open the store", self._open_store())
+        self._background.run("warm up", self.owner.warm_up())
 
     def closing(self) -> None:
         """A signal to stop has come: end the streams, or the server would wait for them."""

@@ -91,6 +91,7 @@ class Runtime:
         self._sweeper.start()
         replacing = replace_when_stuck(self._liveness, owner.keeper, settings.shutdown_grace)
         self._background.run("replacement", replacing)
+        self._background.run("warm up", owner.warm_up())
 
     async def _set_up(self, channel: AbstractChannel) -> None:
         await declare_sessions(channel)

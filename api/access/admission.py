@@ -9,12 +9,12 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.access import Access
-from api.http.asgi import with_head
 from api.access.origins import OriginRefused, Origins
 from api.access.policy import NOTHING, Found, RoutePolicies, route_path
 from api.access.refusals import refusal_of
 from api.access.stream_limits import StreamLimits
 from api.access.tickets import offered_ticket
+from api.http.asgi import with_head
 from core.model.errors import HopstreamError, NotFound, Unauthorized
 from core.store.reach import Reach
 

@@ -10,8 +10,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from api.http.problems import problem_of
 from api.access.tickets import PROTOCOL
+from api.http.problems import problem_of
 from core.model.errors import Closing, HopstreamError
 
 REASON_BYTES = 123

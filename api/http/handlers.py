@@ -11,8 +11,8 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from api.http.problems import ProblemResponse, problem, problem_of
 from api.access.refusals import BUG, close, refusal_of
+from api.http.problems import ProblemResponse, problem, problem_of
 from core.model.errors import HopstreamError
 
 log = structlog.get_logger()

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import CurrentCaller
 from api.access.policy import policy
+from api.dependencies import CurrentCaller
 from api.http.problems import responses
 from api.inputs.chat import ChatRequest
 from api.streams.response import StreamResponse

@@ -7,8 +7,8 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from api.dependencies import IsKnown, ProcessServices
 from api.access.policy import policy
+from api.dependencies import IsKnown, ProcessServices
 from api.http.problems import responses
 from api.services import Services
 from api.views import Health, ProviderTest, Readiness

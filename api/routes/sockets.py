@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response, WebSocket
 
-from api.dependencies import CurrentCaller
 from api.access.policy import policy
-from api.http.problems import responses
 from api.access.refusals import close
 from api.access.tickets import PROTOCOL, TICKET_PROTOCOL, TICKET_SECONDS
+from api.dependencies import CurrentCaller
+from api.http.problems import responses
 from api.inputs.ticket import TicketRequest
 from api.streams.socket import accept, stream_to_socket
 from api.views import TicketIssued

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from api.dependencies import CurrentCaller
 from api.access.policy import policy
+from api.dependencies import CurrentCaller
 from api.http.problems import responses
 from api.streams.response import StreamResponse
 from api.wires.base import WireContext

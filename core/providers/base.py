@@ -130,6 +130,9 @@ class GeneratedStream(Stream):
 class Provider(Protocol):
     name: str
 
+    def prepare(self) -> None:
+        """Called in a thread while the process starts: imports and the like, which the first answer would wait for."""
+
     def stream(self, request: Request) -> Stream: ...
 
     async def close(self) -> None:

@@ -33,6 +33,8 @@ class DemoProvider:
     def stream(self, request: Request) -> Stream:
         return GeneratedStream(self._items(request))
 
+    def prepare(self) -> None: ...
+
     async def close(self) -> None:
         return None
 

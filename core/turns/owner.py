@@ -1,7 +1,11 @@
 """What a process needs that owns turns: workers and API processes alike."""
 
+import asyncio
+
 from core.broker.connection import BrokerConnection
+from core.broker.jobs import job_template
 from core.bus.publisher import BusPublisher
+from core.gc_tuning import tune_gc
 from core.process_id import process_id
 from core.providers.catalogue import create_provider
 from core.settings import Settings
@@ -33,6 +37,15 @@ class TurnOwner:
             ticks=TickScheduler(),
             oldest_format=lambda: self.keeper.oldest_format,
         )
+
+    async def warm_up(self) -> None:
+        """What a process needs soon, but not in order to start, is loaded by a thread meanwhile."""
+        await asyncio.to_thread(self._load)
+        tune_gc()
+
+    def _load(self) -> None:
+        job_template()
+        self.provider.prepare()
 
     async def stop(self) -> None:
         """Once no turn runs any more."""

@@ -46,6 +46,8 @@ class Scripted:
         finally:
             self.closed += 1
 
+    def prepare(self) -> None: ...
+
     async def close(self) -> None: ...
 
 

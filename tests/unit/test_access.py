@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
-from api.app import create_app
 from api.access.access import Access
 from api.access.policy import RoutePolicies
+from api.app import create_app
 from core.model.errors import Unauthorized
 from core.model.keys import TurnKey
 from core.settings import Settings

@@ -10,12 +10,12 @@ from starlette.types import Message
 
 from api.access.access import Access
 from api.access.admission import AdmissionMiddleware
-from api.http.handlers import install_handlers
 from api.access.origins import Origins
 from api.access.policy import RoutePolicies, policy
 from api.access.rate_limit import RateLimit
 from api.access.stream_limits import StreamLimits
 from api.access.tickets import PROTOCOL, TICKET_PROTOCOL
+from api.http.handlers import install_handlers
 from core.settings import Settings
 from core.store.reach import Reach
 from core.store.store import Store

@@ -8,8 +8,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from api.app import create_app
 from api.access.policy import CLOSED, Policy, RoutePolicies, policy
+from api.app import create_app
 from core.settings import Settings
 
 OPEN = {("http", "GET", path) for path in ("/", "/health", "/ready", "/assets/x")}

@@ -14,7 +14,6 @@ import structlog
 from celery.concurrency import thread
 from celery.concurrency.base import apply_target
 
-from core.gc_tuning import tune_gc
 from core.settings import get_settings
 from core.turns.run import Stop
 from workers.celery.pool_task import PoolTask
@@ -63,7 +62,6 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
     def on_start(self) -> None:
         TaskPool._running = self
         self.runtime.start()
-        tune_gc()
 
     def on_stop(self) -> None:
         """Finish what runs within the grace time, hand over the rest. A cold shutdown calls it from a signal's handler,

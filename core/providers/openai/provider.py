@@ -1,7 +1,7 @@
 """The OpenAI provider: chat completions of any compatible server."""
 
 from contextlib import AbstractAsyncContextManager
-from functools import partial
+from functools import cached_property, partial
 
 import msgspec
 
@@ -21,9 +21,13 @@ class OpenAIProvider:
     name = "openai"
 
     def __init__(self, api_key: str, base_url: str | None, http: HttpClient) -> None:
-        self._url, self._headers = find_endpoint(api_key, base_url)
+        self._api_key = api_key
+        self._base_url = base_url
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
         self._http = http
+
+    def prepare(self) -> None:
+        _ = self._endpoint
 
     def stream(self, request: Request) -> Stream:
         return HttpAnswer(partial(self._ask, request), EventReader(), ChunkReader(), NAMES)
@@ -31,8 +35,13 @@ class OpenAIProvider:
     async def close(self) -> None:
         await self._http.close()
 
+    @cached_property
+    def _endpoint(self) -> tuple[str, dict[str, str]]:
+        return find_endpoint(self._api_key, self._base_url)
+
     def _ask(self, request: Request) -> AbstractAsyncContextManager[Body]:
-        return self._http.post(self._url, self._headers, msgspec.json.encode(body_of(request, self._limit_name)))
+        url, headers = self._endpoint
+        return self._http.post(url, headers, msgspec.json.encode(body_of(request, self._limit_name)))
 
 
 def create(settings: Settings) -> OpenAIProvider | None:
@@ -49,7 +58,7 @@ def find_endpoint(api_key: str, base_url: str | None) -> tuple[str, dict[str, st
     It sends nothing itself: a request by its `post` takes half a millisecond of CPU time more, by its
     `chat.completions.create` one or two.
     """
-    import httpx2  # half a second for both, which a process without a key does without
+    import httpx2  # half a second for both, which a process need not wait for at its start
     from openai import AsyncOpenAI
 
     sends_nothing = httpx2.AsyncClient(transport=httpx2.AsyncBaseTransport())
