@@ -10,7 +10,7 @@ import msgspec
 
 from bench.http_client import HttpClient, OnBody
 from bench.tokens import Ledger
-from core.providers.sse import EventReader
+from core.providers.answer import EventReader
 
 MESSAGE = "Tell me about tea."
 

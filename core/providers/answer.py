@@ -7,13 +7,16 @@ from typing import Protocol
 
 from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream
-from core.providers.failures import ServiceFailure, SettingNames, Unfinished, provider_error
+from core.providers.failures import BadEvent, ServiceFailure, SettingNames, Unfinished, provider_error
 from core.providers.http import Body
 
 MAX_UNREAD_BYTES = 1024 * 1024
 """When so much is received and not yet read, the rest is left with the service."""
 END_SECONDS = 0.1
 """For the proper end of a response whose last event has come, so that its connection can be used again."""
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""A server that never ends an event must not fill the memory. Real ones have a few hundred bytes."""
 
 Ask = Callable[[], AbstractAsyncContextManager[Body]]
 """Sends the request, as `HttpClient.post` does."""
@@ -141,3 +144,34 @@ class HttpAnswer(Stream):
         if not items:
             raise StopAsyncIteration
         return items.pop(0)
+
+
+class EventTooLarge(BadEvent):
+    """An event of a stream does not end."""
+
+
+class EventReader:
+    """An EventSplitter for Server-Sent Events (WHATWG HTML 9.2): gives the `data` of each; comments and ids are passed
+    over."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._size = 0
+        """Of `_data`, bytes."""
+
+    def feed(self, raw: bytes) -> list[bytes]:
+        """Raises EventTooLarge."""
+        *lines, self._rest = (self._rest + raw).split(b"\n")
+        events = []
+        for line in lines:
+            line = line.removesuffix(b"\r")
+            if line.startswith(b"data:"):
+                self._data.append(line[5:].removeprefix(b" "))
+                self._size += len(line)
+            elif not line and self._data:
+                events.append(b"\n".join(self._data))
+                self._data, self._size = [], 0
+        if self._size + len(self._rest) > MAX_EVENT_BYTES:
+            raise EventTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
+        return events

@@ -5,13 +5,12 @@ from functools import cached_property, partial
 
 import msgspec
 
-from core.providers.answer import HttpAnswer
+from core.providers.answer import EventReader, HttpAnswer
 from core.providers.base import Request, Stream
 from core.providers.failures import SettingNames
 from core.providers.http import Body, HttpClient
 from core.providers.openai.chunks import ChunkReader
 from core.providers.openai.request import body_of
-from core.providers.sse import EventReader
 from core.settings import Settings
 
 NAMES = SettingNames(key="OPENAI_API_KEY", address="OPENAI_BASE_URL")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.providers.answer import MAX_EVENT_BYTES, EventReader
 from core.providers.failures import BadEvent
-from core.providers.sse import MAX_EVENT_BYTES, EventReader
 
 STREAM = (
     b": a comment\n\n"
