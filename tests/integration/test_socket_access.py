@@ -188,7 +188,6 @@ async def test_without_keys_a_page_whose_host_was_pointed_to_us_is_refused(share
 async def test_named_origins_are_let_in_and_no_query_or_ticket_is_logged(stack: Stack) -> None:
     api = stack.start_api(
         access_log=True,
-        ready=False,
         API_KEYS=KEYS,
         CORS_ORIGINS="https://chat.example",
         LOG_LEVEL="debug",
