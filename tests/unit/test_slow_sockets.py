@@ -6,7 +6,6 @@ from contextlib import nullcontext
 
 import pytest
 from starlette.websockets import WebSocket
-from websockets.asyncio.client import connect
 
 from api.http import websocket_protocol
 from api.streams.socket import stream_to_socket
@@ -15,7 +14,7 @@ from core.model.events import Done
 from core.model.feed import Feed
 from core.model.parts import Text
 from tests.integration.conftest import eventually
-from tests.unit.test_websocket_protocol import Server, app_of, frozen, serving
+from tests.unit.test_websocket_protocol import Server, app_of, connecting, frozen, serving
 from tests.unit.wires.sinks import CONTEXT
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +54,7 @@ async def test_it_costs_no_memory_and_misses_nothing(feed: Feed) -> None:
         await websocket.accept()
         await stream_to_socket(websocket, nullcontext(feed), None, StreamSocketWire(CONTEXT))
 
-    async with serving(app_of(stream)) as server, connect(server.url, proxy=None, max_queue=1) as client:
+    async with serving(app_of(stream)) as server, connecting(server, max_queue=1) as client:
         assert json.loads(await client.recv())["type"] == "start"
         most = await grow(feed, server)
         assert 0 < most < BUFFER_BYTES

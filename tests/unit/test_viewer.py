@@ -14,6 +14,7 @@ from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.model.parts import Part, Reasoning, Text
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.wires.sinks import CONTEXT, Watching, settle
 from tests.unit.wires.test_seed_wire import events_of
 
@@ -76,7 +77,7 @@ async def test_silence_is_filled_with_pings(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(viewer, "PING_SECONDS", 0.01)
     async with Watching(Feed(TurnKey("s", 1)), SeedWire(CONTEXT)) as watching:
         watching.news()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(watching.sink.frames) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert set(watching.sink.frames) == {b": ping\n\n"}

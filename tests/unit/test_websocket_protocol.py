@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -20,6 +21,7 @@ from api.http.protocol import BoundedHeadProtocol
 from api.http.websocket_protocol import MESSAGE_BYTES
 from api.streams.websocket_sink import WebSocketSink
 from tests.integration.conftest import eventually
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +38,7 @@ BRIEF = 0.2
 NEVER = 1e6
 """For a busy machine to notice."""
 NO_PINGS: dict[str, Any] = {"ws_ping_interval": None, "ws_ping_timeout": None}
-QUICK_PINGS = {"ws_ping_interval": BRIEF, "ws_ping_timeout": BRIEF}
+QUICK_PINGS: dict[str, Any] = {"ws_ping_interval": BRIEF, "ws_ping_timeout": BRIEF}
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has the limit that it is about, and no other one comes to its help."""
     monkeypatch.setattr(websocket_protocol, "WRITE_SECONDS", NEVER)
     monkeypatch.setattr(websocket_protocol, "CLOSE_SECONDS", NEVER)
+
+
+Protocol = type[BoundedHeadProtocol] | type[H11Protocol]
 
 
 class Server:
@@ -58,12 +63,12 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[Server]:
-    config = uvicorn.Config(app, http=BoundedHeadProtocol, lifespan="off", log_config=None, **options)
+async def serving(app: ASGIApp, protocol: Protocol = BoundedHeadProtocol, **options: Any) -> AsyncIterator[Server]:
+    config = uvicorn.Config(app, http=protocol, lifespan="off", log_config=None, **options)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: BoundedHeadProtocol(config, state, {}, loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: protocol(config, state, {}, loop), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()[:2]
     try:
         yield Server(state, (host, port))
@@ -72,6 +77,18 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[Server]:
             connection.transport.abort()
         server.close()
         await eventually(lambda: not state.connections and not state.tasks)
+
+
+def connecting(server: Server, **options: Any) -> connect:
+    """A client that a busy machine does not lose patience with."""
+    return connect(
+        server.url,
+        proxy=None,
+        open_timeout=PATIENCE_SECONDS,
+        close_timeout=PATIENCE_SECONDS,
+        ping_interval=None,
+        **options,
+    )
 
 
 @asynccontextmanager
@@ -109,14 +126,14 @@ async def flood(websocket: WebSocket) -> None:
 
 
 async def test_a_message_of_the_limit_is_taken() -> None:
-    async with serving(app_of(echo)) as server, connect(server.url, proxy=None) as client:
+    async with serving(app_of(echo)) as server, connecting(server) as client:
         await client.send("x" * MESSAGE_BYTES)
         assert await client.recv() == "x" * MESSAGE_BYTES
 
 
 @pytest.mark.parametrize("pieces", [1, 3], ids=["at once", "in fragments"])
 async def test_a_larger_one_closes_its_connection_and_says_why(pieces: int) -> None:
-    async with serving(app_of(echo)) as server, connect(server.url, proxy=None) as client:
+    async with serving(app_of(echo)) as server, connecting(server) as client:
         size = MESSAGE_BYTES // pieces + 1
         await client.send(["x" * size] * pieces if pieces > 1 else "x" * size)
         with pytest.raises(ConnectionClosed) as closed:
@@ -127,7 +144,7 @@ async def test_a_larger_one_closes_its_connection_and_says_why(pieces: int) -> N
 
 
 async def test_nothing_is_compressed() -> None:
-    async with serving(app_of(echo)) as server, connect(server.url, proxy=None, compression="deflate") as client:
+    async with serving(app_of(echo)) as server, connecting(server, compression="deflate") as client:
         assert client.response is not None
         assert "Sec-WebSocket-Extensions" not in client.response.headers
 
@@ -139,7 +156,7 @@ async def test_a_server_may_be_started_without_websockets() -> None:
 
     async with serving(app, ws="none") as server:
         with pytest.raises(InvalidStatus) as raised:
-            await connect(server.url, proxy=None)
+            await connecting(server)
         assert raised.value.response.status_code == 404
 
 
@@ -174,15 +191,19 @@ async def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
         await server.is_idle()
 
 
-async def test_a_client_that_reads_slowly_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What counts is that it makes room now and then, not how much."""
-    monkeypatch.setattr(websocket_protocol, "WRITE_SECONDS", 5 * BRIEF)
-    loop = asyncio.get_running_loop()
-    async with serving(app_of(flood)) as server, connect(server.url, proxy=None, max_queue=1) as client:
-        enough = loop.time() + 3 * websocket_protocol.WRITE_SECONDS
-        while loop.time() < enough:
+async def test_a_client_that_makes_room_in_time_is_not() -> None:
+    async with serving(app_of(flood), **NO_PINGS) as server, connecting(server, max_queue=1) as client:
+        await eventually(lambda: counts_down(server))
+        while counts_down(server):
             assert await client.recv()
         client.transport.abort()
+
+
+def counts_down(server: Server) -> bool:
+    """To the moment at which its only client is cut off."""
+    (connection,) = server.state.connections
+    timer = connection._stalled  # type: ignore[union-attr]
+    return timer is not None and not timer.cancelled()
 
 
 async def test_one_that_does_not_answer_pings_is_cut_off_whatever_waits_for_it() -> None:
@@ -221,7 +242,7 @@ async def test_what_is_written_at_once_are_whole_messages_in_order() -> None:
         await websocket.close()
         assert not sink.is_ready
 
-    async with serving(app_of(stream)) as server, connect(server.url, proxy=None) as client:
+    async with serving(app_of(stream)) as server, connecting(server) as client:
         received = [message async for message in client]
     assert received == [message for size in sizes for message in ("a" * size, "ü", "sent")]
 

@@ -30,6 +30,7 @@ from core.model.parts import (
     ToolResult,
     Unknown,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.wires.sinks import CONTEXT, KeepingSink, Watching, settle
 
 
@@ -251,7 +252,7 @@ class WireConformance:
                 finish(feed, end)
             sink.read_on()
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     await watching.end()
             except Unfinished:
                 is_in_order = False
