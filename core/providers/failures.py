@@ -22,7 +22,8 @@ class ServiceFailure(Exception):
 
 
 class Refused(ServiceFailure):
-    """With an error's status. `body` is JSON, as a rule, and may be cut off; `retry_after` is in seconds from now."""
+    """The service answered with an error's status. `body` is JSON as a rule, and may be cut off; `retry_after` is in
+    seconds from now."""
 
     def __init__(self, status: int, body: bytes, retry_after: float | None) -> None:
         super().__init__(f"status {status}")
@@ -32,11 +33,11 @@ class Refused(ServiceFailure):
 
 
 class Broken(ServiceFailure):
-    """It cannot be reached, or broke off."""
+    """The service cannot be reached, or broke off."""
 
 
 class TooLate(Broken):
-    """It did not answer, or fell silent."""
+    """The service did not answer, or fell silent."""
 
 
 class BadEvent(ServiceFailure):
@@ -44,11 +45,11 @@ class BadEvent(ServiceFailure):
 
 
 class ReportedError(ServiceFailure):
-    """It reports an error of its own in the middle of the stream; the message is its."""
+    """The service tells of an error in the middle of the stream; the message is its own."""
 
 
 class Unfinished(ServiceFailure):
-    """It ended the stream without finishing the answer."""
+    """The service ended the stream without finishing the answer."""
 
 
 def provider_error(failure: ServiceFailure, names: SettingNames, *, has_begun: bool) -> ProviderError:

@@ -19,7 +19,7 @@ from core.providers.failures import Broken, Refused, TooLate
 MAX_ERROR_BYTES = 64 * 1024
 """Of an error's body: all that is read of it."""
 ERROR_SECONDS = 5.0
-"""For an error's body. Its status says enough."""
+"""For an error's body. The status alone says enough."""
 KEEP_ALIVE_SECONDS = 4.0
 """Many servers close a connection that was idle for 5 s, and a request that meets that is lost."""
 _BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
@@ -32,12 +32,14 @@ class Body(NamedTuple):
 
     content: aiohttp.StreamReader
     touch: Callable[[], None]
-    """To be called for all that comes: a service of which nothing does has fallen silent."""
+    """To be called whenever something has come: a service counts as silent when that was too long ago."""
 
 
 class HttpClient:
-    """Proxies are those of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; authorities those of the system, or of
-    SSL_CERT_FILE and SSL_CERT_DIR."""
+    """Sends a provider's requests, by the proxies of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+
+    Without `tls` it trusts the certificate authorities of the system, or of SSL_CERT_FILE and SSL_CERT_DIR.
+    """
 
     def __init__(self, timeout: float, tls: ssl.SSLContext | None = None) -> None:
         """`timeout`: seconds without a byte after which a service counts as failed."""
@@ -62,7 +64,7 @@ class HttpClient:
         def hang_up() -> None:
             nonlocal is_silent
             is_silent = True
-            _cut(response)
+            _abort(response)
 
         try:
             async with asyncio.timeout(self._timeout):
@@ -74,7 +76,7 @@ class HttpClient:
                     yield Body(response.content, watch.touch)
             finally:
                 self.bytes_in += response.content.total_bytes
-                _cut(response)
+                _abort(response)
         except TimeoutError as error:
             raise TooLate from error
         except _BROKEN as error:
@@ -105,8 +107,8 @@ async def _refusal(response: aiohttp.ClientResponse) -> Refused:
     return Refused(response.status, body[:MAX_ERROR_BYTES], _retry_after(response.headers.get("Retry-After", "")))
 
 
-def _cut(response: aiohttp.ClientResponse) -> None:
-    """Without the pleasantries of TLS and without what is still to be sent: a frozen service would not end them."""
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Without TLS's closing handshake and without sending what is left: a frozen service takes part in neither."""
     connection = response.connection  # None where the response is whole
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
