@@ -290,7 +290,7 @@ def run_elsewhere(work: Coroutine[Any, Any, T]) -> T:
 
 def broker_answers() -> bool:
     async def connect() -> None:
-        await (await aio_pika.connect(BROKER, timeout=5)).close()
+        await (await aio_pika.connect(BROKER, timeout=PATIENCE_SECONDS)).close()
 
     try:
         run_elsewhere(connect())

@@ -29,10 +29,12 @@ from tests.parts import require
 from tests.postgres import Postgres
 from tests.stack import BROKER
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
 ANSWER = Answer(tokens=30, rate=10)
 PEOPLE = 30
+AT_ONCE = PEOPLE // 2
+"""Of them who have an answer running when a fault strikes. On a slow machine somebody always waits for the next one."""
 POLL_SECONDS = 0.05
 SEED = 1
 RABBITMQCTL = os.environ.get("HOPSTREAM_TEST_RABBITMQCTL", "")
@@ -87,7 +89,7 @@ async def test_nothing_is_lost(system: System, fault: type[Fault]) -> None:
     async def strike_once_all_run() -> None:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            if books.running == PEOPLE:
+            if books.accepted >= PEOPLE and books.running >= AT_ONCE:
                 return await chaos.strike(fault())
 
     await chaos.load(PEOPLE, strike_once_all_run())

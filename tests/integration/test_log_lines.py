@@ -48,7 +48,7 @@ async def test_a_request_is_followed_to_the_worker_that_takes_its_turn_over(stac
     first = stack.start_worker(LOG_FORMAT="json")
     async with Client(api.url) as client:
         session, request_id = new_session(), "followed-2"
-        body = {"message": "hello", "session_id": session, "model": "mock?tokens=30&rate=10"}
+        body = {"message": "hello", "session_id": session, "model": "mock?tokens=2000&rate=10"}
         await client.http.post("/chat", json=body, headers={"X-Request-ID": request_id})
         await eventually(lambda: "turn.started" in actions(first, request_id))
         first.kill()

@@ -5,6 +5,7 @@ from typing import Any
 
 from core.model.errors import BrokerDown
 from core.model.events import Event, decode
+from tests.patience import PATIENCE_SECONDS
 
 
 class FakeChannel:
@@ -20,6 +21,10 @@ class FakeChannel:
         self.unconfirmed.append(confirmed)
         self.sent.put_nowait((routing_key, body))
         return confirmed
+
+    async def next(self) -> tuple[str, bytes]:
+        """The next message's routing key and body. It waits for its confirm."""
+        return await asyncio.wait_for(self.sent.get(), PATIENCE_SECONDS)
 
     def confirm(self) -> None:
         for confirmed in self.unconfirmed:
@@ -37,9 +42,12 @@ class FakeConnection:
     def __init__(self) -> None:
         self.fake = FakeChannel()
         self.is_down = False
+        self.refused = 0
+        """How often it was asked while it was down."""
 
     def message_channel(self) -> FakeChannel:
         if self.is_down:
+            self.refused += 1
             raise BrokerDown("down")
         return self.fake
 
@@ -51,7 +59,7 @@ class FakeConnection:
 
     async def sent(self) -> Event:
         """The next event, which waits for its confirm."""
-        _, body = await asyncio.wait_for(self.fake.sent.get(), 2)
+        _, body = await self.fake.next()
         event = decode(body)
         assert event is not None
         return event

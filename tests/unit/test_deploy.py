@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from core.settings import Settings
+from tests.patience import PATIENCE_SECONDS
 from workers.replacement import HAND_OVER_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ Manifest = dict[str, Any]
 @cache
 def kubectl_kustomize(overlay: str) -> subprocess.CompletedProcess[str]:
     command = ["kubectl", "kustomize", str(DEPLOY / "k8s" / "overlays" / overlay)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -295,11 +296,12 @@ def test_the_image_checks_the_health_of_the_api(status: HTTPStatus, healthy: boo
     (healthcheck,) = dockerfile()["HEALTHCHECK"]
     _, *arguments = json.loads(healthcheck.partition("CMD ")[2])
     with HTTPServer(("127.0.0.1", 0), Health) as server:
+        server.timeout = PATIENCE_SECONDS
         thread = Thread(target=server.handle_request)
         thread.start()
         environment = {"API_PORT": str(server.server_port)}
         check = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
-        thread.join(timeout=10)
+        thread.join()
     assert (check.returncode == 0, asked) == (healthy, ["/health"])
 
 
@@ -331,5 +333,5 @@ def programs(folder: Path, *names: str) -> dict[str, str]:
 def test_the_entrypoint_becomes_the_program(tmp_path: Path, words: list[str], command: str) -> None:
     environment = programs(tmp_path, "uvicorn", "celery")
     with subprocess.Popen([ENTRYPOINT, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
-        printed, _ = process.communicate(timeout=10)
+        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert printed.startswith(f"{process.pid} {command}")

@@ -15,6 +15,7 @@ from core.turns.keeper import Keeper
 from core.turns.run import RunServices
 from core.turns.subscribers import TurnSubscribers
 from core.turns.ticks import TickScheduler
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +40,6 @@ async def test_it_stops_though_the_database_does_not_take_their_end(
     runs = DirectRuns(services, keeper)
     new = NewTurn(session_id="s", mode="direct", model="demo", message="hi", options={}, owner=PROCESS)
     async with runs.answer((await store.turns.create(new)).turn):
-        await asyncio.wait_for(asked.wait(), 2)
-        await asyncio.wait_for(runs.stop(), 2)
+        await asyncio.wait_for(asked.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(runs.stop(), PATIENCE_SECONDS)
     assert keeper.runs == {}

@@ -11,6 +11,7 @@ from core.process_id import _process_id, process_id
 from core.store.processes import SILENT_SECONDS
 from core.turns import keeper
 from core.turns.lease import LEASE_SECONDS, SETTLE_SECONDS, Lease
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ async def test_who_waits_goes_on_with_the_next_valid_heartbeat() -> None:
         await asyncio.sleep(0)
     assert not waiting.done()
     lease.renew(monotonic())
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE_SECONDS)
 
 
 def test_others_are_not_judged_right_after_a_time_without_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:

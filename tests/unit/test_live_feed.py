@@ -14,6 +14,7 @@ from core.model.parts import Text
 from core.model.tape import Tape
 from core.store.records import NewTurn, Turn
 from core.store.store import Store
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.fake_connection import FakeConnection
 
 pytestmark = pytest.mark.anyio
@@ -37,6 +38,6 @@ async def test_a_feed_that_is_over_is_forgotten_whoever_still_reads_it(store: St
     inbox, logs = cast(Inbox, FakeInbox()), cast(BrokerConnection, FakeConnection())
     filled = LiveFeed(key, store, inbox, logs, forgotten.set, is_new=False)
     filled.enter()
-    await asyncio.wait_for(forgotten.wait(), 2)
+    await asyncio.wait_for(forgotten.wait(), PATIENCE_SECONDS)
     assert (filled.feed.tape.text(), filled.feed.end) == ("old", Done(1, 3, "stop"))
     filled.leave()

@@ -16,7 +16,9 @@ from core.model.keys import TurnKey
 from core.model.parts import Text
 from core.turns.lease import Lease
 from core.turns.ticks import TickScheduler
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.fake_connection import FakeConnection
+from tests.unit.leases import lasting_lease
 from workers import publisher
 from workers.publisher import EARLY_LENGTH, Outbox, Publisher
 
@@ -37,9 +39,7 @@ def _publisher(
     ticks: TickScheduler | None = None,
     lease: Lease | None = None,
 ) -> Publisher:
-    if lease is None:
-        lease = Lease()
-        lease.renew(monotonic())
+    lease = lease or lasting_lease()
     real = cast(BrokerConnection, connection)
     return Publisher(feed, real, outbox or Outbox(real), lease, ticks or TickScheduler())
 
@@ -106,7 +106,7 @@ async def test_it_is_done_once_the_end_is_confirmed() -> None:
     await asyncio.sleep(0)
     assert not task.done()
     connection.fake.confirm()
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE_SECONDS)
 
 
 async def test_an_end_that_is_lost_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ async def test_an_end_that_is_lost_is_told_again(monkeypatch: pytest.MonkeyPatch
     assert await connection.sent() == end
     connection.fake.lose()
     assert [await connection.next(), await connection.next()] == [Snapshot(1, "m", []), end]
-    await asyncio.wait_for(task, 2)
+    await asyncio.wait_for(task, PATIENCE_SECONDS)
 
 
 async def test_under_load_the_batches_of_all_turns_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ async def test_under_load_the_batches_of_all_turns_are_one_message(monkeypatch: 
     for _ in feeds:
         assert await connection.next() == Start(1, "m")
     for _ in ("confirmed", "lost"):
-        routing_key, body = await asyncio.wait_for(connection.fake.sent.get(), 2)
+        routing_key, body = await connection.fake.next()
         assert routing_key == BUNDLE
         batches = {key: decode(event) for key, event in decode_bundle(body).items()}
         position = len(feeds[0].tape) - EARLY_LENGTH - 1
@@ -160,13 +160,13 @@ async def test_a_turn_that_leaves_takes_no_other_with_it() -> None:
         feed.start(1, "m")
         feed.extend([Text(LONG + "x")])
     assert [await connection.next(), await connection.next()] == [Start(1, "m")] * 2
-    await asyncio.wait_for(connection.fake.sent.get(), 2)
+    await connection.fake.next()
     leaving.cancel()
     await asyncio.wait([leaving])
     for feed in feeds:
         feed.extend([Text("y")])
     connection.fake.confirm()
-    routing_key, body = await asyncio.wait_for(connection.fake.sent.get(), 2)
+    routing_key, body = await connection.fake.next()
     assert (routing_key, list(decode_bundle(body))) == (BUNDLE, ["b.1"])
     staying.cancel()
     await asyncio.wait([staying])
@@ -178,7 +178,8 @@ async def test_a_broker_that_is_down_is_waited_for(monkeypatch: pytest.MonkeyPat
     async with _publishing(connection) as feed:
         connection.is_down = True
         feed.extend([Text("a")])
-        await asyncio.sleep(0.01)
+        while connection.refused < 2:  # noqa: ASYNC110 - a count has no event
+            await asyncio.sleep(0)
         connection.is_down = False
         assert await connection.next() == Snapshot(1, "m", [Text(LONG + "a")], None, [len(LONG), 1])
 

@@ -14,6 +14,7 @@ from core.store.records import Turn
 from core.store.store import Store
 from core.turns.run import Stop
 from core.turns.ticks import TickScheduler
+from tests.patience import promised
 from tests.unit.scripted import FINISH, Item, Scripted, run_of
 
 pytestmark = pytest.mark.anyio
@@ -78,8 +79,9 @@ async def test_retry_after_is_honoured(store: Store, turn: Turn) -> None:
     busy = ProviderError("busy", transient=True, retry_after=0.3)
     run = run_of(turn, store, Scripted([busy], [FINISH]))
     begin = asyncio.get_running_loop().time()
-    await run.execute()
-    assert 0.3 <= asyncio.get_running_loop().time() - begin < 3
+    with promised(2.0):
+        await run.execute()
+    assert asyncio.get_running_loop().time() - begin >= 0.3
 
 
 async def test_a_drop_starts_the_next_attempt(store: Store, turn: Turn) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts import require
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = [ROOT / "run.sh", ROOT / ".ci/run", *sorted((ROOT / "deploy/native").glob("*.sh"))]
@@ -41,7 +42,7 @@ class Tree:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 
@@ -223,8 +224,8 @@ broker_answers() {
 }
 trap 'native_stop >/dev/null' EXIT
 make_data
-spawn api sleep 60
-spawn worker-1 sleep 60
+spawn api sleep 600
+spawn worker-1 sleep 600
 echo 1 earlier-boot-1 >data/run/broker.pid
 echo "amqp://guest:guest@localhost:$port/" | tee data/run/stack.broker >data/run/broker.url
 """
@@ -235,7 +236,7 @@ def deserted(tree: Tree, free_port: int) -> Tree:
     tree.variables["port"] = str(free_port)
     tree.variables["PATH"] = f"{tree.path}:{tree.variables['PATH']}"
     for program in ("rabbitmq-server", "rabbitmqctl", "epmd"):
-        (tree.path / program).write_text("#!/bin/sh\necho started\nexec sleep 60\n")
+        (tree.path / program).write_text("#!/bin/sh\necho started\nexec sleep 600\n")
         (tree.path / program).chmod(0o755)
     return tree
 
@@ -279,8 +280,8 @@ def test_a_broker_from_before_a_reboot_is_not_missed(deserted: Tree) -> None:
     stubs = """
     choose_broker() { own_broker_is_missed || use_broker amqp://guest:guest@localhost:5672/ "another one"; }
     check_api_port() { :; }
-    start_api() { spawn api sleep 60; }
-    start_workers() { spawn worker-1 sleep 60; }
+    start_api() { spawn api sleep 600; }
+    start_workers() { spawn worker-1 sleep 600; }
     wait_for_health() { :; }
     """
     started = deserted.call(f"{BROKER_DIED}{nothing_lives}{stubs}\nnative_start\nnative_start")
@@ -398,7 +399,7 @@ def test_a_process_that_does_not_stop_is_killed(tree: Tree) -> None:
 
 
 def test_a_stranger_with_the_pid_of_a_process_that_ended_is_left_alone(tree: Tree) -> None:
-    stranger = subprocess.Popen(["sleep", "60"])
+    stranger = subprocess.Popen(["sleep", "600"])
     try:
         called = tree.call(f"make_data; echo {stranger.pid} earlier-boot-1 >data/run/api.pid; native_stop")
         assert called.stdout == "stopped   nothing was running\n"

@@ -15,7 +15,9 @@ from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.model.parts import Text
 from core.turns.lease import Lease
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.fake_connection import FakeConnection
+from tests.unit.leases import lasting_lease
 from workers import session_log_writer
 from workers.session_log_writer import SessionLogWriter
 
@@ -49,9 +51,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _writer(connection: FakeConnection, feed: Feed, attempt: int = 1, lease: Lease | None = None) -> SessionLogWriter:
-    if lease is None:
-        lease = Lease()
-        lease.renew(monotonic())
+    lease = lease or lasting_lease()
     return SessionLogWriter(feed, cast(BrokerConnection, connection), lease, attempt)
 
 
@@ -70,7 +70,7 @@ async def test_it_begins_with_a_snapshot_and_goes_on_with_what_is_new() -> None:
     connection = FakeConnection()
     async with _writing(connection) as feed:
         feed.extend([Text("a")])
-        routing_key, _ = await asyncio.wait_for(connection.fake.sent.get(), 2)
+        routing_key, _ = await connection.fake.next()
         assert routing_key == log_name(KEY)
         feed.extend([Text("b")])
         feed.extend([Text("c")])
@@ -145,12 +145,12 @@ async def test_a_log_that_is_being_made_when_the_answer_ends_is_deleted_afterwar
     feed.start(1, "m")
     writer = _writer(Slow(), feed)
     running = asyncio.create_task(writer.run())
-    await asyncio.wait_for(makes.wait(), 2)
+    await asyncio.wait_for(makes.wait(), PATIENCE_SECONDS)
     running.cancel()
     deleting = asyncio.create_task(writer.delete())
     await asyncio.sleep(0.01)
     made.set()
-    await asyncio.wait_for(deleting, 2)
+    await asyncio.wait_for(deleting, PATIENCE_SECONDS)
     assert calls == ["make", "made", "delete"]
 
 
@@ -163,5 +163,5 @@ async def test_an_answer_that_never_had_a_log_has_none_to_delete() -> None:
 async def test_a_broker_that_stays_away_does_not_keep_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_log_writer, "DELETE_SECONDS", 0.05)
     connection = LinkInOutage(float("inf"))
-    await asyncio.wait_for(_writer(connection, Feed(KEY), attempt=2).delete(), 2)
+    await asyncio.wait_for(_writer(connection, Feed(KEY), attempt=2).delete(), PATIENCE_SECONDS)
     assert connection.calls == 0

@@ -12,9 +12,9 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from bench.mock_upstream import MockUpstream
+from tests.patience import PATIENCE_SECONDS
 
-DEADLINE = 10  # seconds a condition may take to come true
-QUIET = 0.2  # seconds after which what has not come is not coming
+QUIET = 0.1  # seconds, twice in a row, after which what has not come is not coming
 MESSAGES: list[Any] = [{"role": "user", "content": "hi"}]
 
 
@@ -37,7 +37,7 @@ async def client(mock: MockUpstream) -> AsyncIterator[AsyncOpenAI]:
 
 @pytest.fixture
 async def http(mock: MockUpstream) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=mock.url, timeout=DEADLINE) as http:
+    async with httpx.AsyncClient(base_url=mock.url, timeout=PATIENCE_SECONDS) as http:
         yield http
 
 
@@ -71,7 +71,7 @@ def finish_of(chunks: list[ChatCompletionChunk]) -> list[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - the server's counters are plain numbers
             await asyncio.sleep(0.005)
 
@@ -87,7 +87,9 @@ class Raw:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self.writer.close()
+        self.writer.transport.abort()
+        with suppress(OSError):
+            await self.writer.wait_closed()
 
     def post(self, model: str, *, version: str = "1.1", **more: Any) -> None:
         body = json.dumps(question(model, **more)).encode()
@@ -95,24 +97,31 @@ class Raw:
         self.writer.write(head.encode() + body)
 
     async def read_to(self, end: bytes) -> bytes:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.reader.readuntil(end)
 
     async def read_all_to(self, end: bytes) -> bytes:
         """Like `read_to`, for more than a reader's buffer holds."""
         received = bytearray()
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not received.endswith(end):
                 received += await self.reader.read(1 << 20)
         return bytes(received)
 
     async def read_until_quiet(self) -> bytes:
-        received = b""
-        with suppress(TimeoutError):
-            while part := await asyncio.wait_for(self.reader.read(65536), QUIET):
-                received += part
+        """A machine that stops for a moment stops the server as well: after one silence, what is under way comes."""
+        received, silences = b"", 0
+        while silences < 2:
+            try:
+                part = await asyncio.wait_for(self.reader.read(65536), QUIET)
+            except TimeoutError:
+                silences += 1
+            else:
+                if not part:
+                    break
+                received, silences = received + part, 0
         return received
 
     async def read_all(self) -> bytes:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.reader.read()

@@ -11,7 +11,8 @@ from openai import AsyncOpenAI
 
 from bench.http_server import MAX_REQUEST_BYTES
 from bench.mock_upstream import MockUpstream
-from tests.unit.mock_upstream.conftest import DEADLINE, MESSAGES, Raw, chunks_of, numbered, question
+from tests.patience import PATIENCE_SECONDS
+from tests.unit.mock_upstream.conftest import MESSAGES, Raw, chunks_of, numbered, question
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +109,7 @@ async def test_the_command_prints_its_url_and_ends_on_sigterm() -> None:
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(DEADLINE), httpx.AsyncClient() as http:
+        async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
             url = (await process.stdout.readline()).decode().strip()
             response = await http.post(f"{url}/v1/chat/completions", json=question("anything"))
             assert response.json()["choices"][0]["message"]["content"] == numbered(3)
