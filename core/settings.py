@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str] | None, NoDecode, BeforeValidator(_split_commas)] = Field(
         None,
         description="Origins that may call the API from a browser, with commas. * lets chat.html work as a file. "
-        "Default: * in development, none in production.",
+        "Default: * in development, none in production. Those that are named may open WebSockets, too.",
     )
     stream_token_seconds: int = Field(
         900,
