@@ -12,7 +12,7 @@ from tests.patience import promised
 pytestmark = pytest.mark.anyio
 
 DELETED_SECONDS = 2.0
-TIMES = ("created_at", "started_at", "finished_at")
+TIMES = ("created_at", "started_at", "claimed_at", "asked_at", "first_token_at", "finished_at")
 
 
 async def test_a_session_shows_its_turns(client: Client) -> None:
@@ -38,6 +38,8 @@ async def test_a_session_shows_its_turns(client: Client) -> None:
         "message": "Bonjour,\nça va ?",
         "text": numbered(2),
         "reasoning": "",
+        "refusal": "",
+        "tool_calls": [],
         "replaces": None,
         "finish_reason": "stop",
         "usage": {"input_tokens": 4, "output_tokens": 2},
