@@ -28,6 +28,7 @@ RPC_SECONDS = 10.0
 """A broker that does not answer a call for this long counts as lost, and the connection is made anew."""
 CONFIRM_SECONDS = 10.0
 """The same for a confirm."""
+STOP_RETRY_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
 
@@ -77,9 +78,9 @@ class BrokerConnection:
             return
         if self._calls:
             await asyncio.wait(self._calls, timeout=1)
-        self._owner.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._owner
+        while not self._owner.done():  # aiormq can swallow a cancellation while it connects
+            self._owner.cancel()
+            await asyncio.wait([self._owner], timeout=STOP_RETRY_SECONDS)
 
     async def wait_up(self) -> None:
         await self._up.wait()
