@@ -58,7 +58,7 @@ class BrokerConnection:
         self._message_channel: MessageChannel | None = None
         self._url = url
         self._setup = setup
-        self._tls = tls_context()
+        self._tls = tls_context(url)
         self._channels: list[AbstractChannel] = []
         self._connection: FastConnection | None = None
         self._up = asyncio.Event()
