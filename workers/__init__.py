@@ -1,0 +1,3 @@
+from core.gc_tuning import spare_imports
+
+spare_imports()

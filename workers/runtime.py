@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 import uvloop
@@ -21,11 +21,13 @@ from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
 from core.turns.owner import TurnOwner
 from workers.dead_jobs import DeadJobs
-from workers.health import HealthServer
 from workers.liveness import Liveness, Slots
 from workers.replacement import replace_when_stuck
 from workers.sweeper import Sweeper
 from workers.turn_handler import TurnHandler
+
+if TYPE_CHECKING:
+    from workers.health import HealthServer
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class Runtime:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
         self._background = Background()
+        self._health: HealthServer | None = None
 
     def start(self) -> None:
         """Raises what a signal asks Celery to do meanwhile: its own loop, which looks at that, runs only later."""
@@ -83,8 +86,10 @@ class Runtime:
         self._dead_jobs = DeadJobs(owner.store, owner.endings, self.turns.announce_end)
         self._sweeper = Sweeper(owner.store, self._connection, owner.keeper.lease)
         self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds)
-        self._health = HealthServer(self._liveness, self._connection)
         if settings.worker_health_port:
+            from workers.health import HealthServer  # aiohttp's server: a tenth of the start of those who have no port
+
+            self._health = HealthServer(self._liveness, self._connection)
             await self._health.start(settings.api_host, settings.worker_health_port)
         self._connection.start()
         owner.keeper.start()
@@ -102,5 +107,6 @@ class Runtime:
     async def _close(self) -> None:
         await self._background.stop()
         await self._sweeper.stop()
-        await self._health.stop()
+        if self._health is not None:
+            await self._health.stop()
         await self._owner.stop()

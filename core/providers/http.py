@@ -5,16 +5,18 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
+from functools import cache
 from math import isfinite
 from time import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-
 from core.idle_timer import IdleTimer
 from core.providers.failures import Broken, Refused, TooLate
+
+if TYPE_CHECKING:
+    import aiohttp  # a tenth of a process's start, which needs it for its first question alone
 
 MAX_ERROR_BYTES = 64 * 1024
 """Of an error's body: all that is read of it."""
@@ -22,15 +24,12 @@ ERROR_SECONDS = 5.0
 """For an error's body. The status alone says enough."""
 KEEP_ALIVE_SECONDS = 4.0
 """Many servers close a connection that was idle for 5 s, and a request that meets that is lost."""
-_BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
-"""What aiohttp raises where a service cannot be reached, breaks off, or speaks no HTTP. A RuntimeError is a connection
-that aiohttp has closed over what came."""
 
 
 class Body(NamedTuple):
     """Of a response, as it comes."""
 
-    content: aiohttp.StreamReader
+    content: "aiohttp.StreamReader"
     touch: Callable[[], None]
     """To be called whenever something has come: a service counts as silent when that was too long ago."""
 
@@ -50,6 +49,10 @@ class HttpClient:
         self._tls = tls
         self._proxies: dict[str, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
+
+    def prepare(self) -> None:
+        """In a thread, once the process runs: what takes too long to load at its start."""
+        _broken()
 
     @asynccontextmanager
     async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> AsyncIterator[Body]:
@@ -79,35 +82,49 @@ class HttpClient:
                 _abort(response)
         except TimeoutError as error:
             raise TooLate from error
-        except _BROKEN as error:
+        except _broken() as error:
             raise TooLate if is_silent else Broken from error
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> aiohttp.ClientResponse:
+    async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> "aiohttp.ClientResponse":
         if self._session is None:  # it needs a running loop
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._tls or True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None),  # limited here
-            )
+            self._session = self._open_session()
         if url not in self._proxies:
             self._proxies[url] = _proxy_of(url)
         return await self._session.post(url, headers=headers, data=content, proxy=self._proxies[url])
 
+    def _open_session(self) -> "aiohttp.ClientSession":
+        import aiohttp
 
-async def _refusal(response: aiohttp.ClientResponse) -> Refused:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._tls or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),  # limited here
+        )
+
+
+@cache
+def _broken() -> tuple[type[Exception], ...]:
+    """What aiohttp raises where a service cannot be reached, breaks off, or speaks no HTTP. A RuntimeError is a
+    connection that aiohttp has closed over what came."""
+    import aiohttp
+
+    return aiohttp.ClientError, OSError, RuntimeError
+
+
+async def _refusal(response: "aiohttp.ClientResponse") -> Refused:
     body = b""
-    with suppress(*_BROKEN):
+    with suppress(*_broken()):
         async with asyncio.timeout(ERROR_SECONDS):
             while len(body) < MAX_ERROR_BYTES and (piece := await response.content.readany()):
                 body += piece
     return Refused(response.status, body[:MAX_ERROR_BYTES], _retry_after(response.headers.get("Retry-After", "")))
 
 
-def _abort(response: aiohttp.ClientResponse) -> None:
+def _abort(response: "aiohttp.ClientResponse") -> None:
     """Without TLS's closing handshake and without sending what is left: a frozen service takes part in neither."""
     connection = response.connection  # None where the response is whole
     if connection is not None and connection.transport is not None:

@@ -26,6 +26,7 @@ class OpenAIProvider:
         self._http = http
 
     def prepare(self) -> None:
+        self._http.prepare()
         _ = self._endpoint
 
     def stream(self, request: Request) -> Stream:

@@ -9,18 +9,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, Union
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from core.model.errors import StoreDown
 from core.store.errors import StoreUnusable
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
-Insert = sqlite.Insert | postgresql.Insert
+Insert: TypeAlias = Union["sqlite.Insert", "postgresql.Insert"]
 
 POOL_SIZE = 10
 """Threads and connections per process. Transactions take milliseconds, so a thousand sessions share these few."""

@@ -1,11 +1,9 @@
-"""Which database it is, by its URL: here alone."""
+"""Which database it is, by its URL: here alone. The module of the one that is not used is not loaded."""
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from core.store.database.base import Database
-from core.store.database.postgresql import PostgresqlDatabase
-from core.store.database.sqlite import SqliteDatabase
 from core.store.errors import StoreUnusable
 
 
@@ -16,5 +14,9 @@ def database_from_url(url: str) -> Database:
     except (ArgumentError, ValueError) as error:
         raise StoreUnusable("DATABASE_URL is not a URL such as postgresql://user:password@host/database") from error
     if parsed.get_backend_name() == "sqlite":
+        from core.store.database.sqlite import SqliteDatabase
+
         return SqliteDatabase(parsed.set(drivername="sqlite"))
+    from core.store.database.postgresql import PostgresqlDatabase
+
     return PostgresqlDatabase(parsed.set(drivername="postgresql+psycopg"))
