@@ -1,5 +1,6 @@
 """Admission: holds every request to the policy of its route: who comes, how many streams they have open, and how often
-they ask for what costs money. It stands in front of all routes, so that none can forget to ask."""
+they ask for what costs money. It stands in front of all routes, so that none can forget to ask; what costs is counted
+by the endpoint's own `@policy`, because only there is it known to be valid."""
 
 from contextlib import ExitStack
 
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.access import Access
 from api.access.origins import OriginRefused, Origins
-from api.access.policy import NOTHING, Found, RoutePolicies, route_path
+from api.access.policy import NOTHING, Found, RoutePolicies, route_path, spend
 from api.access.refusals import refusal_of
 from api.access.stream_limits import StreamLimits
 from api.access.tickets import offered_ticket
@@ -48,13 +49,13 @@ class AdmissionMiddleware:
                 connection.state.reach = reach
                 if found.policy.is_stream:
                     held.enter_context(self._limits.hold(connection.client))
-                if found.policy.costs:
-                    send = await _spend(connection, reach, send)
             except HopstreamError as error:
                 if isinstance(error, Unauthorized | OriginRefused):
                     log.info("refused", action="access.refused", path=scope["path"], reason=error.message)
                 await refusal_of(connection, error)(scope, receive, send)
                 return
+            if found.policy.costs:
+                send = _count(connection, reach, send)
             with structlog.contextvars.bound_contextvars(key_name=reach and reach.key_name):
                 await self._app(scope, receive, send)
 
@@ -79,14 +80,17 @@ class AdmissionMiddleware:
         return Reach(key_name)
 
 
-async def _spend(connection: HTTPConnection, reach: Reach | None, send: Send) -> Send:
-    """Count it; its answer tells where the key stands. Raises RateLimited."""
-    if reach is None or reach.key_name is None:
-        return send
-    told: dict[str, str] = await connection.app.state.services.rate_limit.spend(reach.key_name)
+def _count(connection: HTTPConnection, reach: Reach | None, send: Send) -> Send:
+    """Have the endpoint count the request; the answer tells where the key stands."""
+    told: dict[str, str] = {}
+
+    async def count() -> None:
+        if reach is not None and reach.key_name is not None:
+            told.update(await connection.app.state.services.rate_limit.spend(reach.key_name))
 
     def tell(headers: MutableHeaders) -> None:
         for name, value in told.items():
             headers.append(name, value)
 
+    spend.set(count)
     return with_head(send, tell)

@@ -4,7 +4,9 @@ A route that declares nothing is closed: it needs an API key. So is every path t
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -12,7 +14,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 from starlette.types import Scope
 
-T = TypeVar("T")
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class Policy(NamedTuple):
@@ -21,7 +23,7 @@ class Policy(NamedTuple):
     is_stream: bool = False
     """Counted for MAX_STREAMS and MAX_STREAMS_PER_CLIENT for as long as it is open."""
     costs: bool = False
-    """Counted for RATE_LIMIT."""
+    """Counted for RATE_LIMIT, once the request has turned out to be valid."""
     takes_stream_token: bool = False
     """A stream token stands for the key; see `api.access.stream_tokens`. The path has a `session_id`."""
     takes_ticket: bool = False
@@ -34,15 +36,30 @@ _declared: WeakKeyDictionary[Any, Policy] = WeakKeyDictionary()
 """By endpoint, or the app of a mount."""
 
 
-def policy(**declarations: bool) -> Callable[[T], T]:
+spend: ContextVar[Callable[[], Awaitable[None]]] = ContextVar("spend")
+"""Counts the request that is being answered. May raise RateLimited."""
+
+
+def policy(**declarations: bool) -> Callable[[Endpoint], Endpoint]:
     """Declares a route's policy: a decorator of its endpoint, below the route's own."""
     declared = Policy(**declarations)
 
-    def declare(endpoint: T) -> T:
+    def declare(endpoint: Endpoint) -> Endpoint:
+        if declared.costs:
+            endpoint = _spending(endpoint)
         _declared[endpoint] = declared
         return endpoint
 
     return declare
+
+
+def _spending(endpoint: Endpoint) -> Endpoint:
+    @wraps(endpoint)
+    async def spend_first(*args: Any, **kwargs: Any) -> Any:
+        await spend.get()()
+        return await endpoint(*args, **kwargs)
+
+    return spend_first  # type: ignore[return-value]
 
 
 class Found(NamedTuple):

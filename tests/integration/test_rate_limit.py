@@ -45,6 +45,17 @@ async def test_a_key_that_asks_too_often_is_told_when_to_come_back(stack: Stack)
         assert (await ask(bob)).status_code == 200
 
 
+async def test_what_is_not_valid_counts_for_nothing(stack: Stack) -> None:
+    async with Client(stack.start_api(API_KEYS=KEYS, RATE_LIMIT="1/hour").url, ALICE) as alice:
+        for body in ({}, {"message": ""}, {"message": "hi", "mode": "slow"}):
+            refused = await alice.http.post("/chat", json=body)
+            assert_problem(refused, 422, "invalid_input")
+            assert "ratelimit" not in refused.headers
+        assert_problem(await alice.http.post("/chat", content="{"), 422, "invalid_input")
+        assert (await ask(alice)).status_code == 200
+        assert_problem(await ask(alice), 429, "rate_limited")
+
+
 async def test_the_window_moves_on(stack: Stack) -> None:
     api = stack.start_api(API_KEYS=KEYS, RATE_LIMIT="2/second")
     async with Client(api.url, ALICE) as alice:
