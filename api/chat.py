@@ -85,12 +85,14 @@ class Chat:
 
     async def cancel(self, session_id: str) -> Turn:
         """Raises NotFound. A running turn ends by its owner, which looks for this several times a second."""
-        turn = await self._store.turns.request_cancel(session_id)
+        turn, ended_here = await self._store.turns.request_cancel(session_id)
         if not turn.finished:
             cancelled = Done(turn.attempt, 0, "cancelled")
             if await self._owner.endings.end(turn, cancelled):  # its owner is gone
                 return await self._store.turns.get(turn.key)
         end = turn.end()
+        if ended_here and end is not None:
+            self._owner.endings.tell(turn, end)
         if end is not None and turn.mode == "queue" and len(turn.read_tape()) == 0:
             await self._owner.endings.announce(turn, end)
         return turn

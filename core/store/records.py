@@ -141,3 +141,9 @@ class Created(NamedTuple):
     turn: Turn
     position: int
     """Its place in the queue, 1 is next; in direct mode the one that it would have."""
+
+
+class Cancelled(NamedTuple):
+    turn: Turn
+    ended_here: bool
+    """It was waiting, and ended by this very call. One that runs ends by its owner."""

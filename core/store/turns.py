@@ -13,7 +13,7 @@ from core.store.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, of
 from core.store.database.base import Database, Insert
 from core.store.history import read_earlier
 from core.store.reach import EVERYTHING, Reach
-from core.store.records import Created, NewTurn, Turn
+from core.store.records import Cancelled, Created, NewTurn, Turn
 from core.store.schema import ACTIVE, db_now, sessions, turns
 from core.store.sessions import unknown_session
 from core.store.turn_rows import read_turn, row_of, turn_of
@@ -126,15 +126,17 @@ class Turns:
         ahead: int = await self._database.value(_COUNT_AHEAD, at=turn.created_at)
         return ahead + 1
 
-    async def request_cancel(self, session_id: str) -> Turn:
+    async def request_cancel(self, session_id: str) -> Cancelled:
         """Ask that the latest turn ends; one that is still queued ends here. Idempotent. Raises NotFound."""
 
-        def cancel(connection: sa.Connection) -> None:
-            connection.execute(self._statements.cancel_queued, {"of_session": session_id})
+        def cancel(connection: sa.Connection) -> bool:
+            if connection.execute(self._statements.cancel_queued, {"of_session": session_id}).rowcount:
+                return True
             connection.execute(self._statements.cancel_running, {"of_session": session_id})
+            return False
 
-        await self._database.run(cancel)
-        return await self.latest(session_id)
+        ended_here = await self._database.run(cancel)
+        return Cancelled(await self.latest(session_id), ended_here)
 
     async def discard(self, key: TurnKey) -> bool:
         """Take back a turn whose job could not be queued, as if it had never been asked for.

@@ -23,7 +23,7 @@ async def test_a_session_is_there_for_the_key_that_made_it(store: Store) -> None
     turn, _ = await alice.turns.create(new("s"))
     assert await alice.turns.get(turn.key) == await alice.turns.latest("s") == await store.turns.get(turn.key)
     assert [session.session_id for session in await alice.sessions.recent(9)] == ["s"]
-    assert (await alice.turns.request_cancel("s")).finish_reason == "cancelled"
+    assert (await alice.turns.request_cancel("s")).turn.finish_reason == "cancelled"
     assert (await alice.turns.create(new("s"))).turn.turn == 2
     assert len(await alice.turns.of_session("s")) == 2
     await alice.sessions.delete("s")

@@ -217,14 +217,15 @@ async def test_the_queue_is_in_order(store: Store, make: Maker) -> None:
 
 async def test_cancelling_is_idempotent_in_every_state(store: Store, make: Maker) -> None:
     await make.queued("queued")
-    for _ in range(2):
+    for ended_here in (True, False):
         cancelled = await store.turns.request_cancel("queued")
-        assert (cancelled.status, cancelled.finish_reason) == ("done", "cancelled")
+        assert (cancelled.turn.status, cancelled.turn.finish_reason) == ("done", "cancelled")
+        assert cancelled.ended_here is ended_here
     await make.running(W, "running")
     for _ in range(2):
-        assert (await store.turns.request_cancel("running")).cancel_requested
+        assert (await store.turns.request_cancel("running")).turn.cancel_requested
     key = await _answer(store, make, "all", session_id="finished")
     before = await store.turns.get(key)
-    assert await store.turns.request_cancel("finished") == before
+    assert await store.turns.request_cancel("finished") == (before, False)
     with pytest.raises(NotFound):
         await store.turns.request_cancel("unknown")
