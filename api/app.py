@@ -25,6 +25,8 @@ from api.routes import chat, health, sessions, sockets, stream
 from api.routes.pages import add_pages
 from api.services import Services
 from core.settings import Settings, get_settings
+from core.store.database.from_url import parse_url
+from core.store.errors import StoreUnusable
 from core.telemetry.logs import configure_logs
 from core.version import VERSION
 
@@ -47,6 +49,10 @@ DESCRIPTION = (
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Raises SystemExit where the settings do not let it serve."""
     settings = settings or get_settings()
+    try:
+        parse_url(settings.database_url)
+    except StoreUnusable as error:
+        raise SystemExit(error.message) from None
     access = Access(settings)
     app = FastAPI(
         title="Hopstream",
@@ -86,8 +92,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    configure_logs(settings, "api")
-    keep_queries_out_of_logs()
     services = app.state.services = Services(settings, app.state.access)
     services.start()
     if app.state.access.is_open:
@@ -124,4 +128,12 @@ class _BeforeSignal:
             before(number, frame)
 
 
-app = create_app()
+def _serve() -> FastAPI:
+    """Its server has set up its own logs before, and says its first word afterwards."""
+    settings = get_settings()
+    configure_logs(settings, "api")
+    keep_queries_out_of_logs()
+    return create_app(settings)
+
+
+app = _serve()

@@ -15,7 +15,6 @@ TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def lines_of(process: Process) -> list[dict[str, Any]]:
-    """Those after the logs were set up. What is no JSON fails."""
     return [json.loads(line) for line in process.output().splitlines() if line.startswith("{")]
 
 
@@ -56,3 +55,29 @@ async def test_a_request_is_followed_to_the_worker_that_takes_its_turn_over(stac
         await eventually(lambda: "turn.restarted" in actions(second, request_id))
         await client.cancel(session)
         await client.read(session)
+
+
+async def test_every_line_of_an_api_is_in_the_form_that_was_set(stack: Stack) -> None:
+    """Those of its server as well, from the first to the last."""
+    api = stack.start_api(LOG_FORMAT="json")
+    async with Client(api.url) as client:
+        await client.http.get("/health")
+    api.stop()
+    lines = [json.loads(line) for line in api.output().splitlines()]
+    assert any("Started server process" in line["event"] for line in lines)
+    assert any("Finished server process" in line["event"] for line in lines)
+    assert {line["service"] for line in lines} == {"api"}
+
+
+async def test_a_turn_that_is_cancelled_while_it_waits_has_ended_once(stack: Stack) -> None:
+    api = stack.start_api(LOG_FORMAT="json")
+    async with Client(api.url) as client:
+        session, request_id = new_session(), "followed-3"
+        body = {"message": "hello", "session_id": session, "model": "mock"}
+        await client.http.post("/chat", json=body, headers={"X-Request-ID": request_id})
+        for _ in range(2):
+            assert (await client.cancel(session)).json()["status"] == "done"
+    ended = [line for line in lines_of(api) if line.get("action") == "turn.ended"]
+    assert [(line["session_id"], line["request_id"], line["finish_reason"]) for line in ended] == [
+        (session, request_id, "cancelled")
+    ]
