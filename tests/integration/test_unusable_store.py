@@ -1,6 +1,7 @@
 """A database that a process cannot run on: it says why in one line, and ends."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -21,6 +22,14 @@ def stack_of_later_schema(stack: Stack) -> Stack:
         database.execute("CREATE TABLE schema_marks (oldest_code VARCHAR(32) NOT NULL)")
         database.execute("INSERT INTO schema_marks VALUES (?)", (LATER,))
     return stack
+
+
+@pytest.mark.parametrize("launch", [Stack.launch_api, Stack.launch_worker])
+def test_a_url_that_cannot_be_read(stack: Stack, launch: Callable[..., Process]) -> None:
+    process = launch(stack, DATABASE_URL="postgresql://user@host:port/database")
+    assert process.wait() != 0
+    assert process.output().count("DATABASE_URL is not a URL such as") == 1
+    assert "Traceback" not in process.output()
 
 
 def _assert_says_so_and_ends(process: Process, action: str) -> None:
