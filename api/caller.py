@@ -4,7 +4,7 @@ from api.chat import Chat
 from api.services import Services
 from core.model.context import RequestContext
 from core.store.reach import Reach
-from core.store.records import Turn
+from core.store.turns.records import Turn
 
 
 class Caller:

@@ -15,9 +15,9 @@ from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, 
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.store.orphans import process_lost
-from core.store.records import Created, Turn
 from core.store.store import Store
+from core.store.turns.orphans import process_lost
+from core.store.turns.records import Created, Turn
 from core.turns.subscribers import Moment
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from core.model.errors import AttemptLost
 from core.model.feed import Feed
-from core.store.records import Turn
+from core.store.turns.records import Turn
 from core.turns.keeper import Keeper
 from core.turns.run import Run, RunServices, Stop
 

@@ -3,8 +3,8 @@
 from core.background import Background
 from core.model.errors import StoreDown
 from core.model.events import Done
-from core.store.orphans import process_lost
 from core.store.store import Store
+from core.store.turns.orphans import process_lost
 from core.turns.endings import Endings
 from core.turns.lease import Lease
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from core.model.parts import Part, ToolResult, whole_tool_calls
-from core.store.records import Session, Turn
+from core.store.turns.records import Session, Turn
 
 
 class ChatAccepted(BaseModel):

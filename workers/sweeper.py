@@ -9,8 +9,8 @@ from core.broker.connection import BrokerConnection
 from core.broker.jobs import Job, publish_job
 from core.broker.topology import declare_jobs, log_name
 from core.model.errors import BrokerDown, StoreDown
-from core.store.orphans import Requeued
 from core.store.store import Store
+from core.store.turns.orphans import Requeued
 from core.turns.lease import Lease
 
 log = structlog.get_logger()

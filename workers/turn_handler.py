@@ -9,9 +9,9 @@ from core.broker.jobs import Job, publish_job
 from core.model.errors import AttemptsExhausted, BrokerDown, NotFound
 from core.model.events import Failed
 from core.model.keys import TurnKey
-from core.store.ownership import MAX_LOST_ATTEMPTS, Held
-from core.store.records import Turn
 from core.store.retry import retry_while_down
+from core.store.turns.ownership import MAX_LOST_ATTEMPTS, Held
+from core.store.turns.records import Turn
 from core.turns.owner import TurnOwner
 from core.turns.run import Run, Stop
 from core.turns.subscribers import Moment

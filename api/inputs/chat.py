@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
-from core.store.records import NewTurn
+from core.store.turns.records import NewTurn
 
 SessionId = Annotated[
     str,

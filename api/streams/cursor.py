@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple, Self
 
 from core.model.errors import InvalidEventId
-from core.store.records import Turn
+from core.store.turns.records import Turn
 
 _ID = re.compile(r"([1-9]\d{0,8})\.(\d{1,9})\.(\d{1,9})\Z", re.ASCII)
 

@@ -14,8 +14,8 @@ from core.model.errors import BrokerDown, HopstreamError, NotFound, StoreDown
 from core.model.events import Event
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.records import Turn
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from core.model.errors import HopstreamError
 from core.model.events import End, Failed
 from core.model.keys import TurnKey
 from core.model.parts import Part
-from core.store.records import Turn
+from core.store.turns.records import Turn
 
 Frames = list[bytes]
 """One for each message of the wire: a Server-Sent Event, a WebSocket message. Empty where it has nothing to say."""

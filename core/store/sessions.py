@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from core.model.errors import NotFound
 from core.store.database.base import Database
 from core.store.reach import EVERYTHING, Reach
-from core.store.records import Session
 from core.store.schema import sessions, turns
+from core.store.turns.records import Session
 
 _SELECT = sa.select(
     sessions.c.session_id,

@@ -4,13 +4,13 @@ from copy import copy
 
 from core.store.database.from_url import database_from_url
 from core.store.migrate import migrate
-from core.store.orphans import Orphans
-from core.store.ownership import Ownership
 from core.store.processes import Processes
 from core.store.reach import Reach
 from core.store.sessions import Sessions
 from core.store.tickets import SpentTickets
-from core.store.turns import Turns
+from core.store.turns.orphans import Orphans
+from core.store.turns.ownership import Ownership
+from core.store.turns.turns import Turns
 
 
 class Store:

@@ -4,8 +4,8 @@ from core.broker.connection import BrokerConnection
 from core.broker.session_log import close_log
 from core.model.errors import BrokerDown
 from core.model.events import End
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.records import Turn
 from core.turns.subscribers import Moment, TurnSubscribers
 
 

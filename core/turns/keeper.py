@@ -11,8 +11,8 @@ import structlog
 from core.background import Background
 from core.model.errors import StoreDown
 from core.model.keys import TurnKey
-from core.store.ownership import OwnedTurn
 from core.store.store import Store
+from core.store.turns.ownership import OwnedTurn
 from core.turns.lease import Lease
 from core.turns.run import Run, Stop
 

@@ -9,7 +9,7 @@ from core.model.parts import Part, StepBegun, Text, ToolArguments, ToolCall, Too
 from core.model.tape import Tape
 from core.providers.base import Message, Request, ToolCallRequest
 from core.settings import Settings
-from core.store.records import Earlier, Turn
+from core.store.turns.records import Earlier, Turn
 
 
 class Exchange(msgspec.Struct, frozen=True):

@@ -25,9 +25,9 @@ from core.model.parts import Part
 from core.model.tape import Tape
 from core.providers.base import Finish, Item, Provider, Request, Stream
 from core.settings import Settings
-from core.store.records import Turn
 from core.store.retry import retry_while_down
 from core.store.store import Store
+from core.store.turns.records import Turn
 from core.turns.compatibility import ReadableParts
 from core.turns.prompt import build_request
 from core.turns.subscribers import Moment, TurnSubscribers

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from core.model.events import End
-from core.store.records import Turn
+from core.store.turns.records import Turn
 
 log = structlog.get_logger()
 

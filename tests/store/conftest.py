@@ -11,9 +11,9 @@ from core.model.keys import TurnKey
 from core.store.database.base import Database
 from core.store.database.from_url import database_from_url
 from core.store.migrate import migrate
-from core.store.records import NewTurn, Turn
 from core.store.schema import processes, turns
 from core.store.store import Store
+from core.store.turns.records import NewTurn, Turn
 from tests.postgres import Postgres
 
 

@@ -12,10 +12,10 @@ from bench.processes import free_port
 from core.model.errors import StoreDown
 from core.model.keys import TurnKey
 from core.store.database.base import Database
-from core.store.ownership import Held
-from core.store.records import NewTurn
 from core.store.schema import db_now
 from core.store.store import Store
+from core.store.turns.ownership import Held
+from core.store.turns.records import NewTurn
 from tests.postgres import Postgres
 from tests.store.conftest import Maker
 

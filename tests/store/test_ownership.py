@@ -8,10 +8,10 @@ import pytest
 from core.model.events import Done, Failed
 from core.model.parts import Text
 from core.model.tape import Tape
-from core.store.ownership import MAX_LOST_ATTEMPTS, Held
 from core.store.processes import SILENT_SECONDS
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.ownership import MAX_LOST_ATTEMPTS, Held
+from core.store.turns.records import Turn
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import pytest
 from core.model.errors import NotFound, TurnRunning
 from core.model.keys import TurnKey
 from core.store.reach import Reach
-from core.store.records import Created, NewTurn, Turn
 from core.store.store import Store
+from core.store.turns.records import Created, NewTurn, Turn
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio

@@ -14,9 +14,9 @@ from core.model.parts import Reasoning, Text, ToolCall
 from core.model.tape import Tape
 from core.providers.base import Message
 from core.store.database.base import Database
-from core.store.records import Labels, NewTurn, Turn
 from core.store.schema import turns
 from core.store.store import Store
+from core.store.turns.records import Labels, NewTurn, Turn
 from core.turns.prompt import Exchange, answered
 from tests.store.conftest import Maker
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.store.records import NewTurn, Turn
 from core.store.store import Store
+from core.store.turns.records import NewTurn, Turn
 from tests.unit.scripted import OWNER
 
 

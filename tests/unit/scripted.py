@@ -8,8 +8,8 @@ from core.model.events import Usage
 from core.model.parts import Part
 from core.providers.base import Finish, GeneratedStream, Request, Stream
 from core.settings import Settings
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.records import Turn
 from core.turns.run import Run, RunServices
 from core.turns.subscribers import TurnSubscribers
 from core.turns.ticks import TickScheduler

@@ -9,8 +9,8 @@ from api.direct import DirectRuns
 from core.model.errors import StoreDown
 from core.providers.demo import DemoProvider
 from core.settings import Settings
-from core.store.records import NewTurn
 from core.store.store import Store
+from core.store.turns.records import NewTurn
 from core.turns.keeper import Keeper
 from core.turns.run import RunServices
 from core.turns.subscribers import TurnSubscribers

@@ -12,8 +12,8 @@ from core.model.events import Done
 from core.model.keys import TurnKey
 from core.model.parts import Text
 from core.model.tape import Tape
-from core.store.records import NewTurn, Turn
 from core.store.store import Store
+from core.store.turns.records import NewTurn, Turn
 from tests.patience import PATIENCE_SECONDS
 from tests.unit.fake_connection import FakeConnection
 

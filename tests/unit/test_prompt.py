@@ -14,8 +14,8 @@ from core.model.parts import (
 )
 from core.providers.base import Message, TextContent, ToolCallRequest
 from core.settings import Settings
-from core.store.records import NewTurn
 from core.store.store import Store
+from core.store.turns.records import NewTurn
 from core.turns.prompt import Exchange, answer_messages, build_messages, build_request, newest_whole_exchanges
 
 

@@ -11,8 +11,8 @@ from core.model.events import Done
 from core.model.keys import TurnKey
 from core.model.tape import Tape
 from core.settings import Settings
-from core.store.records import NewTurn, Turn
 from core.store.store import Store
+from core.store.turns.records import NewTurn, Turn
 from core.turns.owner import TurnOwner
 from tests.unit.fake_connection import FakeConnection
 from workers.turn_handler import TurnHandler

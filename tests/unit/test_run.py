@@ -10,8 +10,8 @@ from core.model.errors import HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
 from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
 from core.providers.base import Finish, GeneratedStream, Request, Stream
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.records import Turn
 from core.turns.run import Stop
 from core.turns.ticks import TickScheduler
 from tests.patience import promised

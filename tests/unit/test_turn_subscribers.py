@@ -5,8 +5,8 @@ import pytest
 from core.model.errors import ProviderDropped
 from core.model.events import Done, Usage
 from core.model.parts import Text
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.records import Turn
 from core.turns.run import Stop
 from core.turns.subscribers import Moment, TurnEvent, TurnSubscribers
 from tests.unit.scripted import FINISH, Scripted, run_of

@@ -6,8 +6,8 @@ from api.views import ToolCallView, TurnView
 from core.model.events import Done
 from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun, ToolResult, Unknown
 from core.model.tape import Tape
-from core.store.records import Turn
 from core.store.store import Store
+from core.store.turns.records import Turn
 from tests.unit.scripted import OWNER
 
 pytestmark = pytest.mark.anyio

@@ -9,14 +9,14 @@ from sqlalchemy.exc import IntegrityError
 
 from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.model.keys import TurnKey
-from core.store.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, of
 from core.store.database.base import Database, Insert
-from core.store.history import read_earlier
 from core.store.reach import EVERYTHING, Reach
-from core.store.records import Cancelled, Created, NewTurn, Turn
 from core.store.schema import ACTIVE, db_now, sessions, turns
 from core.store.sessions import unknown_session
-from core.store.turn_rows import read_turn, row_of, turn_of
+from core.store.turns.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, of
+from core.store.turns.history import read_earlier
+from core.store.turns.records import Cancelled, Created, NewTurn, Turn
+from core.store.turns.rows import read_turn, row_of, turn_of
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""

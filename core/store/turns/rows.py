@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from core.model.context import RequestContext
 from core.model.events import Done, End, Failed
-from core.store.records import Earlier, Labels, NewTurn, Turn
 from core.store.schema import turns
+from core.store.turns.records import Earlier, Labels, NewTurn, Turn
 
 _OF_AN_END = (
     "tape",

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from core.model.events import End
 from core.model.keys import TurnKey
 from core.model.tape import Tape
-from core.store.conditions import IS_ACTIVE, IS_ORPHANED, IS_RUNNING, IS_TURN, of
 from core.store.database.base import Database
-from core.store.history import read_earlier
-from core.store.records import Turn
 from core.store.schema import ACTIVE, db_now, turns
-from core.store.turn_rows import WHILE_IT_RUNS, ending, read_turn
+from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_RUNNING, IS_TURN, of
+from core.store.turns.history import read_earlier
+from core.store.turns.records import Turn
+from core.store.turns.rows import WHILE_IT_RUNS, ending, read_turn
 
 MAX_LOST_ATTEMPTS = 3
 """A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live

@@ -8,12 +8,12 @@ from core.model.context import RequestContext
 from core.model.events import End, Failed
 from core.model.keys import TurnKey
 from core.model.tape import Tape
-from core.store.conditions import IS_ACTIVE, IS_ORPHANED, IS_QUEUED, IS_RUNNING, IS_TURN, of
 from core.store.database.base import Database
 from core.store.processes import silent
-from core.store.records import Turn
 from core.store.schema import db_now, turns
-from core.store.turn_rows import ending, read_context, read_turn
+from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_QUEUED, IS_RUNNING, IS_TURN, of
+from core.store.turns.records import Turn
+from core.store.turns.rows import ending, read_context, read_turn
 
 REQUEUE_SECONDS = 5.0
 """A turn without an owner is queued again at most this often."""

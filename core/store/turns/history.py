@@ -4,9 +4,9 @@ it later would keep the model waiting once more."""
 import sqlalchemy as sa
 
 from core.model.keys import TurnKey
-from core.store.conditions import of
-from core.store.records import Earlier
 from core.store.schema import turns
+from core.store.turns.conditions import of
+from core.store.turns.records import Earlier
 
 HISTORY_TURNS = 200
 """No prompt looks further back, whatever its character budget."""
