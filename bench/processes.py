@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Self
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60  # a cold start compiles every module
 STOP_SECONDS = 20  # after SIGTERM, before SIGKILL
 POLL_SECONDS = 0.1
+PORTS = range(10_000, 32_768)  # below those that systems give to connections
 LOG_LINES = 20  # of each process, shown when something does not come up
 
 
@@ -105,6 +107,9 @@ class Processes:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """For a process that takes it a moment later. None of those that the system gives to connections meanwhile, and
+    hardly one that another run of the tests takes: a random one."""
+    while True:
+        port = random.choice(PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
