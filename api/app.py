@@ -96,7 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.start()
     if app.state.access.is_open:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
-    if settings.provider == "demo":
+    if services.provider.name == "demo":
         log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
     with _BeforeSignal(services.closing):
         yield

@@ -115,7 +115,7 @@ class Chat:
             raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
 
     async def _create(self, request: ChatRequest) -> Created:
-        new = request.new_turn(self._settings.default_model, self._direct.process_id, self._context)
+        new = request.new_turn(self._owner.provider.default_model, self._direct.process_id, self._context)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)

@@ -10,7 +10,7 @@ import msgspec
 
 from bench.http_client import HttpClient, OnBody
 from bench.tokens import Ledger
-from core.providers.answer import EventReader
+from core.providers.answer import SseSplitter
 
 MESSAGE = "Tell me about tea."
 
@@ -138,7 +138,7 @@ def _chat(question: Question, mode: str) -> dict[str, str]:
 
 def _events(on_data: OnBody) -> OnBody:
     """Cuts a body into events."""
-    reader = EventReader()
+    reader = SseSplitter()
 
     def on_body(raw: bytes, at_ns: int) -> None:
         for data in reader.feed(raw):

@@ -180,15 +180,6 @@ class Settings(BaseSettings):
             return self.cors_origins
         return [] if self.env == "production" else ["*"]
 
-    @property
-    def provider(self) -> Literal["openai", "demo"]:
-        """The provider that answers: the demo one where no key is set."""
-        return "openai" if self.openai_api_key and self.openai_api_key.get_secret_value() else "demo"
-
-    @property
-    def default_model(self) -> str:
-        return self.openai_model if self.provider == "openai" else "demo"
-
 
 @cache
 def get_settings() -> Settings:

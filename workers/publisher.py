@@ -95,7 +95,8 @@ class Publisher:
         if self._state is not State.READY or not self._is_behind():
             return
         if self._lease.valid:
-            self._send(self._next_event())
+            event = self._next_event()
+            self._send(event)
         else:
             self._halt(State.PAUSED)
 

@@ -36,8 +36,8 @@ async def health(services: ProcessServices, is_known: IsKnown, response: Respons
     told = Health(status="stuck" if stuck else "ok", broker=_word(services.broker_up), store=_word(workers is not None))
     if is_known:
         told.version = VERSION
-        told.provider = services.settings.provider
-        told.model = services.settings.default_model
+        told.provider = services.provider.name
+        told.model = services.provider.default_model
         told.workers = workers or 0
     return told
 
@@ -58,7 +58,7 @@ async def ready(services: ProcessServices) -> JSONResponse:
 @policy(costs=True)
 async def test(services: ProcessServices) -> ProviderTest:
     """Call the provider once."""
-    model = services.settings.default_model
+    model = services.provider.default_model
     request = Request(model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
     tape = Tape()
     begin = perf_counter()

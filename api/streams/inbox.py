@@ -30,7 +30,7 @@ class Subscription:
     def __init__(self, feed: Feed, on_gap: Callable[[], None], on_over: Callable[[], None]) -> None:
         """`on_gap`: events are missing before one that came; `on_over`: the feed's end came."""
         self.heard = 0
-        """Events that went on where the feed ended."""
+        """How many events have gone straight into the feed, without a gap before them, since `renew`."""
         self.early: list[Event] = []
         """Events that wait for what is missing before them."""
         self._feed = feed

@@ -50,8 +50,8 @@ class Wire:
     """
 
     name: ClassVar[str]
-    """Viewers of wires of the same name share the frames of `grew`: what these depend on, besides the turn itself, is
-    part of the name."""
+    """Viewers at the same place share the frames of `grew` by this name. Where a request's options change these frames,
+    they belong into the name."""
     media_type: ClassVar[str]
 
     def __init__(self, context: WireContext) -> None:

@@ -4,15 +4,18 @@ A wire that has a path of its own is not listed here: its route makes it.
 """
 
 import re
+from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from api.wires.base import Wire
-from api.wires.seed import SeedWire
-from api.wires.text import TextWire
 
-WIRES: tuple[type[Wire], ...] = (
-    SeedWire,
-    TextWire,
-)
+WIRES: Sequence[type[Wire]] = [
+    resolve_name(name)
+    for name in (
+        "api.wires.seed:SeedWire",
+        "api.wires.text:TextWire",
+    )
+]
 """The first of a media type is the one for whoever names no more than that."""
 
 _NAMED = re.compile(r";\s*wire=([\w-]+)")

@@ -1,4 +1,7 @@
-"""The seed wire: Server-Sent Events (WHATWG HTML 9.2). A reader that knows only `chunk` and `done` works."""
+"""The seed wire, Hopstream's own and first: the events that README shows, as Server-Sent Events (WHATWG HTML 9.2).
+
+A reader that knows only `chunk` and `done` works.
+"""
 
 from typing import Any
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream
-from core.providers.failures import BadEvent, ServiceFailure, SettingNames, Unfinished, provider_error
+from core.providers.failures import EndedEarly, ServiceFailure, SettingNames, Unreadable, provider_error
 from core.providers.http import Body
 
 MAX_UNREAD_BYTES = 1024 * 1024
@@ -24,7 +24,7 @@ Ask = Callable[[], AbstractAsyncContextManager[Body]]
 
 class EventSplitter(Protocol):
     def feed(self, raw: bytes) -> list[bytes]:
-        """The events that these bytes complete. Raises BadEvent."""
+        """The events that these bytes complete. Raises Unreadable."""
 
 
 class PartReader(Protocol):
@@ -34,15 +34,15 @@ class PartReader(Protocol):
     """Whether the service has said that nothing more comes."""
 
     def read(self, events: list[bytes], parts: list[Part]) -> None:
-        """Add to `parts` those of the events. Raises BadEvent, ReportedError."""
+        """Add to `parts` those of the events. Raises Unreadable, ReportedError."""
 
     def end(self) -> tuple[list[Part], Finish] | None:
         """What can be told at the end alone; None where the service has not finished the answer."""
 
 
 class HttpAnswer(Stream):
-    """A task of its own receives the bytes, since what came before a connection broke is given by aiohttp only to a
-    reader that was waiting when it came."""
+    """An answer over HTTP. A task of its own receives it: the bytes that came just before a connection broke are given
+    by aiohttp only to a reader who was already waiting for them."""
 
     def __init__(self, ask: Ask, splitter: EventSplitter, reader: PartReader, names: SettingNames) -> None:
         """`names`: the settings to look at if the service cannot be reached or refuses."""
@@ -56,9 +56,9 @@ class HttpAnswer(Stream):
         """Bytes, or their end."""
         self._is_read = asyncio.Event()
         self._error: Exception | None = None
-        """By which the bytes ended."""
+        """Why receiving ended."""
         self._failure: ServiceFailure | None = None
-        """By which the parts ended, earlier than the bytes."""
+        """Why reading parts ended, perhaps while bytes still come."""
         self._has_begun = False
         """Whether there were parts."""
         self._last: list[Item] | None = None
@@ -135,7 +135,7 @@ class HttpAnswer(Stream):
         end = None if error else self._reader.end()
         if end is not None:
             return end
-        failure = error or Unfinished()
+        failure = error or EndedEarly()
         if not isinstance(failure, ServiceFailure):
             raise failure
         raise provider_error(failure, self._names, has_begun=self._has_begun) from failure
@@ -146,11 +146,11 @@ class HttpAnswer(Stream):
         return items.pop(0)
 
 
-class EventTooLarge(BadEvent):
+class EventTooLarge(Unreadable):
     """An event of a stream does not end."""
 
 
-class EventReader:
+class SseSplitter:
     """An EventSplitter for Server-Sent Events (WHATWG HTML 9.2): gives the `data` of each; comments and ids are passed
     over."""
 

@@ -129,6 +129,8 @@ class GeneratedStream(Stream):
 
 class Provider(Protocol):
     name: str
+    default_model: str
+    """Answers where a question names none."""
 
     def prepare(self) -> None:
         """Called in a thread while the process starts: imports and the like, which the first answer would wait for."""

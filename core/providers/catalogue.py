@@ -1,13 +1,19 @@
 """Which provider answers."""
 
-from core.providers import demo
+from pkgutil import resolve_name
+
 from core.providers.base import Provider
-from core.providers.openai import provider as openai
 from core.settings import Settings
 
-PROVIDERS = (openai.create, demo.create)
-"""Each makes its provider where the settings have what that needs; the first one that does answers."""
+PROVIDERS = (
+    "core.providers.openai.provider:create",
+    "core.providers.demo:create",
+)
+"""Each makes its provider of the settings, or returns None where these do not ask for it. The first one that is made
+answers."""
 
 
 def create_provider(settings: Settings) -> Provider:
-    return next(provider for create in PROVIDERS if (provider := create(settings)))
+    made = (resolve_name(name)(settings) for name in PROVIDERS)
+    provider: Provider = next(filter(None, made))
+    return provider

@@ -25,6 +25,7 @@ _TOKEN = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+")
 
 class DemoProvider:
     name = "demo"
+    default_model = "demo"
 
     def __init__(self, pace: float = 1.0) -> None:
         """`pace` multiplies all waiting; tests use less than 1."""

@@ -40,7 +40,7 @@ class TooLate(Broken):
     """The service did not answer, or fell silent."""
 
 
-class BadEvent(ServiceFailure):
+class Unreadable(ServiceFailure):
     """What came is not what such a service sends."""
 
 
@@ -48,13 +48,13 @@ class ReportedError(ServiceFailure):
     """The service tells of an error in the middle of the stream; the message is its own."""
 
 
-class Unfinished(ServiceFailure):
+class EndedEarly(ServiceFailure):
     """The service ended the stream without finishing the answer."""
 
 
 def provider_error(failure: ServiceFailure, names: SettingNames, *, has_begun: bool) -> ProviderError:
     """What a caller is told. `has_begun`: whether there were parts before it."""
-    transient = isinstance(failure, Broken | Unfinished)
+    transient = isinstance(failure, Broken | EndedEarly)
     match failure:
         case Refused():
             return _refusal(failure, names)
@@ -64,7 +64,7 @@ def provider_error(failure: ServiceFailure, names: SettingNames, *, has_begun: b
             message = f"the model's service cannot be reached or broke off; see {names.address}"
         case ReportedError():
             message = f"the model's service reported: {str(failure)[:MAX_MESSAGE_CHARS]}"
-        case Unfinished():
+        case EndedEarly():
             message = "the model's service ended the stream without finishing the answer"
         case _:
             message = "the model's service sent something that cannot be read"

@@ -3,6 +3,7 @@
 import structlog
 
 from core.model.events import Done, End, Failed
+from core.settings import Settings
 from core.turns.subscribers import Moment, TurnEvent
 
 log = structlog.get_logger()
@@ -39,6 +40,11 @@ class TurnLog:
             log.warning(text, **details)
         else:
             log.info(text, **details)
+
+
+def create(settings: Settings) -> TurnLog:
+    """Needs no settings."""
+    return TurnLog()
 
 
 def _summary(end: End) -> dict[str, object]:

@@ -10,7 +10,7 @@ from core.process_id import process_id
 from core.providers.catalogue import create_provider
 from core.settings import Settings
 from core.store.store import Store
-from core.telemetry.subscribers import turn_subscribers
+from core.telemetry.catalogue import turn_subscribers
 from core.turns.endings import Endings
 from core.turns.keeper import Keeper
 from core.turns.run import RunServices
@@ -25,7 +25,7 @@ class TurnOwner:
         self.connection = connection
         self.store = Store(settings.database_url)
         self.provider = create_provider(settings)
-        self.subscribers = turn_subscribers(BusPublisher(connection, own_id))
+        self.subscribers = turn_subscribers(settings, BusPublisher(connection, own_id))
         self.keeper = Keeper(self.store, own_id, kind)
         self.endings = Endings(self.store, connection, self.subscribers)
         self.runs = RunServices(

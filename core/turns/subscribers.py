@@ -1,6 +1,6 @@
 """Who is told of the turns in this process: log lines, the event bus, and whatever else counts, traces or shows them.
 
-A subscriber is one more module and one more line in `core.telemetry.subscribers`; no other module calls it.
+A subscriber is one more module and one more line in `core.telemetry.catalogue`; no other module calls it.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The pace of answers: at once while there is little to do, all together in ticks under load.
+"""When answers are read: at once while there is little to do, all together at common ticks under load.
 
 To read, publish, frame and send costs the same for one token as for three, and what many turns do at the same moment
 costs less than what each does in its own: fewer system calls, fewer wake-ups of a process. So under load what the
@@ -16,7 +16,7 @@ LONGEST_TICK_SECONDS = 0.04
 SHORTEST_TICK_SECONDS = 0.01
 """In less hardly anything gathers, and to wait for it costs more than it saves."""
 CALM_RATE = 2500.0
-"""Tokens per second of this process, from which on ticks would get longer than nothing."""
+"""Tokens per second of this process, up to which there are no ticks."""
 BUSY_RATE = 5000.0
 """From here on a tick is the longest one."""
 ACCOUNT_SECONDS = 0.25

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiormq.abc import AbstractChannel
 
-from core.broker.fast_path.base import MessageChannel, Refused
+from core.broker.fast_path.base import MessageChannel, PublishRefused
 from core.broker.fast_path.channel import FastChannel
 from core.broker.fast_path.connection import FastConnection, connect
 from core.broker.fast_path.plain import PlainChannel
@@ -101,7 +101,7 @@ async def test_a_mandatory_message_without_a_queue_is_refused_and_others_are_not
     publishing = await _publishing(connection)
     nowhere = publishing.publish(b"x" * 200_000, "", "no-such-queue", mandatory=True)
     anywhere = publishing.publish(b"x", "", "no-such-queue")
-    with pytest.raises(Refused):
+    with pytest.raises(PublishRefused):
         await nowhere
     await anywhere
 

@@ -23,7 +23,7 @@ FINISH = Finish("stop", Usage(1, 2))
 class Scripted:
     """Each call plays the next list; an endless stream waits after it until it is closed."""
 
-    name = "scripted"
+    name = default_model = "scripted"
 
     def __init__(self, *scripts: list[Item], endless: bool = False) -> None:
         self.requests: list[Request] = []

@@ -16,7 +16,7 @@ from bench.stats import median, quantile
 from bench.targets import TARGETS, missed
 from bench.tokens import AWKWARD, Ledger, TokenKind, awkward, token
 from bench.viewers import Audience
-from core.providers.answer import EventReader
+from core.providers.answer import SseSplitter
 
 GOOD = Figures(
     first_token=20,
@@ -92,7 +92,7 @@ def test_a_delay_is_from_the_stamp_to_the_arrival_of_its_last_character() -> Non
 def test_events_do_not_depend_on_how_the_bytes_were_cut(data: st.DataObject) -> None:
     stream = "retry: 1000\n\nid: 1\ndata: {}\n\n: ping\n\ndata:a\r\ndata: é\r\n\r\ndata:  b\n\n".encode()
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)))))
-    reader = EventReader()
+    reader = SseSplitter()
     events = []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         events += reader.feed(stream[start:end])

@@ -11,7 +11,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
-from core.broker.fast_path.base import OnMessage, Refused
+from core.broker.fast_path.base import OnMessage, PublishRefused
 from core.broker.fast_path.channel import FastChannel, FastProtocol
 
 pytestmark = pytest.mark.anyio
@@ -143,7 +143,7 @@ async def test_nothing_is_kept_of_a_message_that_was_confirmed_or_returned() -> 
     header = ContentHeader(0, 1, commands.Basic.Properties())
     for part in (returned, header, ContentBody(b"x"), commands.Basic.Ack(2, True)):
         protocol.data_received(frame.marshal(part, FAST))
-    assert isinstance(refused.exception(), Refused)
+    assert isinstance(refused.exception(), PublishRefused)
     await asyncio.sleep(0)
     assert (len(fast_channel._unconfirmed), len(fast_channel._mandatory)) == (0, 0)
 
@@ -158,7 +158,7 @@ async def test_of_messages_to_one_queue_the_one_that_came_back_is_refused() -> N
     header = ContentHeader(0, 5, commands.Basic.Properties(content_type="application/json"))
     for part in (returned, header, ContentBody(b"first"), commands.Basic.Ack(2, True)):
         protocol.data_received(frame.marshal(part, FAST))
-    assert isinstance(refused.exception(), Refused)
+    assert isinstance(refused.exception(), PublishRefused)
     assert taken.result() is None
 
 

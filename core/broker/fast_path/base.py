@@ -12,7 +12,7 @@ OnMessage = Callable[[str, bytes], None]
 TRANSIENT = Basic.Properties(delivery_mode=1).marshal()
 
 
-class Refused(ConnectionError):
+class PublishRefused(ConnectionError):
     """The broker refused a message, or had no queue for one that has to reach one."""
 
 
@@ -31,7 +31,7 @@ class MessageChannel(Protocol):
         """Send a message with these properties, as pamqp marshals them. The future is done once the broker has
         confirmed it.
 
-        It fails with Refused, and with ConnectionError where the channel is lost.
+        It fails with PublishRefused, and with ConnectionError where the channel is lost.
         """
         ...
 

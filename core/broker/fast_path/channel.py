@@ -11,7 +11,7 @@ from typing import cast
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from core.broker.fast_path.base import TRANSIENT, OnMessage, Refused
+from core.broker.fast_path.base import TRANSIENT, OnMessage, PublishRefused
 
 HEARTBEAT_SECONDS = 2.0
 """aiormq hears at least this often that a busy connection lives."""
@@ -114,7 +114,10 @@ class FastChannel:
             self._message = None
             body = message.parts[0] if len(message.parts) == 1 else b"".join(message.parts)
             if message.is_returned:  # its confirm follows, and finds it failed
-                _fail(self._mandatory.get((message.routing_key, body)), Refused("there is no queue for the message"))
+                _fail(
+                    self._mandatory.get((message.routing_key, body)),
+                    PublishRefused("there is no queue for the message"),
+                )
             elif self._on_message is not None:
                 self._on_message(message.routing_key, body)
         return True
@@ -142,7 +145,7 @@ class FastChannel:
         for known in tags:
             confirmed, _ = self._unconfirmed.pop(known, (None, 0))
             if is_refused:
-                _fail(confirmed, Refused("the broker could not take the message"))
+                _fail(confirmed, PublishRefused("the broker could not take the message"))
             elif confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
 

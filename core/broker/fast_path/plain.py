@@ -9,7 +9,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import DeliveryError
 from pamqp.commands import Basic
 
-from core.broker.fast_path.base import TRANSIENT, OnMessage, Refused
+from core.broker.fast_path.base import TRANSIENT, OnMessage, PublishRefused
 
 FLAG_BYTES = 2
 """In front of marshalled properties: which of them there are (AMQP 0-9-1, 4.2.6.1)."""
@@ -68,6 +68,6 @@ async def _confirm(publishing: Coroutine[Any, Any, object]) -> None:
     try:
         await publishing
     except DeliveryError as error:
-        raise Refused("the broker could not take the message, or had no queue for it") from error
+        raise PublishRefused("the broker could not take the message, or had no queue for it") from error
     except CONNECTION_EXCEPTIONS as error:
         raise ConnectionError("the channel was lost") from error

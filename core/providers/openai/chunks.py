@@ -8,7 +8,7 @@ import msgspec
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.providers.base import Finish
-from core.providers.failures import BadEvent, ReportedError, message_of
+from core.providers.failures import ReportedError, Unreadable, message_of
 
 DONE = b"[DONE]"
 MAX_TOOL_CALLS = 128
@@ -67,7 +67,7 @@ class ChunkReader:
         self._call_chars = 0
 
     def read(self, events: list[bytes], parts: list[Part]) -> None:
-        """Add to `parts` those of the events. Raises BadEvent, ReportedError."""
+        """Add to `parts` those of the events. Raises Unreadable, ReportedError."""
         for event in events:
             if self.is_done or event.startswith(DONE):
                 self.is_done = True
@@ -108,13 +108,13 @@ class ChunkReader:
             call["arguments"] += function.arguments or ""
             self._call_chars += len(piece.id or "") + len(function.name or "") + len(function.arguments or "")
         if len(self._calls) > MAX_TOOL_CALLS or self._call_chars > MAX_TOOL_CALL_CHARS:
-            raise BadEvent("the tool calls do not end")
+            raise Unreadable("the tool calls do not end")
 
 
 def _decode_leniently(event: bytes) -> _Chunk:
-    """JSON can carry half a surrogate pair, which no UTF-8 can; such a half becomes U+FFFD. Raises BadEvent."""
+    """JSON can carry half a surrogate pair, which no UTF-8 can; such a half becomes U+FFFD. Raises Unreadable."""
     try:
         text = json.dumps(json.loads(event), ensure_ascii=False)
         return _DECODER.decode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except (ValueError, RecursionError) as error:  # json's and msgspec's errors, and Unicode's, are ValueErrors
-        raise BadEvent(str(error)) from error
+        raise Unreadable(str(error)) from error

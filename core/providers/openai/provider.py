@@ -5,7 +5,7 @@ from functools import cached_property, partial
 
 import msgspec
 
-from core.providers.answer import EventReader, HttpAnswer
+from core.providers.answer import HttpAnswer, SseSplitter
 from core.providers.base import Request, Stream
 from core.providers.failures import SettingNames
 from core.providers.http import Body, HttpClient
@@ -19,7 +19,8 @@ NAMES = SettingNames(key="OPENAI_API_KEY", address="OPENAI_BASE_URL")
 class OpenAIProvider:
     name = "openai"
 
-    def __init__(self, api_key: str, base_url: str | None, http: HttpClient) -> None:
+    def __init__(self, api_key: str, base_url: str | None, default_model: str, http: HttpClient) -> None:
+        self.default_model = default_model
         self._api_key = api_key
         self._base_url = base_url
         self._limit_name = "max_tokens" if base_url else "max_completion_tokens"
@@ -30,7 +31,7 @@ class OpenAIProvider:
         _ = self._endpoint
 
     def stream(self, request: Request) -> Stream:
-        return HttpAnswer(partial(self._ask, request), EventReader(), ChunkReader(), NAMES)
+        return HttpAnswer(partial(self._ask, request), SseSplitter(), ChunkReader(), NAMES)
 
     async def close(self) -> None:
         await self._http.close()
@@ -48,7 +49,8 @@ def create(settings: Settings) -> OpenAIProvider | None:
     key = settings.openai_api_key
     if key is None or not key.get_secret_value():
         return None
-    return OpenAIProvider(key.get_secret_value(), settings.openai_base_url, HttpClient(settings.provider_timeout))
+    http = HttpClient(settings.provider_timeout)
+    return OpenAIProvider(key.get_secret_value(), settings.openai_base_url, settings.openai_model, http)
 
 
 def find_endpoint(api_key: str, base_url: str | None) -> tuple[str, dict[str, str]]:

@@ -25,7 +25,7 @@ MAX_LOST_ATTEMPTS = 3
 through any number of deploys."""
 
 _lost_attempts = turns.c.lost_attempts + sa.case((turns.c.owner.is_not(None), 1), else_=0)
-"""With the one whose owner fell silent."""
+"""Once the owner that the turn has now, if any, counts as lost too."""
 _own = (
     IS_TURN
     & IS_RUNNING

@@ -32,7 +32,8 @@ class Providing(ABC):
     unknown_model: ClassVar = "no-such-model"
 
     @abstractmethod
-    def ask(self, provider: Provider, case: Case) -> Stream: ...
+    def ask(self, provider: Provider, case: Case) -> Stream:
+        """Bring the provider to it. A case that it cannot have is skipped, by `pytest.skip`."""
 
     @abstractmethod
     async def until_closed(self) -> None:

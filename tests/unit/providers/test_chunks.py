@@ -6,7 +6,7 @@ import pytest
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.providers.base import Finish
-from core.providers.failures import BadEvent, ReportedError
+from core.providers.failures import ReportedError, Unreadable
 from core.providers.openai.chunks import MAX_TOOL_CALL_CHARS, MAX_TOOL_CALLS, ChunkReader
 
 STOP = b'{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null}'
@@ -44,7 +44,7 @@ def test_nothing_is_read_after_the_end() -> None:
 
 def test_parts_before_a_bad_chunk_count() -> None:
     parts: list[Part] = []
-    with pytest.raises(BadEvent):
+    with pytest.raises(Unreadable):
         ChunkReader().read([b'{"choices":[{"delta":{"content":"a"}}]}', b"{"], parts)
     assert parts == [Text("a")]
 
@@ -58,7 +58,7 @@ def test_a_chunk_that_says_nothing(chunk: bytes) -> None:
     "data", [b"", b"<html>", b"[1]", b'{"choices":[{"delta":{"content":7}}]}', b'{"choices":[{"del', b"\xff\xfe{}"]
 )
 def test_what_is_no_chunk(data: bytes) -> None:
-    with pytest.raises(BadEvent):
+    with pytest.raises(Unreadable):
         read(data)
 
 
@@ -99,10 +99,10 @@ def test_tool_calls_are_put_together_from_their_pieces() -> None:
 def test_tool_calls_that_never_end_do_not_fill_the_memory() -> None:
     long, many = ChunkReader(), ChunkReader()
     long.read([_call(0, "x" * (MAX_TOOL_CALL_CHARS - 10))], [])
-    with pytest.raises(BadEvent):
+    with pytest.raises(Unreadable):
         long.read([_call(0, "x" * 10)], [])
     many.read([_call(index, "") for index in range(MAX_TOOL_CALLS)], [])
-    with pytest.raises(BadEvent):
+    with pytest.raises(Unreadable):
         many.read([_call(MAX_TOOL_CALLS, "")], [])
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 class OpenAIProviding(HttpProviding):
     def provider_of(self, url: str, http: HttpClient) -> Provider:
-        return OpenAIProvider(KEY, url, http)
+        return OpenAIProvider(KEY, url, "mock", http)
 
     def event(self, part: Part) -> bytes:
         delta: dict[str, Any]

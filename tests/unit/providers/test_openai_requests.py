@@ -41,7 +41,7 @@ async def mock() -> AsyncIterator[MockUpstream]:
 
 @pytest.fixture
 async def provider(mock: MockUpstream) -> AsyncIterator[OpenAIProvider]:
-    provider = OpenAIProvider(KEY, mock.base_url, HttpClient(TIMEOUT))
+    provider = OpenAIProvider(KEY, mock.base_url, "mock", HttpClient(TIMEOUT))
     yield provider
     await provider.close()
 
@@ -100,7 +100,7 @@ def test_the_address_of_another_server(base_url: str, url: str) -> None:
     ("base_url", "name"), [(None, "max_completion_tokens"), ("http://localhost:1/v1", "max_tokens")]
 )
 def test_the_limit_has_the_name_that_the_server_knows(base_url: str | None, name: str) -> None:
-    assert OpenAIProvider(KEY, base_url, HttpClient(TIMEOUT))._limit_name == name
+    assert OpenAIProvider(KEY, base_url, "mock", HttpClient(TIMEOUT))._limit_name == name
     body = body_of(Request("m", [Message("user", "hi")], {"max_tokens": 7}), name)
     assert {key: body[key] for key in body if key.startswith("max_")} == {name: 7}
 

@@ -1,0 +1,15 @@
+"""Which subscribers are told of the turns of a process: log lines and whatever else counts, traces or shows turns."""
+
+from pkgutil import resolve_name
+
+from core.settings import Settings
+from core.turns.subscribers import TurnSubscriber, TurnSubscribers
+
+SUBSCRIBERS = ("core.telemetry.turn_log:create",)
+"""Each makes its subscriber of the settings, or returns None where these do not ask for it."""
+
+
+def turn_subscribers(settings: Settings, *others: TurnSubscriber) -> TurnSubscribers:
+    """Those that are listed, and `others`."""
+    made = [resolve_name(name)(settings) for name in SUBSCRIBERS]
+    return TurnSubscribers([*filter(None, made), *others])
