@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(
         None, description="Any OpenAI-compatible server, e.g. http://localhost:11434/v1. Default: OpenAI."
     )
-    openai_model: str = Field("gpt-4o-mini", description="The model where a request names none.")
+    openai_model: str = Field("gpt-4o-mini", description="OpenAI's model where a request names none.")
     system_prompt: str | None = Field(None, description="Put before every conversation.")
 
     rabbit_mq: str = Field("amqp://guest:guest@localhost/", description="amqp:// or amqps:// URL of RabbitMQ.")

@@ -54,6 +54,11 @@ class Wire:
     they belong into the name."""
     media_type: ClassVar[str]
 
+    def __init_subclass__(cls) -> None:
+        """Raises TypeError: a wire that took over its parent's name would put its frames into the other's streams."""
+        if "name" not in vars(cls):
+            raise TypeError(f"the wire {cls.__name__} needs a name of its own")
+
     def __init__(self, context: WireContext) -> None:
         self.context = context
 

@@ -18,7 +18,7 @@ WIRES: Sequence[type[Wire]] = [
 ]
 """The first of a media type is the one for whoever names no more than that."""
 
-_NAMED = re.compile(r";\s*wire=([\w-]+)")
+_NAMED = re.compile(r""";\s*wire="?([\w-]+)""")
 
 
 def accepted_wire(accept: str | None) -> type[Wire] | None:

@@ -5,10 +5,10 @@ from pkgutil import resolve_name
 from core.providers.base import Provider
 from core.settings import Settings
 
-PROVIDERS = (
+PROVIDERS = [
     "core.providers.openai.provider:create",
     "core.providers.demo:create",
-)
+]
 """Each makes its provider of the settings, or returns None where these do not ask for it. The first one that is made
 answers."""
 

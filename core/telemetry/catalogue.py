@@ -1,11 +1,14 @@
-"""Which subscribers are told of the turns of a process: log lines and whatever else counts, traces or shows turns."""
+"""Which subscribers are told of the turns of a process, beside the event bus: log lines, and whatever else counts or
+traces turns."""
 
 from pkgutil import resolve_name
 
 from core.settings import Settings
 from core.turns.subscribers import TurnSubscriber, TurnSubscribers
 
-SUBSCRIBERS = ("core.telemetry.turn_log:create",)
+SUBSCRIBERS = [
+    "core.telemetry.turn_log:create",
+]
 """Each makes its subscriber of the settings, or returns None where these do not ask for it."""
 
 

@@ -153,6 +153,8 @@ async def test_a_restart_is_not_overtaken_by_growth(feed: Feed) -> None:
 
 async def test_a_wire_may_say_something_before_it_breaks_off(feed: Feed) -> None:
     class Regretting(TextWire):
+        name = "regretting"
+
         def broken(self, error: Exception) -> Frames:
             raise Unfinished("it broke", [b"sorry"]) from error
 

@@ -21,8 +21,8 @@ from core.store.turns.records import Turn
 from core.store.turns.rows import WHILE_IT_RUNS, ending, read_turn
 
 MAX_LOST_ATTEMPTS = 3
-"""A job that killed three workers is taken for the killer. Attempts that were handed over do not count: a turn may live
-through any number of deploys."""
+"""A job that killed three workers is taken for the killer; an answer that its provider dropped counts as well. Attempts
+that were handed over do not: a turn may live through any number of deploys."""
 
 _lost_attempts = turns.c.lost_attempts + sa.case((turns.c.owner.is_not(None), 1), else_=0)
 """Once the owner that the turn has now, if any, counts as lost too."""

@@ -19,6 +19,7 @@ from api.wires.text import TextWire
         ("text/html, application/xhtml+xml", None),
         ("text/event-stream", SeedWire),
         ("text/event-stream; wire=seed", SeedWire),
+        ('text/event-stream; wire="seed"', SeedWire),
         ("text/plain", TextWire),
         ("text/plain; charset=utf-8", TextWire),
         ("text/plain;q=0.5, text/event-stream", SeedWire),
@@ -42,3 +43,9 @@ def test_of_two_with_one_media_type_the_one_that_is_named_is_chosen(monkeypatch:
 def test_no_two_have_one_name() -> None:
     names = [wire.name for wire in catalogue.WIRES]
     assert len(names) == len(set(names))
+
+
+def test_a_wire_that_takes_over_its_parents_name_is_refused() -> None:
+    """Its frames would be shared with the viewers of the other."""
+    with pytest.raises(TypeError, match="Nameless"):
+        type("Nameless", (SeedWire,), {})
