@@ -25,7 +25,8 @@ class TurnOwner:
         self.connection = connection
         self.store = Store(settings.database_url)
         self.provider = create_provider(settings)
-        self.subscribers = turn_subscribers(settings, BusPublisher(connection, own_id))
+        self._bus = BusPublisher(connection, own_id)
+        self.subscribers = turn_subscribers(settings, self._bus)
         self.keeper = Keeper(self.store, own_id, kind)
         self.endings = Endings(self.store, connection, self.subscribers)
         self.runs = RunServices(
@@ -50,6 +51,7 @@ class TurnOwner:
     async def stop(self) -> None:
         """Once no turn runs any more."""
         await self.keeper.stop()
+        self._bus.publish()
         await self.connection.stop()
         await self.provider.close()
         await self.store.close()
