@@ -32,6 +32,8 @@ class BusPublisher:
         """All that was told. Without a broker nobody is; whoever listens asks the store what it has missed once it is
         back."""
         events, self._unpublished = self._unpublished, []
+        if not events:
+            return
         try:
             channel = self._connection.message_channel()
         except BrokerDown:
