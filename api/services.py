@@ -3,7 +3,6 @@
 import signal
 
 import structlog
-from aiormq.abc import AbstractChannel
 
 from api.access.access import Access
 from api.access.rate_limit import RateLimit
@@ -12,7 +11,7 @@ from api.housekeeping import Housekeeping
 from api.streams.feeds import Feeds
 from core.background import Background
 from core.broker.connection import BrokerConnection
-from core.broker.topology import declare_events, declare_jobs, declare_sessions
+from core.broker.topology import declare_all
 from core.settings import Settings
 from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
@@ -28,7 +27,7 @@ class Services:
         self.settings = settings
         self.access = access
         self.rate_limit = RateLimit(settings)
-        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", _declare, publishes=True)
+        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", declare_all, publishes=True)
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
         self.provider = self.owner.provider
@@ -70,9 +69,3 @@ class Services:
             return
         self.owner.keeper.start()
         self._housekeeping.start()
-
-
-async def _declare(channel: AbstractChannel) -> None:
-    await declare_sessions(channel)
-    await declare_events(channel)
-    await declare_jobs(channel)

@@ -15,7 +15,7 @@ from celery.worker import state
 
 from core.background import Background
 from core.broker.connection import BUSY, BrokerConnection
-from core.broker.topology import declare_events, declare_jobs, declare_sessions
+from core.broker.topology import declare_all
 from core.settings import Settings
 from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
@@ -99,9 +99,7 @@ class Runtime:
         self._background.run("warm up", owner.warm_up())
 
     async def _set_up(self, channel: AbstractChannel) -> None:
-        await declare_sessions(channel)
-        await declare_events(channel)
-        await declare_jobs(channel)
+        await declare_all(channel)
         await self._dead_jobs.consume(channel)
 
     async def _close(self) -> None:

@@ -68,6 +68,13 @@ async def declare_events(channel: AbstractChannel) -> None:
     await channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
 
 
+async def declare_all(channel: AbstractChannel) -> None:
+    """What a process needs that owns turns."""
+    await declare_sessions(channel)
+    await declare_events(channel)
+    await declare_jobs(channel)
+
+
 async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:
     """Declare a turn's session log. It is written by its name: to bind it would cost more than all its messages."""
     await channel.queue_declare(log_name(key), durable=True, arguments=LOG_ARGUMENTS)

@@ -14,13 +14,12 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from aiormq.abc import AbstractChannel
 
 from api.app import create_app
 from bench.processes import free_port
 from core.broker.connection import BrokerConnection
 from core.broker.jobs import Job
-from core.broker.topology import declare_events, declare_jobs, declare_sessions
+from core.broker.topology import declare_all
 from core.model.keys import TurnKey
 from core.settings import Settings
 from core.turns.owner import TurnOwner
@@ -105,13 +104,7 @@ async def running_api(settings: Settings) -> AsyncIterator[str]:
 @asynccontextmanager
 async def running_worker(settings: Settings) -> AsyncIterator[TurnHandler]:
     """Without Celery: who hands it a job plays the part."""
-
-    async def declare(channel: AbstractChannel) -> None:
-        await declare_sessions(channel)
-        await declare_events(channel)
-        await declare_jobs(channel)
-
-    connection = BrokerConnection(settings.rabbit_mq, "token path", declare, publishes=True)
+    connection = BrokerConnection(settings.rabbit_mq, "token path", declare_all, publishes=True)
     owner = TurnOwner("worker", settings, connection)
     await owner.store.open()
     connection.start()
