@@ -182,6 +182,7 @@ class Stack:
         release: Path = ROOT,
         **environment: str,
     ) -> Api:
+        """Waits until it is ready; not `ready`: until it has its database, RabbitMQ or not."""
         api = self.launch_api(access_log=access_log, port=port, release=release, **environment)
         self._poll(api, f"{api.url}/{'ready' if ready else 'health'}")
         return api
@@ -270,7 +271,8 @@ class Stack:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                if httpx.get(url).status_code == 200:
+                answer = httpx.get(url)
+                if answer.status_code == 200 and answer.json().get("store", "up") == "up":
                     return
             except httpx.TransportError:
                 pass
