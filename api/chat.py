@@ -58,8 +58,8 @@ class Chat:
             self._owner.subscribers.tell(Moment.QUEUED, turn)
         return Created(turn, position)
 
-    def answer_directly(self, turn: Turn) -> AbstractAsyncContextManager[Feed]:
-        return self._direct.answer(turn)
+    def answer_directly(self, turn: Turn, *, may_restart: bool) -> AbstractAsyncContextManager[Feed]:
+        return self._direct.answer(turn, may_restart=may_restart)
 
     async def find(self, session_id: str, turn: int | None, last_event_id: str | None) -> tuple[Turn, Cursor | None]:
         """The turn to stream and where to go on. Raises NotFound, InvalidEventId, DirectTurn."""

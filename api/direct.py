@@ -23,9 +23,10 @@ class DirectRuns:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def answer(self, turn: Turn) -> AsyncIterator[Feed]:
-        """Answer a turn that this process has created for itself; whoever leaves early cancels it."""
-        run = Run(turn, self._services)
+    async def answer(self, turn: Turn, *, may_restart: bool) -> AsyncIterator[Feed]:
+        """Answer a turn that this process has created for itself; whoever leaves early cancels it. `may_restart`:
+        whether its client can be told that what it has seen is void."""
+        run = Run(turn, self._services, may_restart=may_restart)
         self._keeper.add(run)
         task = asyncio.create_task(self._execute(run), name=f"direct {turn.key}")
         self._tasks.add(task)

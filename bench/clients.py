@@ -141,7 +141,7 @@ def _events(on_data: OnBody) -> OnBody:
     reader = SseSplitter()
 
     def on_body(raw: bytes, at_ns: int) -> None:
-        for data in reader.feed(raw):
+        for data, _ in reader.feed(raw):
             on_data(data, at_ns)
 
     return on_body

@@ -11,14 +11,18 @@ class IdleTimer:
     A timer for every token would cost more than the token; here a timer checks now and then when the last one was.
     """
 
-    def __init__(self, seconds: float, on_idle: Callable[[], object]) -> None:
+    def __init__(self, seconds: float, on_idle: Callable[[], object], *, first_until: float | None = None) -> None:
+        """`first_until`: by the loop's clock, to when the first touch has time; None: as long as any other."""
         self._seconds = seconds
         self._on_idle = on_idle
+        self._first_until = first_until
         self._loop = asyncio.get_running_loop()
         self.touch()
 
     def __enter__(self) -> Self:
         self.touch()
+        if self._first_until is not None:
+            self._until = self._first_until
         self._check()
         return self
 

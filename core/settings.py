@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import limits
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
@@ -29,7 +30,9 @@ class Settings(BaseSettings):
         None, description="Key of the OpenAI-compatible API. Without one the demo provider answers."
     )
     openai_base_url: str | None = Field(
-        None, description="Any OpenAI-compatible server, e.g. http://localhost:11434/v1. Default: OpenAI."
+        None,
+        description="Any OpenAI-compatible server, e.g. http://localhost:11434/v1; user and password in it are sent as "
+        "Basic authentication, in the key's place. Default: OpenAI.",
     )
     openai_model: str = Field("gpt-4o-mini", description="OpenAI's model where a request names none.")
     system_prompt: str | None = Field(None, description="Put before every conversation.")
@@ -125,13 +128,27 @@ class Settings(BaseSettings):
     )
     max_turn_seconds: float = Field(600, gt=0, le=3600, description="Longest turn; then it ends with a terminal error.")
 
+    provider_first_timeout: float = Field(
+        120,
+        gt=0,
+        description="Seconds to the first byte of an answer, in which some services load a model and read the prompt.",
+    )
     provider_timeout: float = Field(
         60,
         gt=0,
-        description="Seconds without a byte from the model's service after which it counts as failed.",
+        description="Seconds without a byte from the model's service, in mid-answer, after which it counts as failed.",
     )
     provider_retries: int = Field(
-        3, ge=0, le=10, description="Further tries when the service fails before the first token."
+        3,
+        ge=0,
+        le=10,
+        description="Further tries when the service answers with a passing failure before the first token.",
+    )
+    provider_retry_seconds: float = Field(
+        60,
+        ge=0,
+        description="Seconds that all of a turn's failed tries and the waits between them may take together; a service "
+        "that cannot be reached, because it restarts perhaps, is asked again for so long.",
     )
     provider_drop: Literal["restart", "error"] = Field(
         "restart",
@@ -140,6 +157,15 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _http_url(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must start with http:// or https:// and name a host")
+        _ = parts.port  # raises ValueError
+        return url
 
     @field_validator("rabbit_mq")
     @classmethod

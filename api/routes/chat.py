@@ -39,7 +39,7 @@ async def ask(request: ChatRequest, caller: CurrentCaller, accept: Annotated[str
     accepted = accepted_wire(accept)
     if turn.mode == "direct":
         wire = (accepted or TextWire)(WireContext.of(turn))
-        return StreamResponse(chat.answer_directly(turn), None, wire, headers)
+        return StreamResponse(chat.answer_directly(turn, may_restart=wire.shows_restarts), None, wire, headers)
     headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
     if accepted is not None:
         return StreamResponse(chat.watch(turn), None, accepted(WireContext.of(turn)), headers)

@@ -53,6 +53,8 @@ class Wire:
     """Viewers at the same place share the frames of `grew` by this name. Where a request's options change these frames,
     they belong into the name."""
     media_type: ClassVar[str]
+    shows_restarts: ClassVar[bool] = False
+    """Whether it can say that what it told of an answer is void."""
 
     def __init_subclass__(cls) -> None:
         """Raises TypeError: a wire that took over its parent's name would put its frames into the other's streams."""

@@ -11,7 +11,7 @@ from api.streams.cursor import Cursor
 from api.wires.base import Frames, Wire
 from core.model.errors import Closing, HopstreamError
 from core.model.events import Done, End, Failed
-from core.model.parts import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Reasoning, Refusal, Text, ToolCall
 
 Event = dict[str, Any]
 RETRY_MS = 1000
@@ -23,6 +23,7 @@ class SeedWire(Wire):
 
     name = "seed"
     media_type = "text/event-stream"
+    shows_restarts = True
 
     def frame(self, event: Event, at: tuple[int, int, int] | None = None) -> bytes:
         """`at` is where a client resumes that has seen the event: turn, attempt and position. None: where it was.
@@ -86,6 +87,8 @@ def _event_of(part: Part) -> Event | None:
     match part:
         case Reasoning(text):
             return {"reasoning": text}
+        case Refusal(text):
+            return {"refusal": text}
         case ToolCall():
             return {"tool_call": {"id": part.id, "name": part.name, "arguments": part.arguments}}
         case _:

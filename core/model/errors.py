@@ -122,21 +122,44 @@ class StoreDown(HopstreamError):
 
 
 class ProviderError(HopstreamError):
-    """The model's service failed. `transient` says that the same request may succeed later."""
+    """The model's service failed. `transient` says that the same request may succeed later; `is_away`, that the service
+    may be restarting."""
 
     code = "provider_error"
     status = 502
     title = "The model's service failed"
 
-    def __init__(self, message: str, *, transient: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, transient: bool = False, is_away: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.transient = transient
+        self.is_away = is_away
 
 
 class ProviderDropped(ProviderError):
-    """The model's service broke off after the first token."""
+    """The model's service broke off after the first token, so that another answer may come to its end."""
 
     code = "provider_drop"
+
+
+class ContextTooLong(ProviderError):
+    """The prompt is longer than the model can read. `fits`: the share of it that has room, where the service tells."""
+
+    code = "context_too_long"
+    status = 400
+    title = "The conversation is too long for the model"
+
+    def __init__(self, message: str, *, fits: float | None = None) -> None:
+        super().__init__(message)
+        self.fits = fits
+
+
+class EmptyAnswer(ProviderError):
+    """The model ended its answer as if it had one."""
+
+    code = "empty_answer"
+    title = "The model answered with nothing"
 
 
 class AttemptsExhausted(HopstreamError):

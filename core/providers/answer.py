@@ -1,30 +1,52 @@
-"""An answer as a service streams it over HTTP: bytes become events, and events become parts."""
+"""An answer as a service sends it over HTTP: bytes become events, and events become parts."""
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import NamedTuple, Protocol
 
 from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream
-from core.providers.failures import EndedEarly, ServiceFailure, SettingNames, Unreadable, provider_error
+from core.providers.failures import EndedEarly, ReportedError, Service, ServiceFailure, Unreadable, provider_error
 from core.providers.http import Body
+from core.providers.service_error import ServiceError
 
 MAX_UNREAD_BYTES = 1024 * 1024
 """When so much is received and not yet read, the rest is left with the service."""
 END_SECONDS = 0.1
 """For the proper end of a response whose last event has come, so that its connection can be used again."""
+LAST_WORDS_SECONDS = 3.0
+"""For what may follow the finish of an answer, such as its usage: some services end neither stream nor response."""
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """A server that never ends an event must not fill the memory. Real ones have a few hundred bytes."""
+MAX_TEXT_BYTES = 2000
+"""Of a text about an error: more than is told of it."""
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"", b"data", b"event", b"id", b"retry", b"error")
+"""A field without a name is a comment."""
 
 Ask = Callable[[], AbstractAsyncContextManager[Body]]
 """Sends the request, as `HttpClient.post` does."""
 
 
+class ServerEvent(NamedTuple):
+    """`data` as it came: whoever reads it decodes it, as UTF-8 in which what is none is replaced."""
+
+    data: bytes
+    is_error: bool = False
+
+
 class EventSplitter(Protocol):
-    def feed(self, raw: bytes) -> list[bytes]:
-        """The events that these bytes complete. Raises Unreadable."""
+    def feed(self, raw: bytes, *, is_last: bool = False) -> list[ServerEvent]:
+        """The events that these bytes complete. `is_last`: the response ended properly with them.
+
+        Raises ServiceFailure.
+        """
+
+
+Choose = Callable[[bytes], EventSplitter | None]
+"""What splits a body that begins with these bytes; None as long as they do not tell. Raises ServiceFailure."""
 
 
 class PartReader(Protocol):
@@ -33,23 +55,30 @@ class PartReader(Protocol):
     is_done: bool
     """Whether the service has said that nothing more comes."""
 
-    def read(self, events: list[bytes], parts: list[Part]) -> None:
-        """Add to `parts` those of the events. Raises Unreadable, ReportedError."""
+    @property
+    def is_finished(self) -> bool:
+        """Whether the service has said how the answer finished; something about it may follow."""
+
+    def read(self, events: list[ServerEvent], parts: list[Part]) -> None:
+        """Add to `parts` those of the events. Raises ServiceFailure."""
 
     def end(self) -> tuple[list[Part], Finish] | None:
-        """What can be told at the end alone; None where the service has not finished the answer."""
+        """What can be told at the end alone; None where the service has not finished the answer.
+
+        Raises ServiceFailure where it finished by an error.
+        """
 
 
 class HttpAnswer(Stream):
     """An answer over HTTP. A task of its own receives it: the bytes that came just before a connection broke are given
     by aiohttp only to a reader who was already waiting for them."""
 
-    def __init__(self, ask: Ask, splitter: EventSplitter, reader: PartReader, names: SettingNames) -> None:
-        """`names`: the settings to look at if the service cannot be reached or refuses."""
+    def __init__(self, ask: Ask, choose: Choose, reader: PartReader, service: Service) -> None:
         self._ask = ask
-        self._splitter = splitter
+        self._choose = choose
+        self._splitter: EventSplitter | None = None
         self._reader = reader
-        self._names = names
+        self._service = service
         self._receiving: asyncio.Task[None] | None = None
         self._unread = bytearray()
         self._has_come = asyncio.Event()
@@ -61,6 +90,10 @@ class HttpAnswer(Stream):
         """Why reading parts ended, perhaps while bytes still come."""
         self._has_begun = False
         """Whether there were parts."""
+        self._is_whole = False
+        """Whether all has come, and its end is still to be read."""
+        self._is_over = False
+        """Whether no more is waited for."""
         self._last: list[Item] | None = None
         """What is still to be given, once everything is read."""
 
@@ -70,21 +103,26 @@ class HttpAnswer(Stream):
         if self._receiving is None:
             self._receiving = asyncio.create_task(self._receive(), name="receive an answer")
         while not (parts := self.ready_parts()):
-            if self._failure or self._reader.is_done or self._receiving.done():
+            if self._is_over or self._failure or self._reader.is_done or self._receiving.done():
                 self._last = await self._end(self._receiving)
                 return self._last_item(self._last)
             await self._wait_for_bytes(self._receiving)
         return parts
 
     def ready_parts(self) -> list[Part]:
-        if not self._unread or self._failure:
+        if self._failure or not (self._unread or self._is_whole):
             return []
-        raw = bytes(self._unread)
-        self._unread.clear()
-        self._is_read.set()
         parts: list[Part] = []
         try:
-            self._reader.read(self._splitter.feed(raw), parts)
+            if self._splitter is None:
+                self._splitter = self._choose(bytes(self._unread))
+                if self._splitter is None:
+                    return []
+            raw, is_whole = bytes(self._unread), self._is_whole
+            self._unread.clear()
+            self._is_whole = False
+            self._is_read.set()
+            self._reader.read(self._splitter.feed(raw, is_last=is_whole), parts)
         except ServiceFailure as failure:
             self._failure = failure
         self._has_begun = self._has_begun or bool(parts)
@@ -107,6 +145,7 @@ class HttpAnswer(Stream):
                     if len(self._unread) > MAX_UNREAD_BYTES:
                         self._is_read.clear()
                         await self._is_read.wait()
+            self._is_whole = True
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             self._error = error
         finally:
@@ -115,7 +154,14 @@ class HttpAnswer(Stream):
     async def _wait_for_bytes(self, receiving: asyncio.Task[None]) -> None:
         self._has_come.clear()
         try:
-            await self._has_come.wait()
+            if not self._reader.is_finished:
+                await self._has_come.wait()
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self._has_come.wait()
+                    return
+            self._is_over = True
         except asyncio.CancelledError:
             receiving.cancel()
             raise
@@ -131,14 +177,16 @@ class HttpAnswer(Stream):
         return [parts, finish] if parts else [finish]
 
     def _finished(self) -> tuple[list[Part], Finish]:
-        error = self._failure or (None if self._reader.is_done else self._error)
-        end = None if error else self._reader.end()
-        if end is not None:
-            return end
-        failure = error or EndedEarly()
-        if not isinstance(failure, ServiceFailure):
-            raise failure
-        raise provider_error(failure, self._names, has_begun=self._has_begun) from failure
+        """Once the service has told how the answer finished, what goes wrong after that is no loss."""
+        try:
+            if self._failure is not None and not (self._reader.is_finished and self._has_begun):
+                raise self._failure
+            end = self._reader.end()
+            if end is not None:
+                return end
+            raise self._error or EndedEarly()
+        except ServiceFailure as failure:
+            raise provider_error(failure, self._service, has_begun=self._has_begun) from failure
 
     def _last_item(self, items: list[Item]) -> Item:
         if not items:
@@ -151,27 +199,75 @@ class EventTooLarge(Unreadable):
 
 
 class SseSplitter:
-    """An EventSplitter for Server-Sent Events (WHATWG HTML 9.2): gives the `data` of each; comments and ids are passed
-    over."""
+    """Gives the events of a stream as they are complete. Their ids and times to reconnect after say nothing here.
+
+    In two things this is more lenient than the standard. Older servers of llama.cpp tell of an error in a field `error`
+    where others have `data`. And a last event that lacks its empty line counts, because a service that ended its
+    response properly has sent all of it.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
+        """Of a line that is not complete."""
+        self._is_first = True
+        """Whether a byte order mark may come."""
+        self._has_ended_by_cr = False
+        """So that a line feed that comes next is of the same line end."""
         self._data: list[bytes] = []
         self._size = 0
         """Of `_data`, bytes."""
+        self._is_error = False
+        self._has_fields = False
+        """Whether there was a field that such streams have. Until there is one, this may be a text."""
+        self._text = b""
 
-    def feed(self, raw: bytes) -> list[bytes]:
-        """Raises EventTooLarge."""
-        *lines, self._rest = (self._rest + raw).split(b"\n")
+    def feed(self, raw: bytes, *, is_last: bool = False) -> list[ServerEvent]:
+        """Raises EventTooLarge; ReportedError for a body without a single field, which is a text about an error."""
+        if self._has_ended_by_cr and raw:
+            raw = raw.removeprefix(b"\n")
+        received = self._rest + raw
+        if self._is_first:
+            if _BOM.startswith(received) and not is_last:
+                self._rest = received
+                return []
+            received, self._is_first = received.removeprefix(_BOM), False
+        if is_last:
+            received += b"\n\n"
+        lines = received.splitlines()
+        self._has_ended_by_cr = received.endswith(b"\r")
+        self._rest = b"" if received.endswith((b"\n", b"\r")) or not lines else lines.pop()
         events = []
         for line in lines:
-            line = line.removesuffix(b"\r")
-            if line.startswith(b"data:"):
+            if line.startswith(b"data:"):  # nearly always
                 self._data.append(line[5:].removeprefix(b" "))
                 self._size += len(line)
-            elif not line and self._data:
-                events.append(b"\n".join(self._data))
-                self._data, self._size = [], 0
+                self._has_fields = True
+            elif line:
+                self._read_field(line)
+            else:
+                if self._data:
+                    events.append(ServerEvent(b"\n".join(self._data), self._is_error))
+                self._data, self._size, self._is_error = [], 0, False
         if self._size + len(self._rest) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
+        if is_last and self._text and not self._has_fields:
+            raise ReportedError(ServiceError.of_body(self._text))
         return events
+
+    def _read_field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        match name:
+            case b"data":
+                self._data.append(value)
+                self._size += len(line)
+            case b"event":
+                self._is_error = value == b"error"
+            case b"error" if value.startswith(b"{"):
+                self._is_error = True
+                self._data.append(value)
+                self._size += len(line)
+        if name in _FIELDS:
+            self._has_fields = True
+        elif not self._has_fields:
+            self._text = (self._text + line + b"\n")[:MAX_TEXT_BYTES]

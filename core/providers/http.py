@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from core.idle_timer import IdleTimer
-from core.providers.failures import Broken, Refused, TooLate
+from core.providers.failures import Broken, NotTrusted, Refused, TooLate, Unreachable
 
 if TYPE_CHECKING:
     import aiohttp  # a tenth of a process's start, which needs it for its first question alone
@@ -40,12 +40,16 @@ class HttpClient:
     Without `tls` it trusts the certificate authorities of the system, or of SSL_CERT_FILE and SSL_CERT_DIR.
     """
 
-    def __init__(self, timeout: float, tls: ssl.SSLContext | None = None) -> None:
-        """`timeout`: seconds without a byte after which a service counts as failed."""
+    def __init__(
+        self, timeout: float, tls: ssl.SSLContext | None = None, *, first_timeout: float | None = None
+    ) -> None:
+        """`first_timeout`: seconds to the first byte of a body, in which many services read the prompt or load a model;
+        `timeout`: seconds without a byte after that, and in place of the other where that is None."""
         self.requests = 0
         self.bytes_in = 0
         """Of bodies, after decompression."""
         self._timeout = timeout
+        self._first_timeout = first_timeout or timeout
         self._tls = tls
         self._proxies: dict[str, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -56,7 +60,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> AsyncIterator[Body]:
-        """The response, whose body is to be read within the block. Raises Refused, TooLate, Broken, there as well.
+        """The response, whose body is to be read within the block. Raises Refused, and Broken, there as well.
 
         The end of the block closes at once, whatever the service does; a connection whose response is whole can be used
         again.
@@ -69,13 +73,14 @@ class HttpClient:
             is_silent = True
             _abort(response)
 
+        until = asyncio.get_running_loop().time() + self._first_timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout_at(until):
                 response = await self._ask(url, headers, content)
             try:
                 if not 200 <= response.status < 300:
                     raise await _refusal(response)
-                with IdleTimer(self._timeout, hang_up) as watch:
+                with IdleTimer(self._timeout, hang_up, first_until=until) as watch:
                     yield Body(response.content, watch.touch)
             finally:
                 self.bytes_in += response.content.total_bytes
@@ -83,7 +88,7 @@ class HttpClient:
         except TimeoutError as error:
             raise TooLate from error
         except _broken() as error:
-            raise TooLate if is_silent else Broken from error
+            raise TooLate if is_silent else _failure_of(error) from error
 
     async def close(self) -> None:
         if self._session is not None:
@@ -115,13 +120,27 @@ def _broken() -> tuple[type[Exception], ...]:
     return aiohttp.ClientError, OSError, RuntimeError
 
 
+def _failure_of(error: Exception) -> Broken:
+    import aiohttp
+
+    match error:
+        case aiohttp.ClientSSLError():
+            return NotTrusted()
+        case aiohttp.ClientConnectorError():
+            return Unreachable()
+        case _:
+            return Broken()
+
+
 async def _refusal(response: "aiohttp.ClientResponse") -> Refused:
     body = b""
     with suppress(*_broken()):
         async with asyncio.timeout(ERROR_SECONDS):
             while len(body) < MAX_ERROR_BYTES and (piece := await response.content.readany()):
                 body += piece
-    return Refused(response.status, body[:MAX_ERROR_BYTES], _retry_after(response.headers.get("Retry-After", "")))
+    headers = response.headers
+    should_retry = {"true": True, "false": False}.get(headers.get("X-Should-Retry", "").lower())
+    return Refused(response.status, body[:MAX_ERROR_BYTES], _retry_after(headers.get("Retry-After", "")), should_retry)
 
 
 def _abort(response: "aiohttp.ClientResponse") -> None:

@@ -11,6 +11,9 @@ from core.providers.base import Message, Request, ToolCallRequest
 from core.settings import Settings
 from core.store.turns.records import Earlier, Turn
 
+ROOM_SHARE = 0.75
+"""Of what the model can read, for a prompt that had to be made shorter. The rest is for the answer."""
+
 
 class Exchange(msgspec.Struct, frozen=True):
     """An earlier question and what was answered, tools and their results among it."""
@@ -24,37 +27,53 @@ class Exchange(msgspec.Struct, frozen=True):
         return len(self.message) + sum(len(message.text()) for message in self.answer) + arguments
 
 
-def build_request(turn: Turn, settings: Settings) -> Request:
-    """Of its first attempt. Raises BadTape."""
-    asked: dict[str, Any] = turn.input or {}
-    messages = (
-        msgspec.convert(asked["messages"], list[Message])
-        if "messages" in asked
-        else build_messages(
-            turn.message,
-            answered(turn.earlier),
-            system_prompt=settings.system_prompt,
-            max_history_chars=settings.max_history_chars,
+class Prompt:
+    """What a turn asks, made anew where the model cannot read so much."""
+
+    def __init__(self, turn: Turn, settings: Settings) -> None:
+        """Raises BadTape. Uses up the turn's earlier ones: they are far more than fits, perhaps."""
+        self._turn = turn
+        self._system_prompt = settings.system_prompt
+        asked: dict[str, Any] = turn.input or {}
+        self._asked = asked
+        self._given = msgspec.convert(asked["messages"], list[Message]) if "messages" in asked else None
+        self._history = newest_whole_exchanges(answered(turn.earlier), settings.max_history_chars)
+        turn.earlier.clear()
+
+    def request(self, attempt: int) -> Request:
+        return Request(
+            self._turn.model,
+            self._messages() if self._given is None else self._given,
+            self._turn.options,
+            attempt,
+            tools=self._asked.get("tools"),
+            tool_choice=self._asked.get("tool_choice"),
+            response_format=self._asked.get("response_format"),
         )
-    )
-    return Request(
-        turn.model,
-        messages,
-        turn.options,
-        tools=asked.get("tools"),
-        tool_choice=asked.get("tool_choice"),
-        response_format=asked.get("response_format"),
-    )
 
+    def shorten(self, fits: float | None) -> bool:
+        """Leave out the oldest exchanges, so that there is room for an answer as well; False where there are none.
 
-def build_messages(
-    message: str, history: Sequence[Exchange], *, system_prompt: str | None, max_history_chars: int
-) -> list[Message]:
-    """`history` oldest first; it is trimmed by the rule of `newest_whole_exchanges`."""
-    messages = [Message("system", system_prompt)] if system_prompt else []
-    for exchange in newest_whole_exchanges(history, max_history_chars):
-        messages += [Message("user", exchange.message), *exchange.answer]
-    return [*messages, Message("user", message)]
+        `fits`: the share of the prompt that the model can read, where its service tells.
+        """
+        if self._given is not None or not self._history:
+            return False
+        history = sum(exchange.chars for exchange in self._history)
+        whole = history + len(self._turn.message) + len(self._system_prompt or "")
+        room = history // 2 if fits is None else history - int(whole * (1 - fits * ROOM_SHARE))
+        self._history = newest_whole_exchanges(self._history[1:], room)
+        return True
+
+    @property
+    def exchanges(self) -> int:
+        """How many earlier ones it has."""
+        return len(self._history)
+
+    def _messages(self) -> list[Message]:
+        messages = [Message("system", self._system_prompt)] if self._system_prompt else []
+        for exchange in self._history:
+            messages += [Message("user", exchange.message), *exchange.answer]
+        return [*messages, Message("user", self._turn.message)]
 
 
 def newest_whole_exchanges(history: Sequence[Exchange], budget: int) -> list[Exchange]:

@@ -7,38 +7,33 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 from time import monotonic
+from typing import NamedTuple
 
 import msgspec
 import structlog
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
-from core.model.errors import HopstreamError, ProviderDropped, ProviderError, TimeLimit
+from core.model.errors import ContextTooLong, EmptyAnswer, HopstreamError, ProviderDropped, ProviderError, TimeLimit
 from core.model.events import Done, End, Failed
 from core.model.feed import Feed
-from core.model.parts import Part
+from core.model.parts import Part, Refusal, Text, ToolCall, ToolCallBegun
 from core.model.tape import Tape
-from core.providers.base import Finish, Item, Provider, Request, Stream
+from core.providers.base import Finish, Item, Provider, Stream
 from core.settings import Settings
 from core.store.retry import retry_while_down
 from core.store.store import Store
+from core.store.turns.ownership import MAX_LOST_ATTEMPTS
 from core.store.turns.records import Turn
 from core.turns.compatibility import ReadableParts
-from core.turns.prompt import build_request
+from core.turns.prompt import Prompt
 from core.turns.subscribers import Moment, TurnSubscribers
 from core.turns.ticks import TickScheduler
+from core.turns.tries import Tries
 from core.version import FORMAT
 
 log = structlog.get_logger()
 
-LONGEST_RETRY_AFTER_SECONDS = 60.0
-"""A service that asks for more patience than this has failed, as far as a person who waits is concerned."""
-_back_off = wait_random_exponential(0.5, max=10)
+_ANSWERS = (Text, Refusal, ToolCall, ToolCallBegun)
+"""Parts that make an answer one."""
 
 
 class Stop(Enum):
@@ -55,6 +50,14 @@ class Stages(msgspec.Struct):
 
     asked_after: float | None = None
     first_token_after: float | None = None
+
+
+class _Opened(NamedTuple):
+    """A stream whose first item has come."""
+
+    first: Item
+    stream: Stream
+    stages: Stages
 
 
 class _TooLong(Exception):
@@ -77,7 +80,8 @@ class RunServices(msgspec.Struct, frozen=True):
 class Run:
     """One claimed turn and the feed it fills. `execute()` it once; `stop()` it at any time."""
 
-    def __init__(self, turn: Turn, services: RunServices) -> None:
+    def __init__(self, turn: Turn, services: RunServices, *, may_restart: bool = True) -> None:
+        """`may_restart`: whether those who watch can be told that what they saw is void."""
         self.turn = turn
         self.feed = Feed(turn.key)
         self.attempt = turn.attempt
@@ -88,6 +92,9 @@ class Run:
         self._subscribers = services.subscribers
         self._ticks = services.ticks
         self._oldest_format = services.oldest_format
+        self._restarts = may_restart and services.settings.provider_drop == "restart"
+        self._longest = Tape()
+        """Of the attempts before this one."""
         self._readable: ReadableParts | None = None
         """Only while there are older processes."""
         self._stop: Stop | None = None
@@ -164,36 +171,73 @@ class Run:
         return Failed(self.attempt, len(self.feed.tape), error.code, error.message)
 
     async def _attempts(self) -> End:
-        request = build_request(self.turn, self._settings)
-        self.turn.earlier.clear()  # far more than fits into a prompt, perhaps
+        prompt = Prompt(self.turn, self._settings)
+        tries = Tries(self._settings)
+        try:
+            opened = await self._open(prompt, tries, self.attempt)
+            while True:
+                try:
+                    return await self._attempt(opened)
+                except ProviderDropped:
+                    if not self._may_restart():
+                        raise
+                    # What there is stays in view until there is something new.
+                    opened = await self._open(prompt, tries, self.attempt + 1)
+                    if not await self._begin_next_attempt():
+                        await opened.stream.aclose()
+                        raise
+        except ProviderError:
+            await self._bring_back_longest()
+            raise
+
+    async def _open(self, prompt: Prompt, tries: Tries, attempt: int) -> _Opened:
+        """Raises ProviderError."""
+        stages = Stages(asked_after=monotonic() - self._claimed_at)
         while True:
             try:
-                finish = await self._attempt(msgspec.structs.replace(request, attempt=self.attempt))
-            except ProviderDropped:
-                if self._settings.provider_drop == "error" or not await self._begin_next_attempt():
+                first, stream = await tries.open(self._provider, prompt.request(attempt))
+                break
+            except ContextTooLong as error:
+                if not prompt.shorten(error.fits):
                     raise
-            else:
-                return Done(self.attempt, len(self.feed.tape), finish.reason, finish.usage)
+                log.info("prompt shortened", action="turn.prompt_shortened", exchanges=prompt.exchanges)
+        if not isinstance(first, Finish):
+            stages.first_token_after = monotonic() - self._claimed_at
+        return _Opened(first, stream, stages)
 
-    async def _begin_next_attempt(self) -> bool:
+    def _may_restart(self) -> bool:
+        lost = self.turn.lost_attempts + self.attempt - self.turn.attempt
+        return self._restarts and lost + 1 < MAX_LOST_ATTEMPTS
+
+    async def _begin_next_attempt(self, *, is_last: bool = False) -> bool:
         ownership = self._store.ownership
-        attempt = await retry_while_down(lambda: ownership.next_attempt(self.turn.key, self.attempt, self._process_id))
+        attempt = await retry_while_down(
+            lambda: ownership.next_attempt(self.turn.key, self.attempt, self._process_id, is_last=is_last)
+        )
         if attempt is None:
             return False
+        if len(self.feed.tape) > len(self._longest):
+            self._longest = self.feed.tape
         self._begin_attempt(attempt, "provider_drop")
         return True
 
-    async def _attempt(self, request: Request) -> Finish:
-        self._stages.asked_after = monotonic() - self._claimed_at
-        first, stream = await open_stream(self._provider, request, self._settings.provider_retries)
-        if not isinstance(first, Finish):
-            self._stages.first_token_after = monotonic() - self._claimed_at
+    async def _bring_back_longest(self) -> None:
+        """The answer has failed: what was the most of it is worth more than what came last."""
+        longest = self._longest
+        if len(longest) > len(self.feed.tape) and await self._begin_next_attempt(is_last=True):
+            self.feed.extend(longest.pieces())
+
+    async def _attempt(self, opened: _Opened) -> End:
+        self._stages = opened.stages
         try:
-            return await self._record(first, stream)
+            finish = await self._record(opened.first, opened.stream)
         except _TooLong:
-            return Finish("length")
+            finish = Finish("length")
         finally:
-            await stream.aclose()
+            await opened.stream.aclose()
+        if finish.reason == "stop" and not any(isinstance(part, _ANSWERS) for part in self.feed.tape.slice()):
+            raise EmptyAnswer("the model ended its answer without a word; a stop sequence, or its template, may be why")
+        return Done(self.attempt, len(self.feed.tape), finish.reason, finish.usage)
 
     async def _record(self, first: Item, stream: Stream) -> Finish:
         """Raises _TooLong."""
@@ -232,31 +276,3 @@ class Run:
                 part_ends=self.feed.tape.encode_ends(),
             )
         )
-
-
-async def open_stream(provider: Provider, request: Request, retries: int) -> tuple[Item, Stream]:
-    """The first part and the stream of the rest, tried again while the service fails before the first part."""
-    attempts = AsyncRetrying(
-        retry=retry_if_exception(_is_worth_a_retry),
-        stop=stop_after_attempt(retries + 1),
-        wait=_wait,
-        reraise=True,
-    )
-
-    async def begin() -> tuple[Item, Stream]:
-        stream = provider.stream(request)
-        return await anext(stream), stream
-
-    return await attempts(begin)
-
-
-def _is_worth_a_retry(error: BaseException) -> bool:
-    return (
-        isinstance(error, ProviderError) and error.transient and (error.retry_after or 0) <= LONGEST_RETRY_AFTER_SECONDS
-    )
-
-
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ProviderError) else None
-    return asked if asked is not None else _back_off(state)

@@ -99,9 +99,9 @@ async def test_the_stream_says_when_to_come_again(client: Client) -> None:
     assert not re.search(r"^event:", response.text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("mode", ["queue", "direct"])
-async def test_a_restart_breaks_plain_text_off(client: Client, mode: str) -> None:
-    """A client must never take a spliced answer for a whole one."""
+@pytest.mark.parametrize(("mode", "status", "stored"), [("queue", "done", 20), ("direct", "error", 10)])
+async def test_a_drop_breaks_plain_text_off(client: Client, mode: str, status: str, stored: int) -> None:
+    """A client must never take a spliced answer for a whole one. Where nobody else can see another one, none is paid."""
     model = f"mock?tokens=20&rate=20&drop_after=10&drop_times=1&id={new_session()}"
     session = new_session()
     pieces: list[str] = []
@@ -109,7 +109,9 @@ async def test_a_restart_breaks_plain_text_off(client: Client, mode: str) -> Non
         with pytest.raises(httpx.RemoteProtocolError):
             await _read_text(stream, pieces)
     assert "".join(pieces) == numbered(10)
-    await client.until(session, "done")
+    turn = await client.until(session, status)
+    assert turn["text"] == numbered(stored)
+    assert (turn["error"] or {}).get("code") == (None if status == "done" else "provider_drop")
 
 
 async def test_others_read_a_direct_turn_only_once_it_is_finished(

@@ -24,6 +24,7 @@ def impatient_api(shared: Shared) -> Iterator[Api]:
     api = shared.stack.start_api(
         OPENAI_MODEL="mock?status=401",
         PROVIDER_TIMEOUT=str(TIMEOUT_SECONDS),
+        PROVIDER_FIRST_TIMEOUT=str(TIMEOUT_SECONDS),
         PROVIDER_RETRIES="1",
         PROVIDER_DROP="error",
     )
@@ -58,7 +59,7 @@ async def test_429_is_tried_again_when_the_service_says(client: Client, shared: 
     assert (await client.turn(session))["attempt"] == 1
 
 
-@pytest.mark.parametrize("trouble", ["status=500", "status=503", "garbage=html", "drop_after=0&drop_times=1"])
+@pytest.mark.parametrize("trouble", ["status=500", "status=503", "garbage=json", "drop_after=0&drop_times=1"])
 async def test_a_failure_before_the_first_token_is_tried_again(client: Client, shared: Shared, trouble: str) -> None:
     series = new_session()
     times = "" if "drop" in trouble else "&fail_times=1"

@@ -59,6 +59,7 @@ def run_of(
     *,
     ticks: TickScheduler | None = None,
     oldest_format: int = FORMAT,
+    may_restart: bool = True,
     **settings: Any,
 ) -> Run:
     services = RunServices(
@@ -70,4 +71,4 @@ def run_of(
         ticks=ticks or TickScheduler(),
         oldest_format=lambda: oldest_format,
     )
-    return Run(turn, services)
+    return Run(turn, services, may_restart=may_restart)

@@ -39,7 +39,7 @@ async def test_it_stops_though_the_database_does_not_take_their_end(
     )
     runs = DirectRuns(services, keeper)
     new = NewTurn(session_id="s", mode="direct", model="demo", message="hi", options={}, owner=PROCESS)
-    async with runs.answer((await store.turns.create(new)).turn):
+    async with runs.answer((await store.turns.create(new)).turn, may_restart=True):
         await asyncio.wait_for(asked.wait(), PATIENCE_SECONDS)
         await asyncio.wait_for(runs.stop(), PATIENCE_SECONDS)
     assert keeper.runs == {}

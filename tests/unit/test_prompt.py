@@ -1,5 +1,8 @@
 """The prompt: the newest whole exchanges that fit the budget."""
 
+from uuid import uuid4
+
+import msgspec
 import pytest
 
 from core.model.parts import (
@@ -12,15 +15,24 @@ from core.model.parts import (
     ToolCallBegun,
     ToolResult,
 )
+from core.model.tape import Tape
 from core.providers.base import Message, TextContent, ToolCallRequest
 from core.settings import Settings
 from core.store.store import Store
-from core.store.turns.records import NewTurn
-from core.turns.prompt import Exchange, answer_messages, build_messages, build_request, newest_whole_exchanges
+from core.store.turns.records import Earlier, NewTurn, Turn
+from core.turns.prompt import Exchange, Prompt, answer_messages, newest_whole_exchanges
 
 
 def said(message: str, answer: str) -> Exchange:
     return Exchange(message, [Message("assistant", answer)])
+
+
+async def turn_after(store: Store, *earlier: tuple[str, str]) -> Turn:
+    """A turn that asks `now`, after these questions and answers."""
+    new = NewTurn(session_id=uuid4().hex, mode="queue", model="m", message="now", options={})
+    turn = (await store.turns.create(new)).turn
+    said = [Earlier(message, Tape([Text(answer)]).encode()) for message, answer in earlier]
+    return msgspec.structs.replace(turn, earlier=said)
 
 
 pytestmark = pytest.mark.anyio
@@ -37,15 +49,40 @@ def test_a_long_exchange_leaves_no_gap() -> None:
     assert newest_whole_exchanges(history, 50) == history[2:]
 
 
-def test_roles_alternate_after_the_system_prompt() -> None:
-    messages = build_messages("now", HISTORY[2:], system_prompt="be kind", max_history_chars=100)
-    assert messages == [
+async def test_roles_alternate_after_the_system_prompt(store: Store) -> None:
+    prompt = Prompt(await turn_after(store, ("e", "f" * 9)), Settings(system_prompt="be kind"))
+    assert prompt.request(1).messages == [
         Message("system", "be kind"),
         Message("user", "e"),
         Message("assistant", "f" * 9),
         Message("user", "now"),
     ]
-    assert build_messages("now", [], system_prompt=None, max_history_chars=0) == [Message("user", "now")]
+    assert Prompt(await turn_after(store), Settings()).request(1).messages == [Message("user", "now")]
+
+
+@pytest.mark.parametrize(
+    ("fits", "kept"),
+    [
+        (None, [3, 1, 0]),  # half of the history each time
+        (0.95, [4, 2, 1, 0]),
+        (0.01, [0]),
+    ],
+)
+async def test_the_oldest_exchanges_are_left_out(store: Store, fits: float | None, kept: list[int]) -> None:
+    earlier = [(f"q{n}" * 10, f"a{n}" * 10) for n in range(6)]
+    prompt = Prompt(await turn_after(store, *earlier), Settings(system_prompt="be kind"))
+    whole = prompt.request(1).messages
+    for count in kept:
+        assert prompt.shorten(fits)
+        assert prompt.exchanges == count
+        assert prompt.request(1).messages == [whole[0], *whole[13 - 2 * count :]]
+    assert not prompt.shorten(fits)
+
+
+async def test_messages_of_the_caller_s_own_are_not_shortened(store: Store) -> None:
+    asked = {"messages": [{"role": "user", "content": "old"}, {"role": "user", "content": "now"}]}
+    new = NewTurn(session_id="s", mode="queue", model="m", message="now", options={}, input=asked)
+    assert not Prompt((await store.turns.create(new)).turn, Settings()).shorten(0.5)
 
 
 def test_the_results_of_tools_follow_their_calls() -> None:
@@ -103,7 +140,7 @@ async def test_a_turn_that_brings_its_messages_is_asked_with_those_alone(store: 
     }
     new = NewTurn(session_id="s", mode="queue", model="m", message="noon", options={"seed": 1}, input=asked)
     turn = await store.turns.get((await store.turns.create(new)).turn.key)
-    request = build_request(turn, Settings(system_prompt="of the operator"))
+    request = Prompt(turn, Settings(system_prompt="of the operator")).request(1)
     assert request.messages == [
         Message("system", "be kind"),
         Message("user", [TextContent("what is this?")]),

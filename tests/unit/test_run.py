@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.model.errors import HopstreamError, ProviderDropped, ProviderError
+from core.model.errors import ContextTooLong, HopstreamError, ProviderDropped, ProviderError
 from core.model.events import Done, Failed, Usage
-from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
-from core.providers.base import Finish, GeneratedStream, Request, Stream
+from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
+from core.model.tape import Tape
+from core.providers.base import Finish, GeneratedStream, Message, Request, Stream
 from core.store.store import Store
-from core.store.turns.records import Turn
+from core.store.turns.records import Earlier, Turn
 from core.turns.run import Stop
 from core.turns.ticks import TickScheduler
 from tests.patience import promised
@@ -77,7 +78,7 @@ async def test_some_failures_are_final(store: Store, turn: Turn, error: Provider
 
 async def test_retry_after_is_honoured(store: Store, turn: Turn) -> None:
     busy = ProviderError("busy", transient=True, retry_after=0.3)
-    run = run_of(turn, store, Scripted([busy], [FINISH]))
+    run = run_of(turn, store, Scripted([busy], [Text("a"), FINISH]))
     begin = asyncio.get_running_loop().time()
     with promised(2.0):
         await run.execute()
@@ -99,6 +100,68 @@ async def test_drops_are_bounded_and_the_partial_is_kept(store: Store, turn: Tur
     assert len(provider.requests) == 3
     assert run.feed.end == Failed(3, 4, "provider_drop", "gone")
     assert (await store.turns.get(turn.key)).read_tape().text() == "half"
+
+
+async def test_what_there_is_stays_when_the_service_does_not_come_back(store: Store, turn: Turn) -> None:
+    gone: list[Item] = [ProviderError("not there")]
+    run = run_of(turn, store, Scripted([Text("half"), ProviderDropped("gone")], gone))
+    await run.execute()
+    assert run.feed.end == Failed(1, 4, "provider_error", "not there")
+    assert (await store.turns.get(turn.key)).read_tape().text() == "half"
+
+
+async def test_of_several_partials_the_longest_is_kept(store: Store, turn: Turn) -> None:
+    answers: list[list[Item]] = [[Text(text), ProviderDropped("gone")] for text in ("hal", "half", "h")]
+    run = run_of(turn, store, provider := Scripted(*answers))
+    await run.execute()
+    assert len(provider.requests) == 3
+    assert (run.feed.end, run.feed.tape.text()) == (Failed(4, 4, "provider_drop", "gone"), "half")
+    stored = await store.turns.get(turn.key)
+    assert (stored.attempt, stored.read_tape().text()) == (4, "half")
+
+
+async def test_whoever_cannot_be_told_of_a_restart_keeps_the_partial(store: Store, turn: Turn) -> None:
+    run = run_of(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]), may_restart=False)
+    await run.execute()
+    assert len(provider.requests) == 1
+    assert run.feed.end == Failed(1, 4, "provider_drop", "gone")
+
+
+@pytest.mark.parametrize("parts", [[], [Reasoning("hm")]])
+async def test_an_answer_without_a_word_is_no_success(store: Store, turn: Turn, parts: list[Part]) -> None:
+    run = run_of(turn, store, provider := Scripted([*parts, FINISH]))
+    await run.execute()
+    assert len(provider.requests) == 1
+    assert isinstance(run.feed.end, Failed)
+    assert run.feed.end.code == "empty_answer"
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [([Refusal("no")], "content_filter"), ([ToolCall("1", "now", "{}")], "tool_calls"), ([], "length")],
+)
+async def test_what_else_makes_an_answer(store: Store, turn: Turn, parts: list[Part], reason: str) -> None:
+    run = run_of(turn, store, Scripted([*parts, Finish(reason)]))
+    await run.execute()
+    assert run.feed.end == Done(1, len(run.feed.tape), reason)
+
+
+async def test_a_conversation_that_is_too_long_goes_on_without_its_oldest_part(store: Store, turn: Turn) -> None:
+    turn.earlier.extend(Earlier(f"question {n}", Tape([Text(f"answer {n}")]).encode()) for n in range(4))
+    too_long: list[Item] = [ContextTooLong("too long")]
+    run = run_of(turn, store, provider := Scripted(too_long, too_long, [Text("a"), FINISH]))
+    await run.execute()
+    assert run.feed.end == Done(1, 1, "stop", Usage(1, 2))
+    assert [len(request.messages) for request in provider.requests] == [9, 5, 3]
+    assert [request.messages[-1] for request in provider.requests] == [Message("user", turn.message)] * 3
+
+
+async def test_a_question_that_is_too_long_says_so(store: Store, turn: Turn) -> None:
+    turn.earlier.append(Earlier("question", Tape([Text("answer")]).encode()))
+    run = run_of(turn, store, provider := Scripted([ContextTooLong("too long")]))
+    await run.execute()
+    assert [len(request.messages) for request in provider.requests] == [3, 1]
+    assert run.feed.end == Failed(1, 0, "context_too_long", "too long")
 
 
 async def test_a_drop_can_be_the_end(store: Store, turn: Turn) -> None:

@@ -13,6 +13,7 @@
     cancelled: "Stopped.",
     length: "The answer reached its length limit.",
     tool_calls: "The model asked for a tool.",
+    content_filter: "The answer was withheld by the model’s service.",
   };
 
   class TurnView {
@@ -70,7 +71,7 @@
       const { turn, assistant } = this;
       const reason = RESTART_REASONS[turn.restartReason] ?? turn.restartReason;
       setNote(part(assistant, "restart-note"), reason && `The answer was restarted: ${reason}.`);
-      setNote(part(assistant, "outcome-note"), turn.status === "done" && OUTCOMES[turn.finishReason]);
+      setNote(part(assistant, "outcome-note"), turn.status === "done" && describeOutcome(turn));
       const failure = part(assistant, "answer-error");
       failure.hidden = turn.status !== "error";
       failure.querySelector(".failure-text").textContent = asSentence(turn.error?.message || "the answer failed");
@@ -95,6 +96,10 @@
     if (!hasWorkers) return "No worker is running. The answer starts as soon as one does.";
     if (turn.queuePosition === null) return "";
     return turn.queuePosition <= 1 ? "Next in the queue" : `Number ${turn.queuePosition} in the queue`;
+  }
+
+  function describeOutcome({ finishReason, refusal }) {
+    return refusal ? `The model refused: ${refusal}` : OUTCOMES[finishReason];
   }
 
   function describeFacts(turn) {

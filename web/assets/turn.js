@@ -8,6 +8,7 @@
     turn = null; // its number; null until the API has accepted it
     text = "";
     reasoning = "";
+    refusal = "";
     status = "queued"; // queued | streaming | done | error
     isAccepted = false;
     isStopping = false;
@@ -50,6 +51,7 @@
       if (!this.isFinished) return;
       this.text = stored.text;
       this.reasoning = stored.reasoning;
+      this.refusal = stored.refusal;
       this.usage = stored.usage;
       this.error = stored.error;
       this.finish(stored.finish_reason, stored.finished_at);
@@ -62,6 +64,8 @@
         this.text += event.chunk;
       } else if (event.reasoning !== undefined) {
         this.reasoning += event.reasoning;
+      } else if (event.refusal !== undefined) {
+        this.refusal += event.refusal;
       } else {
         this.#applyType(event);
       }
@@ -115,6 +119,7 @@
     #clear() {
       this.text = "";
       this.reasoning = "";
+      this.refusal = "";
       this.status = "streaming";
     }
 

@@ -1,57 +1,110 @@
-"""OpenAI's chat completion chunks, as any compatible server sends them, and the parts that they are."""
+"""OpenAI's chat completions, whole or in chunks, as any compatible server sends them, and the parts that they are.
 
-import json
-from typing import Any
+Nothing that is an extra may cost the text beside it: the frame of a chunk is checked, and what stands in it is taken
+for whatever it turns out to be.
+"""
+
+from typing import Any, Literal
 
 import msgspec
+import structlog
 
 from core.model.events import Usage
-from core.model.parts import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Refusal, Text
+from core.providers.answer import ServerEvent
 from core.providers.base import Finish
-from core.providers.failures import ReportedError, Unreadable, message_of
+from core.providers.failures import ReportedError, Unreadable
+from core.providers.lenient_json import parse
+from core.providers.openai.content import clean, parts_of, reasoning_of
+from core.providers.openai.tool_calls import ToolCalls
+from core.providers.service_error import ServiceError, is_error
+
+log = structlog.get_logger()
 
 DONE = b"[DONE]"
-MAX_TOOL_CALLS = 128
-MAX_TOOL_CALL_CHARS = 1024 * 1024
-"""Of all of an answer's tool calls together. They count as one character each of MAX_ANSWER_CHARS."""
+MAX_UNREADABLE_EVENTS = 10
+"""In one answer, that are passed over."""
+MAX_COUNT = 2**31 - 1
+"""Of tokens. What is beyond it counts nothing that there is."""
+
+_FINISH_REASONS = {
+    "function_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+}
+"""Of services that have another word for one of OpenAI's."""
+_FAILURES = frozenset({"error", "network_error", "abort", "insufficient_system_resource"})
+"""Reasons to finish that are none."""
+MAX_REASON_CHARS = 32
 
 
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+    content: str
+    role: str | None = None
+    reasoning: None = None
+    reasoning_content: None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
 
 
-class _ToolCall(msgspec.Struct):
-    """A piece of one."""
+class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True):
+    delta: _PlainDelta
+    index: Literal[0] = 0
+    finish_reason: None = None
+    stop_reason: None = None
+    logprobs: None = None
+    token_ids: None = None
 
-    index: int = 0
-    id: str | None = None
-    function: _Function | None = None
+
+class _PlainChunk(msgspec.Struct):
+    """A piece of a text and nothing else, as nearly all chunks are."""
+
+    choices: tuple[_PlainChoice]
+    usage: None = None
+    error: None = None
 
 
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[_ToolCall] | None = None
+class _Said(msgspec.Struct):
+    """A delta, or a message."""
+
+    content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
 
 
 class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    index: Any = None
+    delta: _Said | None = None
+    message: _Said | None = None
+    text: Any = None
+    finish_reason: Any = None
+    error: Any = None
 
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
+_PLAIN = msgspec.json.Decoder(_PlainChunk)
 _DECODER = msgspec.json.Decoder(_Chunk)
 
 
@@ -63,58 +116,155 @@ class ChunkReader:
         """Whether the service has said that nothing more comes."""
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
-        self._calls: dict[int, dict[str, str]] = {}
-        self._call_chars = 0
+        self._index: int | None = None
+        """Of the choice that is read: a service that was not asked for more than one may send more."""
+        self._calls = ToolCalls()
+        self._has_parts = False
+        self._is_refused = False
+        self._unreadable = 0
 
-    def read(self, events: list[bytes], parts: list[Part]) -> None:
+    @property
+    def is_finished(self) -> bool:
+        return self._finish_reason is not None and self._finish_reason not in _FAILURES
+
+    def read(self, events: list[ServerEvent], parts: list[Part]) -> None:
         """Add to `parts` those of the events. Raises Unreadable, ReportedError."""
         for event in events:
-            if self.is_done or event.startswith(DONE):
-                self.is_done = True
+            if self.is_done:
                 return
             try:
-                chunk = _DECODER.decode(event)
-            except msgspec.DecodeError:
-                chunk = _decode_leniently(event)
-            if chunk.error:
-                raise ReportedError(message_of(chunk.error) or "an error in the middle of the answer")
-            if chunk.usage is not None:
-                self._usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-            for choice in chunk.choices or ():
-                self._finish_reason = choice.finish_reason or self._finish_reason
-                delta = choice.delta
-                if delta is None:
-                    continue
-                if thought := delta.reasoning_content or delta.reasoning:
-                    parts.append(Reasoning(thought))
-                if delta.content:
-                    parts.append(Text(delta.content))
-                if delta.tool_calls:
-                    self._gather(delta.tool_calls)
+                text = _PLAIN.decode(event.data).choices[0].delta.content
+            except (ValueError, RecursionError):
+                self._read_event(event, parts)
+                continue
+            if event.is_error or self._index or "\0" in text:
+                self._read_event(event, parts)
+            elif text:
+                parts.append(Text(text))
+                self._has_parts = True
+                self._index = 0
 
     def end(self) -> tuple[list[Part], Finish] | None:
-        """The tool calls, whole, and the finish; None where the service has not told one."""
-        if self._finish_reason is None:
-            return None
-        calls: list[Part] = [ToolCall(c["id"], c["name"], c["arguments"]) for _, c in sorted(self._calls.items())]
-        return calls, Finish(self._finish_reason, self._usage)
+        """The tool calls, whole, and the finish; None where the service has told neither this nor that it is done."""
+        calls = self._calls.whole()
+        reason = self._finish_reason
+        if reason is None:
+            if not (self.is_done and (self._has_parts or calls)):
+                return None
+            reason = "stop"
+        if reason in _FAILURES:
+            raise ReportedError(ServiceError(f"finish_reason {reason}", is_passing=True))
+        if reason == "stop":
+            reason = "tool_calls" if calls else "content_filter" if self._is_refused else reason
+        return [*calls], Finish(reason, self._usage)
 
-    def _gather(self, pieces: list[_ToolCall]) -> None:
-        for piece in pieces:
-            call = self._calls.setdefault(piece.index, {"id": "", "name": "", "arguments": ""})
-            function = piece.function or _Function()
-            call["id"] = piece.id or call["id"]
-            call["name"] = function.name or call["name"]
-            call["arguments"] += function.arguments or ""
-            self._call_chars += len(piece.id or "") + len(function.name or "") + len(function.arguments or "")
-        if len(self._calls) > MAX_TOOL_CALLS or self._call_chars > MAX_TOOL_CALL_CHARS:
-            raise Unreadable("the tool calls do not end")
+    def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
+        """Anything else. Raises ReportedError, Unreadable."""
+        data, is_error_event = event
+        if data.strip().startswith(DONE):
+            self.is_done = True
+        elif is_error_event:
+            raise ReportedError(ServiceError.of_body(data))
+        else:
+            try:
+                for chunk in _chunks_of(data):
+                    self._read_chunk(chunk, parts)
+            except ValueError as error:  # json's, msgspec's and our own
+                self._pass_over(error)
+
+    def _pass_over(self, error: ValueError) -> None:
+        """Raises Unreadable."""
+        self._unreadable += 1
+        log.warning("event passed over", action="provider.unreadable_event", count=self._unreadable)
+        if self._unreadable > MAX_UNREADABLE_EVENTS:
+            raise Unreadable("too many events are not readable") from error
+
+    def _read_chunk(self, chunk: _Chunk, parts: list[Part]) -> None:
+        """Raises ReportedError, Unreadable, ValueError."""
+        if chunk.usage is not None:
+            self._usage = _usage_of(chunk.usage) or self._usage
+        for choice in chunk.choices or ():
+            self._read_choice(choice, parts)
+        if chunk.error:
+            raise ReportedError(ServiceError.of({"error": chunk.error}))
+
+    def _read_choice(self, choice: _Choice, parts: list[Part]) -> None:
+        index = choice.index if type(choice.index) is int else 0
+        if self._index is None:
+            self._index = index
+        elif index != self._index:
+            return
+        said = self._said_in(choice)
+        before = len(parts)
+        if thought := said.reasoning_content or said.reasoning or said.reasoning_details:
+            parts += reasoning_of(thought)
+        if content := said.content:
+            if type(content) is str:  # nearly always
+                parts.append(Text(clean(content)))
+            else:
+                parts += (listed := parts_of(content))
+                self._is_refused = self._is_refused or any(isinstance(part, Refusal) for part in listed)
+        if said.refusal and type(said.refusal) is str:
+            parts.append(Refusal(clean(said.refusal)))
+            self._is_refused = True
+        if said.tool_calls:
+            self._calls.add(said.tool_calls)
+        if said.function_call:
+            self._calls.add({"function": said.function_call})
+        self._has_parts = self._has_parts or len(parts) > before
+        if choice.finish_reason:
+            self._finish_reason = _reason_of(choice.finish_reason)
+        if choice.error:
+            raise ReportedError(ServiceError.of(choice.error))
+
+    def _said_in(self, choice: _Choice) -> _Said:
+        """Some services send messages, or texts, where others have deltas; and some the whole message beside them."""
+        delta, message = choice.delta, choice.message
+        if message is not None and (delta is None or not (self._has_parts or delta.content or delta.tool_calls)):
+            return message
+        return delta if delta is not None else _Said(content=choice.text)
 
 
-def _decode_leniently(event: bytes) -> _Chunk:
-    """JSON can carry half a surrogate pair, which no UTF-8 can; such a half becomes U+FFFD. Raises Unreadable."""
+def _chunks_of(data: bytes) -> list[_Chunk]:
+    """Of JSON; of several, in a list or each on a line of its own, where a service leaves out the empty lines between
+    events. White space has none. Raises ReportedError, ValueError."""
     try:
-        text = json.dumps(json.loads(event), ensure_ascii=False)
-        return _DECODER.decode(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    except (ValueError, RecursionError) as error:  # json's and msgspec's errors, and Unicode's, are ValueErrors
-        raise Unreadable(str(error)) from error
+        chunk = _DECODER.decode(data)
+        if chunk.choices is not None or chunk.error:
+            return [chunk]
+    except (ValueError, RecursionError):
+        pass
+    try:
+        value = parse(data)
+    except ValueError:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if len(lines) == 1:
+            raise
+        return [chunk for line in lines for chunk in _chunks_of(line)]
+    if is_error(value):
+        raise ReportedError(ServiceError.of(value))
+    return msgspec.convert(value if isinstance(value, list) else [value], list[_Chunk])
+
+
+def _reason_of(told: Any) -> str:
+    if type(told) is not str:
+        return "stop"
+    reason = clean(told[:MAX_REASON_CHARS])
+    return _FINISH_REASONS.get(reason.lower(), reason)
+
+
+def _usage_of(told: Any) -> Usage | None:
+    """None where a count is no count."""
+    if not isinstance(told, dict):
+        return None
+    counts = [
+        told.get("prompt_tokens", told.get("input_tokens")),
+        told.get("completion_tokens", told.get("output_tokens")),
+    ]
+    if counts == [None, None] or not all(count is None or _is_count(count) for count in counts):
+        return None
+    return Usage(*(int(count or 0) for count in counts))
+
+
+def _is_count(told: Any) -> bool:
+    return isinstance(told, int | float) and 0 <= told <= MAX_COUNT

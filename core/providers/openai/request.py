@@ -5,23 +5,24 @@ from typing import Any
 
 from core.model.errors import ProviderError
 from core.providers.base import ContentPart, Data, FileContent, ImageContent, Message, Request, TextContent
+from core.providers.openai.dialect import Dialect
 
 
-def body_of(request: Request, limit_name: str) -> dict[str, Any]:
-    """`limit_name`: what the server calls the option `max_tokens`. Raises ProviderError for what it cannot be asked."""
+def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
+    """Raises ProviderError for what the server cannot be asked."""
     options = dict(request.options)
     if "max_tokens" in options:
-        options[limit_name] = options.pop("max_tokens")
+        options[dialect.limit_name] = options.pop("max_tokens")
     optional = {
         "tools": request.tools,
         "tool_choice": request.tool_choice,
         "response_format": request.response_format,
+        "stream_options": {"include_usage": True} if dialect.has_stream_options else None,
     }
     return {
         "model": request.model,
         "messages": [_message(message) for message in request.messages],
         "stream": True,
-        "stream_options": {"include_usage": True},
         **{name: value for name, value in optional.items() if value is not None},
         **options,
     }

@@ -49,12 +49,13 @@ _CLAIM = (
 )
 _spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & IS_ORPHANED
 _WHY_HELD = sa.select(turns.c.status, _spent.label("spent")).where(IS_TURN)
-_NEXT_ATTEMPT = (
+_LAST_ATTEMPT = (
     sa.update(turns)
-    .where(_own, turns.c.lost_attempts + 1 < MAX_LOST_ATTEMPTS)
+    .where(_own)
     .values(attempt=turns.c.attempt + 1, dropped=turns.c.attempt, lost_attempts=turns.c.lost_attempts + 1)
     .returning(turns.c.attempt)
 )
+_NEXT_ATTEMPT = _LAST_ATTEMPT.where(turns.c.lost_attempts + 1 < MAX_LOST_ATTEMPTS)
 _OWNED_BY = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.cancel_requested).where(
     IS_RUNNING, turns.c.owner == sa.bindparam("own_process")
 )
@@ -95,9 +96,11 @@ class Ownership:
         """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left."""
         return await self._database.run(lambda connection: _claim(connection, key, process_id))
 
-    async def next_attempt(self, key: TurnKey, attempt: int, process_id: str) -> int | None:
-        """Start the own turn afresh after a drop; None where the attempt is no longer ours or was the last one."""
-        started: int | None = await self._database.value(_NEXT_ATTEMPT, **_own_by(key, attempt, process_id))
+    async def next_attempt(self, key: TurnKey, attempt: int, process_id: str, *, is_last: bool = False) -> int | None:
+        """Start the own turn afresh after a drop; None where the attempt is no longer ours, or there may be no other.
+        `is_last`: it asks nobody, and may be one more than others."""
+        statement = _LAST_ATTEMPT if is_last else _NEXT_ATTEMPT
+        started: int | None = await self._database.value(statement, **_own_by(key, attempt, process_id))
         return started
 
     async def finish(

@@ -173,7 +173,7 @@ class HttpAnswers(HttpProviding):
         return (piece for _ in range(size // len(piece)))
 
 
-_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 
 
 async def _until_ready(ready_parts: Callable[[], list[Part]], count: int) -> list[Part]:

@@ -142,7 +142,17 @@ class HttpFailures(HttpProviding):
 
     @both_ways
     async def test_an_event_that_is_none(self, provider: Provider, upstream: Upstream, read_to_end: Read) -> None:
-        await self._assert_drop(provider, upstream, read_to_end, chunk(self.nonsense()), match="cannot be read")
+        pieces = [chunk(piece) for event in self.events(TEXTS) for piece in (self.nonsense(), event)]
+        upstream.say(head(), *pieces, chunk(self.end(FINISH)), END)
+        tape, finish = await read_to_end(stream_of(provider), Tape())
+        assert (tape.text(), finish) == ("".join(TEXTS), FINISH)
+
+    @both_ways
+    async def test_events_that_are_none_without_an_end(
+        self, provider: Provider, upstream: Upstream, read_to_end: Read
+    ) -> None:
+        nonsense = itertools.repeat(chunk(self.nonsense()))
+        await self._assert_drop(provider, upstream, read_to_end, nonsense, match="cannot be read")
 
     @both_ways
     async def test_an_event_that_never_ends(self, provider: Provider, upstream: Upstream, read_to_end: Read) -> None:
@@ -154,25 +164,29 @@ class HttpFailures(HttpProviding):
         self, provider: Provider, upstream: Upstream, read_to_end: Read
     ) -> None:
         error = chunk(self.error_event("I am overloaded"))
-        await self._assert_drop(provider, upstream, read_to_end, error, END, match="reported: I am overloaded")
+        await self._assert_drop(provider, upstream, read_to_end, error, END, match="an error: I am overloaded")
 
-    async def test_nothing_counts_after_an_event_that_is_none(self, provider: Provider, upstream: Upstream) -> None:
+    async def test_nothing_counts_after_an_error(self, provider: Provider, upstream: Upstream) -> None:
         more = asyncio.Event()
         first, *others = self.events(TEXTS)
-        upstream.say(head(), chunk(first + self.nonsense()), more, *map(chunk, others), then=Then.BREAK_OFF)
+        upstream.say(
+            head(), chunk(first + self.error_event("overloaded")), more, *map(chunk, others), then=Then.BREAK_OFF
+        )
         stream = stream_of(provider)
         assert await anext(stream) == [Text(TEXTS[0])]
         more.set()
         await upstream.until_open(0)
         assert stream.ready_parts() == []
-        with pytest.raises(ProviderDropped, match="cannot be read"):
+        with pytest.raises(ProviderDropped, match="overloaded"):
             await anext(stream)
 
     async def test_trouble_before_the_first_part_is_no_drop(self, provider: Provider, upstream: Upstream) -> None:
         for steps, transient in (
             ([END], True),
-            ([chunk(self.nonsense())], False),
-            ([chunk(self.error_event("I am overloaded")), END], False),
+            ([chunk(self.nonsense()), END], True),
+            ([chunk(self.nonsense())] * 99, False),
+            ([chunk(self.error_event("I am overloaded")), END], True),
+            ([chunk(self.error_event("I do not want to")), END], False),
         ):
             upstream.say(head(), *steps)
             assert (await _failure_of(stream_of(provider))).transient is transient

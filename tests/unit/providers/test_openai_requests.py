@@ -22,6 +22,7 @@ from core.providers.base import (
     ToolCallRequest,
 )
 from core.providers.http import HttpClient
+from core.providers.openai.dialect import Dialect
 from core.providers.openai.provider import OpenAIProvider, find_endpoint
 from core.providers.openai.request import body_of
 from tests.client import numbered
@@ -47,7 +48,7 @@ async def provider(mock: MockUpstream) -> AsyncIterator[OpenAIProvider]:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body_of(request, "max_tokens")))
+    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body_of(request, Dialect("max_tokens"))))
     return body
 
 
@@ -94,15 +95,6 @@ def test_the_sdk_tells_address_and_headers(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_the_address_of_another_server(base_url: str, url: str) -> None:
     assert find_endpoint(KEY, base_url)[0] == url
-
-
-@pytest.mark.parametrize(
-    ("base_url", "name"), [(None, "max_completion_tokens"), ("http://localhost:1/v1", "max_tokens")]
-)
-def test_the_limit_has_the_name_that_the_server_knows(base_url: str | None, name: str) -> None:
-    assert OpenAIProvider(KEY, base_url, "mock", HttpClient(TIMEOUT))._limit_name == name
-    body = body_of(Request("m", [Message("user", "hi")], {"max_tokens": 7}), name)
-    assert {key: body[key] for key in body if key.startswith("max_")} == {name: 7}
 
 
 def test_what_is_absent_is_not_sent() -> None:

@@ -36,6 +36,7 @@ class Upstream:
         """So far."""
         self.sent_bytes = 0
         self._steps: tuple[Step, ...] = ()
+        self._first: list[bytes] = []
         self._then = Then.NEXT_REQUEST
         self._tls = tls
         self._open: set[_Connection] = set()
@@ -60,6 +61,10 @@ class Upstream:
     def say(self, *steps: Step, then: Then = Then.NEXT_REQUEST) -> None:
         self._steps, self._then = steps, then
 
+    def say_first(self, *answers: bytes) -> None:
+        """To the next requests, one each, before what else it says."""
+        self._first += answers
+
     def freeze(self) -> None:
         """It reads nothing any more, not even that a client leaves."""
         for connection in self._open:
@@ -73,6 +78,9 @@ class Upstream:
                 await self._changed.wait()
 
     async def _answer(self, connection: "_Connection") -> None:
+        if self._first:
+            await connection.send(self._first.pop(0))
+            return
         for step in self._steps:
             if isinstance(step, asyncio.Event):
                 await step.wait()

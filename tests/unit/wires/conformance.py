@@ -30,6 +30,7 @@ from core.model.parts import (
     ToolResult,
     Unknown,
 )
+from core.model.tape import Tape
 from tests.patience import PATIENCE_SECONDS
 from tests.unit.wires.sinks import CONTEXT, KeepingSink, Watching, settle
 
@@ -163,14 +164,18 @@ class WireConformance:
                 expected = ["failed"] if told.is_in_order else []
         assert told.reader.ends == expected
 
+    def text_of(self, tape: Tape) -> str:
+        """What the wire tells as the answer's text."""
+        return tape.text()
+
     @inherited
     @given(turns(), ends)
     def test_what_is_told_is_the_answer_and_nothing_else(self, steps: list[Step], end: End | Exception) -> None:
         told = self._tell(steps, end)
         if told.is_in_order:
-            assert told.reader.text == told.feed.tape.text()
+            assert told.reader.text == self.text_of(told.feed.tape)
         elif not _is_restarted(steps):
-            assert told.feed.tape.text().startswith(told.reader.text)
+            assert self.text_of(told.feed.tape).startswith(told.reader.text)
 
     @inherited
     @given(turns(), ends)

@@ -8,7 +8,8 @@ from core.model.errors import Closing
 from core.model.events import Done, Failed
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.parts import Reasoning, Text, ToolCall
+from core.model.parts import Reasoning, Refusal, Text, ToolCall
+from core.model.tape import Tape
 from tests.unit.wires.conformance import Reader, WireConformance
 from tests.unit.wires.sinks import CONTEXT, Watching, read, settle
 
@@ -33,6 +34,10 @@ class TextReader(Reader):
 class TestTextWire(WireConformance):
     wire = TextWire
     reader = TextReader
+
+    def text_of(self, tape: Tape) -> str:
+        """Words of a refusal stand in an answer's place."""
+        return "".join(part.text for part in tape.slice() if isinstance(part, Text | Refusal))
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""Tool calls that come in pieces, put together.
+
+OpenAI tells the calls of an answer apart by an index. Others have none, or the same one for all, so that the ids and
+names have to tell; and some repeat a call's id or name in each of its pieces, or make a new id for each.
+"""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from core.model.parts import ToolCall
+from core.providers.failures import Unreadable
+
+MAX_TOOL_CALLS = 128
+MAX_TOOL_CALL_CHARS = 1024 * 1024
+"""Of all of an answer's tool calls together. They count as one character each of MAX_ANSWER_CHARS."""
+
+
+class _Call(msgspec.Struct):
+    index: Any
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        try:
+            json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+
+class ToolCalls:
+    """Of one answer."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._chars = 0
+
+    def add(self, pieces: Any) -> None:
+        """As a chunk or a message has them; what is no piece of a call is passed over. Raises Unreadable."""
+        for piece in pieces if isinstance(pieces, list) else [pieces]:
+            if isinstance(piece, dict):
+                self._add(piece)
+        if len(self._calls) > MAX_TOOL_CALLS or self._chars > MAX_TOOL_CALL_CHARS:
+            raise Unreadable("the tool calls do not end")
+
+    def whole(self) -> list[ToolCall]:
+        """In the order of their indexes. A call without a name is none; one without an id is given one, because its
+        result has to name it."""
+        calls = sorted(self._calls, key=lambda call: call.index if call.index is not None else len(self._calls))
+        return [ToolCall(call.id or f"call_{uuid4().hex}", call.name, call.arguments) for call in calls if call.name]
+
+    def _add(self, piece: dict[str, Any]) -> None:
+        function = piece.get("function")
+        function = function if isinstance(function, dict) else piece
+        index, call_id, name = _number(piece.get("index")), _text(piece.get("id")), _text(function.get("name"))
+        arguments = function.get("arguments")
+        is_object = isinstance(arguments, dict | list)
+        text = json.dumps(arguments, ensure_ascii=False) if is_object else _text(arguments)
+        call = self._find(index, call_id, name)
+        if call is None:
+            call = _Call(index)
+            self._calls.append(call)
+        call.id = call.id or call_id
+        call.name = call.name or name
+        if not (is_object and call.arguments):  # a whole object, once more
+            call.arguments += text
+        self._chars += len(call_id) + len(name) + len(text)
+
+    def _find(self, index: int | None, call_id: str, name: str) -> _Call | None:
+        """The call that this piece goes on with; None where it begins one."""
+        if index is None:
+            same_id = [call for call in self._calls if call_id and call.id == call_id]
+            known = same_id or self._calls[-1:]
+        else:
+            known = [call for call in self._calls if call.index == index][-1:]
+        if not known:
+            return None
+        call = known[-1]
+        if name and call_id and call.id and call.id != call_id:
+            return None
+        if name and not call_id and call.name and call.is_whole:
+            return None
+        if index is None and call_id and call.id and call.id != call_id:
+            return None
+        return call
+
+
+def _text(value: Any) -> str:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> int | None:
+    """Whole numbers alone tell calls apart."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if value == int(value) else None
