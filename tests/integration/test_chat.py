@@ -101,7 +101,7 @@ async def test_the_stream_says_when_to_come_again(client: Client) -> None:
 
 @pytest.mark.parametrize(("mode", "status", "stored"), [("queue", "done", 20), ("direct", "error", 10)])
 async def test_a_drop_breaks_plain_text_off(client: Client, mode: str, status: str, stored: int) -> None:
-    """A client must never take a spliced answer for a whole one. Where nobody else can see another one, none is paid."""
+    """A client must never take a spliced answer for a whole one. Nobody could see another one: none is paid."""
     model = f"mock?tokens=20&rate=20&drop_after=10&drop_times=1&id={new_session()}"
     session = new_session()
     pieces: list[str] = []
