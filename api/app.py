@@ -17,6 +17,7 @@ from api.access.origins import Origins
 from api.access.policy import RoutePolicies
 from api.access.stream_limits import StreamLimits
 from api.http.access_log import keep_queries_out_of_logs
+from api.http.addresses import AddressMiddleware
 from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.access = access
@@ -86,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(SecurityHeadersMiddleware, settings=settings)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(AddressMiddleware, root_path=settings.root_path)
     return app
 
 

@@ -8,15 +8,21 @@ from core.store.turns.records import Turn
 
 
 class Caller:
-    def __init__(self, services: Services, reach: Reach, context: RequestContext) -> None:
+    def __init__(self, services: Services, reach: Reach, context: RequestContext, root_path: str) -> None:
+        """`root_path`: the prefix under which the caller sees the API."""
         self.store = services.store.within(reach)
         self.chat = Chat(services, self.store, context)
         self._services = services
         self._reach = reach
+        self._root_path = root_path
 
     def stream_url(self, turn: Turn) -> str:
         """Opens the stream for a while without the key."""
-        return self._services.access.stream_url(self._reach, turn.key)
+        return self._services.access.stream_url(self._reach, turn.key, self._root_path)
+
+    def location(self, turn: Turn) -> str:
+        """Of the turn's stream, for whoever has the key."""
+        return f"{self._root_path}/stream/{turn.session_id}?turn={turn.turn}"
 
     def ticket(self, path: str) -> str:
         """Opens the WebSocket at this path without the key, once."""

@@ -37,7 +37,7 @@ async def _caller(connection: HTTPConnection) -> Caller:
     reach: Reach | None = connection.state.reach
     if reach is None:
         raise Unauthorized("this needs an API key")
-    return Caller(connection.app.state.services, reach, context_of(connection))
+    return Caller(connection.app.state.services, reach, context_of(connection), connection.scope.get("root_path", ""))
 
 
 CurrentCaller = Annotated[Caller, Depends(_caller)]

@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     )
     api_port: int = Field(8007, ge=1, le=65535, description="Port of the API.")
 
+    root_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path under which a proxy serves the API, such as /chat; X-Forwarded-Prefix tells it as well.",
+    )
+
     env: Literal["development", "production"] = Field(
         "development",
         description="production: the API needs API_KEYS, CORS is closed unless CORS_ORIGINS opens it, HSTS is sent.",

@@ -38,9 +38,9 @@ class Access:
                 return None
             raise
 
-    def stream_url(self, reach: Reach, key: TurnKey) -> str:
+    def stream_url(self, reach: Reach, key: TurnKey, root_path: str) -> str:
         """With a token where one is needed: a browser's EventSource cannot send headers."""
-        url = f"/stream/{key.session_id}?turn={key.turn}"
+        url = f"{root_path}/stream/{key.session_id}?turn={key.turn}"
         return url if reach.key_name is None else f"{url}&token={self._tokens.sign(reach.key_name, key)}"
 
     def _identify(self, connection: HTTPConnection, found: Found) -> str:

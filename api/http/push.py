@@ -1,6 +1,7 @@
 """Push: the ASGI extension by which frames reach a client without a coroutine for each, which costs more than to write
 them. Our protocols for uvicorn have it; behind any other server ASGI's `send` is used."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.types import Scope
@@ -9,6 +10,10 @@ PUSH = "hopstream.push"
 
 
 class Push(Protocol):
+    on_probe: Callable[[], object] | None
+    """Called where nothing but a write can tell whether the client is still there. Set by whoever can write what says
+    nothing."""
+
     @property
     def is_ready(self) -> bool:
         """Whether the client has been answered, and takes what comes."""

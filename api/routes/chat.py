@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.access.policy import policy
@@ -12,7 +12,7 @@ from api.inputs.chat import ChatRequest
 from api.streams.response import StreamResponse
 from api.views import CancelAccepted, ChatAccepted
 from api.wires.base import WireContext
-from api.wires.catalogue import accepted_wire
+from api.wires.catalogue import choose_wire
 from api.wires.text import TextWire
 from core.model.keys import SESSION_ID_PATTERN
 
@@ -27,22 +27,22 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
     response_model=ChatAccepted,
     responses={
         200: {"description": "The answer itself, token by token", "content": _STREAMS},
-        **responses(404, 408, 409, 413, 422, 429, 502, 503),
+        **responses(404, 406, 408, 409, 413, 422, 429, 502, 503),
     },
 )
 @policy(is_stream=True, costs=True)
-async def ask(request: ChatRequest, caller: CurrentCaller, accept: Annotated[str | None, Header()] = None) -> Response:
+async def ask(request: ChatRequest, caller: CurrentCaller, http: Request) -> Response:
     """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
     chat = caller.chat
+    chosen = choose_wire(http.headers.getlist("accept"), TextWire if request.mode == "direct" else None)
     turn, position = await chat.ask(request)
     headers = {"X-Session-ID": turn.session_id}
-    accepted = accepted_wire(accept)
-    if turn.mode == "direct":
-        wire = (accepted or TextWire)(WireContext.of(turn))
+    wire = None if chosen is None else chosen(WireContext.of(turn))
+    if wire is not None and turn.mode == "direct":
         return StreamResponse(chat.answer_directly(turn, may_restart=wire.shows_restarts), None, wire, headers)
-    headers["Location"] = f"/stream/{turn.session_id}?turn={turn.turn}"
-    if accepted is not None:
-        return StreamResponse(chat.watch(turn), None, accepted(WireContext.of(turn)), headers)
+    headers["Location"] = caller.location(turn)
+    if wire is not None:
+        return StreamResponse(chat.watch(turn), None, wire, headers)
     answer = ChatAccepted(
         session_id=turn.session_id,
         turn=turn.turn,

@@ -15,7 +15,8 @@ from core.model.feed import Feed
 
 log = structlog.get_logger()
 
-STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+# A proxy that compresses would hold the words back until it has enough of them.
+STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
 class StreamResponse(Response):
@@ -43,7 +44,7 @@ class StreamResponse(Response):
         await run_while_connected(self._stream(scope, send), receive)
 
     async def _stream(self, scope: Scope, send: Send) -> None:
-        sink = HttpSink(self.status_code, self.raw_headers, scope, send)
+        sink = HttpSink(self.status_code, self.raw_headers, self._wire, scope, send)
         async with self._watching as feed:
             try:
                 await Viewer(feed, self._cursor, self._wire, sink).run()

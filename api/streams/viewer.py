@@ -4,6 +4,7 @@ A token's way: the feed changes, the viewer has its wire make frames of what is 
 """
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -136,12 +137,14 @@ class HttpSink:
     """The body of an HTTP response. The head goes out with the first frames: until then, an error can still be told by
     its status."""
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], scope: Scope, send: Send) -> None:
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], wire: Wire, scope: Scope, send: Send) -> None:
         self.has_begun = False
         self._head = {"type": "http.response.start", "status": status, "headers": headers}
         self._send = send
         self._send_body = body_send(scope, send)
         self._push = push_of(scope)
+        if self._push is not None and (ping := wire.ping()):
+            self._push.on_probe = partial(self.write, ping)
 
     @property
     def is_ready(self) -> bool:

@@ -37,6 +37,12 @@ class InvalidEventId(HopstreamError):
     title = "Last-Event-ID is not valid"
 
 
+class NotAcceptable(HopstreamError):
+    code = "not_acceptable"
+    status = 406
+    title = "Nothing that is asked for can be sent"
+
+
 class TooLarge(HopstreamError):
     code = "too_large"
     status = 413

@@ -1,5 +1,6 @@
 """The chat page where things are not as they should be: no key, no worker, no model, hostile text, a file, a phone."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,35 @@ def test_it_works_as_a_file(new_context: NewContext, site: Site) -> None:
     chat.send("Count for me")
     chat.wait_until("done")
     assert chat.text() == numbered(150)
+
+
+@pytest.mark.parametrize("mode", ["queue", "direct"])
+def test_it_works_under_a_prefix(page: Page, site: Site, mode: str) -> None:
+    with site.stack.as_before():
+        api = site.stack.start_api(ROOT_PATH="/our/chat")
+        chat = ChatPage(page).open(f"{api.url}/our/chat/")
+        chat.choose(mode)
+        chat.send("Count for me")
+        chat.wait_until("done")
+        assert chat.text() == numbered(150)
+        page.reload()
+        chat.wait_until("done")
+        assert chat.text() == numbered(150)
+
+
+def test_a_refusal_is_told(page: Page, demo: Api) -> None:
+    events = [
+        ("1.1.0", {"type": "start", "turn": 1, "attempt": 1, "model": "m"}),
+        ("1.1.7", {"refusal": "I will "}),
+        ("1.1.11", {"refusal": "not."}),
+        ("1.1.12", {"type": "done", "finish_reason": "content_filter", "usage": None}),
+    ]
+    body = "".join(f"id: {event_id}\ndata: {json.dumps(event)}\n\n" for event_id, event in events)
+    page.route("**/chat", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    chat.send("Do it")
+    expect(chat.get("outcome-note")).to_have_text("The model refused: I will not.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -96,7 +96,7 @@ def test_all_others_are_not(guarded: Access, path: str) -> None:
 
 
 def url_of(access: Access) -> tuple[str, str]:
-    path, _, query = access.stream_url(Reach("alice"), TURN).partition("?")
+    path, _, query = access.stream_url(Reach("alice"), TURN, "").partition("?")
     return path, query
 
 
@@ -107,7 +107,7 @@ def test_a_token_opens_its_stream_in_the_name_of_its_key(guarded: Access) -> Non
 
 
 def test_without_keys_there_is_no_token() -> None:
-    assert access().stream_url(EVERYTHING, TURN) == "/stream/s-1?turn=2"
+    assert access().stream_url(EVERYTHING, TURN, "/hop") == "/hop/stream/s-1?turn=2"
 
 
 def test_a_token_opens_nothing_else(guarded: Access) -> None:

@@ -12,7 +12,10 @@ from uvicorn.server import ServerState
 from api.http import protocol
 from api.http.protocol import HEAD_BYTES, BoundedHeadProtocol
 from api.streams.viewer import HttpSink
+from api.wires.seed import SeedWire
 from tests.integration.conftest import eventually
+from tests.patience import PATIENCE_SECONDS
+from tests.unit.wires.sinks import CONTEXT
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +97,7 @@ async def streaming() -> AsyncIterator[tuple[HttpSink, asyncio.StreamReader]]:
     over = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-        begun.set_result(HttpSink(200, [], scope, send))
+        begun.set_result(HttpSink(200, [], SeedWire(CONTEXT), scope, send))
         await over.wait()
 
     async with connection(stream) as (reader, writer):
@@ -137,3 +140,138 @@ async def test_nothing_is_written_to_a_client_that_has_left() -> None:
         await sink.send([b"x"])
         reader._transport.abort()  # type: ignore[attr-defined]
         await eventually(lambda: not sink.is_ready)
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAA\r\n"
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the body, in two pieces, and without a length."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body[:2], "more_body": True})
+    await send({"type": "http.response.body", "body": body[2:]})
+
+
+async def answer(pieces: list[bytes], app: ASGIApp = echo, *, half_close: bool = False) -> bytes:
+    async with connection(app) as (reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.001)  # in a packet of its own
+        if half_close:
+            writer.write_eof()
+        return await reader.read()
+
+
+CHUNKS = b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+UPLOAD = POST + b"Content-Length: 5\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        OFFER,
+        OFFER.lower(),
+        b"UPGRADE : h2c\r\nConnection: Upgrade\r\n",
+        b"Upgrade: TLS/1.0\r\nConnection: Upgrade\r\n",
+        b"Upgrade: h2c, websocket\r\nConnection: Upgrade\r\n",
+        b"Upgrade-Insecure-Requests: 1\r\n",
+    ],
+)
+@pytest.mark.parametrize("size", [1000, 7, 1], ids=["whole", "in pieces", "byte by byte"])
+async def test_offers_of_other_protocols_are_passed_over(offer: bytes, size: int) -> None:
+    request = UPLOAD + offer + b"\r\nhello"
+    pieces = [request[start : start + size] for start in range(0, len(request), size)]
+    got = await answer(pieces)
+    assert got.startswith(b"HTTP/1.1 200 OK")
+    assert got.endswith(CHUNKS)
+
+
+async def test_a_body_that_looks_like_an_offer_is_none() -> None:
+    body = b"a\nupgrade: h2c\n\nb"
+    assert body[2:] in await answer([POST + b"Content-Length: %d\r\n" % len(body) + END + body])
+
+
+async def test_an_offer_without_a_body_is_passed_over_and_the_next_request_is_read() -> None:
+    async with connection() as (reader, writer):
+        for _ in range(2):
+            writer.write(START + OFFER + b"\r\n")
+            assert (await reader.readline()).strip() == b"HTTP/1.1 204 No Content"
+            assert (await reader.readline()).strip() == b""
+
+
+async def test_who_closes_their_side_gets_the_answer() -> None:
+    assert (await answer([UPLOAD + b"\r\nhello"], half_close=True)).endswith(CHUNKS)
+
+
+async def test_who_closes_their_side_before_the_end_of_the_request_has_left() -> None:
+    assert await answer([UPLOAD + b"\r\nhell"], half_close=True) == b""
+
+
+async def test_who_has_closed_their_side_is_told_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "FIRST_PROBE_SECONDS", 0.001)
+    monkeypatch.setattr(protocol, "PROBE_SECONDS", 0.001)
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.02)
+        await app(scope, receive, send)
+
+    got = await answer([START + END], slow, half_close=True)
+    assert got.count(b"HTTP/1.1 102 Processing\r\n\r\n") > 1
+    assert b"HTTP/1.1 204" in got
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_who_has_left_altogether_is_found_out(monkeypatch: pytest.MonkeyPatch, has_begun: bool) -> None:
+    monkeypatch.setattr(protocol, "PROBE_SECONDS", 0.05)
+    gone = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        sink = HttpSink(200, [], SeedWire(CONTEXT), scope, send)
+        if has_begun:
+            await sink.send([b"x"])
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    async with connection(endless) as (reader, writer):
+        writer.write(START + END)
+        if has_begun:
+            await reader.readuntil(b"x")
+        writer.close()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await gone.wait()
+
+
+OLD = b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize("half_close", [False, True])
+async def test_an_old_client_gets_no_chunks(half_close: bool) -> None:
+    head, _, body = (await answer([OLD], half_close=half_close)).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    assert body == b"hello"
+
+
+async def test_an_old_client_gets_a_length_where_there_is_one() -> None:
+    async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Length", b"5")]})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    got = await answer([OLD], whole)
+    assert b"Content-Length: 5" in got or b"content-length: 5" in got
+    assert got.endswith(b"\r\n\r\nhello")
+
+
+async def test_an_old_client_sees_that_an_answer_broke_off() -> None:
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+
+    with pytest.raises(ConnectionResetError):
+        await answer([OLD], broken)

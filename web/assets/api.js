@@ -90,7 +90,7 @@
 
     /** Yields the events after `lastId`; {type: "open"} once connected, {type: "seen"} where there is nothing more. */
     stream(path, lastId, signal) {
-      const url = new URL(path, this.base);
+      const url = this.#url(path);
       if (lastId) url.searchParams.set("last_event_id", lastId);
       return this.#events(url, { headers: { Accept: "text/event-stream" } }, signal);
     }
@@ -142,7 +142,7 @@
 
     async #send(path, { key, timeout, headers = {}, ...init }) {
       try {
-        return await fetch(new URL(path, this.base), {
+        return await fetch(this.#url(path), {
           cache: "no-store",
           ...(timeout ? { signal: AbortSignal.timeout(timeout) } : {}),
           ...init,
@@ -151,6 +151,14 @@
       } catch {
         throw this.#unreachable();
       }
+    }
+
+    /** `path` is one of the API's own, or one that it told: with the prefix, if it is served under one. */
+    #url(path) {
+      if (path instanceof URL) return path;
+      const { origin, pathname } = new URL(this.base);
+      const prefix = pathname.replace(/\/$/, "");
+      return new URL(path.startsWith(`${prefix}/`) ? path : prefix + path, origin);
     }
 
     #unreachable() {
@@ -179,24 +187,29 @@
     const asked = parseBase(new URLSearchParams(location.search).get("api"));
     const base = asked ?? parseBase(storage.read("api"));
     if (base) return new Api(base);
-    return new Api((await isServedByApi()) ? location.origin : DEFAULT_BASE);
+    return new Api((await isServedByApi()) ? ownBase() : DEFAULT_BASE);
+  }
+
+  /** Where this page is from: under a prefix, perhaps. */
+  function ownBase() {
+    return parseBase(new URL(".", location.href).href);
   }
 
   async function isServedByApi() {
     if (!location.protocol.startsWith("http")) return false;
     try {
-      const health = await new Api(location.origin).health();
+      const health = await new Api(ownBase()).health();
       return health.status === "ok" && "broker" in health;
     } catch (error) {
       return error.status >= 500; // a static server answers 404 and a page that is no JSON
     }
   }
 
-  /** The address without a path, or null where it is no web address. */
+  /** The address without query and closing slash, or null where it is no web address. */
   function parseBase(text) {
     try {
       const url = new URL(text);
-      return /^https?:$/.test(url.protocol) ? url.origin : null;
+      return /^https?:$/.test(url.protocol) ? (url.origin + url.pathname).replace(/\/+$/, "") : null;
     } catch {
       return null;
     }
