@@ -2,7 +2,7 @@
 
 from functools import cache
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import limits
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
@@ -14,6 +14,15 @@ from core.api_keys import parse_api_keys
 
 def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_AMQP_OPTIONS = {
+    **dict.fromkeys(("cacertfile", "cafile", "capath", "ca_certs", "cadata"), "name the file by RABBIT_MQ_CA"),
+    **dict.fromkeys(("verify", "no_verify_ssl", "cert_reqs", "ssl"), "certificates are verified with amqps, always"),
+    "heartbeat": "it is 10 s",
+    "connection_timeout": "it is 5 s",
+}
+"""What people write behind such a URL, and what there is in its place."""
 
 
 class Settings(BaseSettings):
@@ -176,8 +185,23 @@ class Settings(BaseSettings):
     @field_validator("rabbit_mq")
     @classmethod
     def _amqp_url(cls, url: str) -> str:
-        if not url.startswith(("amqp://", "amqps://")):
+        """The libraries that connect read a URL's options each in its own way, if at all."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("amqp", "amqps"):
             raise ValueError("must start with amqp:// or amqps://")
+        if not parts.hostname:
+            raise ValueError("must name a host, as amqp://user:password@host/vhost does")
+        try:
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(
+                "must have a number as its port; in a password / ? # @ and % are written as %XX"
+            ) from error
+        if "/" in parts.path.removeprefix("/").removeprefix("/"):
+            raise ValueError("must have %2F for each slash in the virtual host's name")
+        for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+            hint = _AMQP_OPTIONS.get(name.lower(), "leave it out")
+            raise ValueError(f"has the option {name}, which not all of our connections could keep: {hint}")
         return url
 
     @field_validator("database_url")

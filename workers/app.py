@@ -15,11 +15,12 @@ from core.settings import get_settings
 from core.telemetry.logs import configure_logs
 
 BROKER_HEARTBEAT_SECONDS = 10
+POOL = "workers.celery.pool:TaskPool"
 
 settings = get_settings()
 app = Celery("workers", broker=settings.rabbit_mq, include=["workers.celery.tasks"])
 app.conf.update(
-    worker_pool="workers.celery.pool:TaskPool",
+    worker_pool=POOL,
     worker_consumer="workers.celery.consumer:Consumer",
     worker_concurrency=settings.worker_concurrency,
     worker_prefetch_multiplier=1,  # a job that a busy worker holds back could run elsewhere
@@ -57,8 +58,25 @@ def _calm_late_ack(record: logging.LogRecord) -> bool:
 
 
 @celeryd_init.connect  # type: ignore[untyped-decorator]
-def _name_node(instance: Any, options: dict[str, Any], **_: Any) -> None:
-    """A unique node name for each start: RabbitMQ 4.3 refuses a name whose old connection lingers (RESOURCE_LOCKED)."""
+def _name_node(instance: Any, **_: Any) -> None:
+    """A unique node name for each start: RabbitMQ 4.3 refuses a name whose old connection lingers (RESOURCE_LOCKED).
+
+    With the prefix, because a queue is named after it, and a user of RabbitMQ may have rights for that prefix alone.
+    """
     name, _, host = instance.hostname.partition("@")
     if name == "celery":
-        instance.hostname = f"worker-{secrets.token_hex(3)}@{host}"
+        name = f"worker-{secrets.token_hex(3)}"
+    if not name.startswith(PREFIX):
+        name = PREFIX + name
+    instance.hostname = f"{name}@{host}"
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def _refuse_other_pools(options: dict[str, Any], **_: Any) -> None:
+    """They run a job in a process or thread that knows nothing of our event loop, where each would fail."""
+    chosen = options.get("pool_cls") or options.get("pool")
+    if chosen is not None and f"{chosen.__module__}:{chosen.__qualname__}" != POOL:
+        raise SystemExit(
+            "--pool (-P): Hopstream's workers have a pool of their own. Leave the option out; how many answers run at "
+            "once is said by --concurrency (-c) or WORKER_CONCURRENCY"
+        )

@@ -1,4 +1,4 @@
-"""The worker's own small HTTP port, for probes: /health is liveness by progress, /ready the way to the broker."""
+"""The worker's own small HTTP port, for probes: /health is liveness by progress, /ready whether jobs come."""
 
 import structlog
 from aiohttp import web
@@ -41,8 +41,9 @@ class HealthServer:
         return web.json_response(state, status=503 if stuck else 200)
 
     async def _ready(self, _: web.Request) -> web.Response:
-        state = {"status": "ready" if self._connection.up else "unavailable", "broker": self._broker}
-        return web.json_response(state, status=200 if self._connection.up else 503)
+        is_ready = self._connection.up and self._liveness.slots.is_consuming
+        state = {"status": "ready" if is_ready else "unavailable", "broker": self._broker}
+        return web.json_response(state, status=200 if is_ready else 503)
 
     @property
     def _broker(self) -> str:

@@ -28,6 +28,8 @@ class Slots(NamedTuple):
     free: int
     accepted: int
     """Jobs since the process started."""
+    is_consuming: bool = True
+    """Whether jobs come at all."""
 
 
 class Liveness:

@@ -83,7 +83,7 @@ class Runtime:
         self._owner = owner = TurnOwner("worker", settings, self._connection)
         await open_when_up(owner.store)  # without it there is nothing to do
         self.turns = TurnHandler(owner)
-        self._dead_jobs = DeadJobs(owner.store, owner.endings, self.turns.announce_end)
+        self._dead_jobs = DeadJobs(owner.store, self._connection, owner.endings, self.turns.announce_end)
         self._sweeper = Sweeper(owner.store, self._connection, owner.keeper.lease)
         self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds)
         if settings.worker_health_port:

@@ -13,6 +13,7 @@ import aio_pika
 import structlog
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import AMQPChannelError, AuthenticationError, ConnectionClosed
 
 from core.broker.fast_path.base import MessageChannel, OnMessage
 from core.broker.fast_path.connection import FastConnection, connect
@@ -31,6 +32,8 @@ CONFIRM_SECONDS = 10.0
 STOP_RETRY_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
+
+MAX_REASON_CHARS = 300
 
 BUSY = 8
 """Channels of a connection that makes many calls. RabbitMQ carries out a channel's calls one after the other, and in a
@@ -155,7 +158,7 @@ class BrokerConnection:
                 pause = FIRST_PAUSE_SECONDS
                 log.warning("broker lost", action="broker.lost", connection=self.name)
             except AMQP_ERRORS as error:
-                reason = why_tls_failed(error) or type(error).__name__
+                reason = why_tls_failed(error) or why_refused(error) or type(error).__name__
                 log.warning("broker not reached", action="broker.failed", connection=self.name, error=reason)
             except Exception as error:
                 log.error("connection broke", action="broker.broken", connection=self.name, exc_info=error)
@@ -204,6 +207,13 @@ class BrokerConnection:
         await opened.initialize()
         opened.close_callbacks.add(lambda *_: self._lost.set())
         return await opened.get_underlay_channel()
+
+
+def why_refused(error: BaseException) -> str | None:
+    """What the broker's user may not do, in the broker's words; None where it was something else."""
+    if not isinstance(error, AMQPChannelError | AuthenticationError | ConnectionClosed):
+        return None
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MAX_REASON_CHARS]
 
 
 def broker_down() -> BrokerDown:

@@ -33,6 +33,7 @@ LOG_MAX_LENGTH = SNAPSHOT_EVERY + 4
 LOG_EXPIRES_MS = 7_200_000
 """Publishing does not count as use, so this is twice the longest turn: only a log that was left behind expires."""
 LOG_ARGUMENTS: dict[str, Any] = {
+    "x-queue-type": "classic",  # whatever the default of the virtual host is
     "x-single-active-consumer": True,
     "x-max-length": LOG_MAX_LENGTH,
     "x-overflow": "drop-head",

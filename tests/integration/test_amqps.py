@@ -82,5 +82,10 @@ async def test_a_wrong_certificate_is_refused_and_the_log_says_so(
 
 async def test_the_url_cannot_switch_verification_off(broker: str, authority: trustme.CA, stack: Stack) -> None:
     with tls_broker(broker, authority, "127.0.0.1") as proxy:
-        api = stack.start_api(ready=False, RABBIT_MQ=f"{proxy.url}?no_verify_ssl=1")
-        await eventually(lambda: REFUSED in api.output())
+        for process in (
+            stack.launch_api(RABBIT_MQ=f"{proxy.url}?no_verify_ssl=1"),
+            stack.launch_worker(RABBIT_MQ=f"{proxy.url}?no_verify_ssl=1"),
+        ):
+            assert process.wait() != 0
+            assert "RABBIT_MQ: has the option no_verify_ssl" in process.output()
+            assert "Traceback" not in process.output()

@@ -39,10 +39,37 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, t
     assert settings.rabbit_mq == "amqp://guest:guest@localhost/"
 
 
+AMQP_OPTIONS = [
+    "connection_timeout=10",
+    "heartbeat=30",
+    "channel_max=100",
+    "frame_max=4096",
+    "auth_mechanism=plain",
+    "cacertfile=/x&verify=verify_peer",
+    "no_verify_ssl=1",
+    "x",
+]
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://h", "amqp://h/", "amqp://h//", "amqps://u:p%2F@h:5671/a%2Fb", "amqp://[::1]/v"]
+)
+def test_addresses_of_rabbitmq(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("RABBIT_MQ", url)
+    assert Settings().rabbit_mq == url
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("RABBIT_MQ", "http://localhost"),
+        ("RABBIT_MQ", "localhost"),
+        ("RABBIT_MQ", "amqp://"),
+        ("RABBIT_MQ", "amqp:///vhost"),
+        ("RABBIT_MQ", "amqp://user:pa/ss@host/"),
+        ("RABBIT_MQ", "amqp://host:port/"),
+        ("RABBIT_MQ", "amqp://host/a/b"),
+        *(("RABBIT_MQ", f"amqp://guest:guest@localhost:5672/?{option}") for option in AMQP_OPTIONS),
         ("RABBIT_MQ_PREFIX", "a/b"),
         ("DATABASE_URL", "mysql://localhost/x"),
         ("API_PORT", "0"),

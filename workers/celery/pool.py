@@ -34,6 +34,8 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
         super().__init__(*args, **kwargs)
         self.settings = get_settings()
         self.runtime = Runtime(self.settings, self.slots)
+        self.is_consuming = False
+        """Whether Celery's consumer takes jobs; it sets this."""
         self._numbers = count(1)
         self._accepted = 0
         self._tasks: dict[int, PoolTask] = {}
@@ -57,7 +59,7 @@ class TaskPool(thread.TaskPool):  # type: ignore[misc]  # Celery has no types
 
     def slots(self) -> Slots:
         busy = len(self._tasks)  # after a lost connection also jobs that came again, which wait for a thread
-        return Slots(busy, max(self.limit - busy, 0), self._accepted)
+        return Slots(busy, max(self.limit - busy, 0), self._accepted, self.is_consuming)
 
     def on_start(self) -> None:
         TaskPool._running = self
