@@ -26,7 +26,7 @@ from api.routes import chat, health, sessions, sockets, stream
 from api.routes.pages import add_pages
 from api.services import Services
 from core.settings import Settings, get_settings
-from core.store.database.from_url import parse_url
+from core.store.database.from_url import check_url
 from core.store.errors import StoreUnusable
 from core.telemetry.logs import configure_logs
 from core.version import VERSION
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Raises SystemExit where the settings do not let it serve."""
     settings = settings or get_settings()
     try:
-        parse_url(settings.database_url)
+        check_url(settings.database_url)
     except StoreUnusable as error:
         raise SystemExit(error.message) from None
     access = Access(settings)

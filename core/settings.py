@@ -1,5 +1,6 @@
 """All settings: environment variables first, then `.env`. `.env.example` is held equal to this class by a test."""
 
+import re
 from functools import cache
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -207,7 +208,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if not url.startswith(("sqlite:", "postgres:", "postgresql:", "postgresql+psycopg:")):
+        if not re.match(r"(sqlite|postgres(ql)?)(\+\w+)?:", url):
             raise ValueError("must start with sqlite:/// or postgresql://")
         return url
 

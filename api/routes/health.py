@@ -45,8 +45,8 @@ async def health(services: ProcessServices, is_known: IsKnown, response: Respons
 @router.get("/ready", responses={503: {"model": Readiness}})
 @policy(is_open=True)
 async def ready(services: ProcessServices) -> JSONResponse:
-    """Readiness: 503 while broker or store is down."""
-    store_up = await _count_workers(services) is not None
+    """Readiness: 503 while broker or store is down, or the store cannot be written to."""
+    store_up = await _count_workers(services) is not None and services.owner.keeper.lease.valid
     is_ready = services.broker_up and store_up
     readiness = Readiness(
         status="ready" if is_ready else "unavailable", broker=_word(services.broker_up), store=_word(store_up)

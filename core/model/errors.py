@@ -127,6 +127,14 @@ class StoreDown(HopstreamError):
     title = "The database cannot be reached"
 
 
+class NotStorable(HopstreamError):
+    """The database refuses a value, and would again."""
+
+    code = "not_storable"
+    status = 422
+    title = "The database does not take a value"
+
+
 class ProviderError(HopstreamError):
     """The model's service failed. `transient` says that the same request may succeed later; `is_away`, that the service
     may be restarting."""

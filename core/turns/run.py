@@ -12,7 +12,15 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from core.model.errors import ContextTooLong, EmptyAnswer, HopstreamError, ProviderDropped, ProviderError, TimeLimit
+from core.model.errors import (
+    ContextTooLong,
+    EmptyAnswer,
+    HopstreamError,
+    NotStorable,
+    ProviderDropped,
+    ProviderError,
+    TimeLimit,
+)
 from core.model.events import Done, End, Failed
 from core.model.feed import Feed
 from core.model.parts import Part, Refusal, Text, ToolCall, ToolCallBegun
@@ -121,7 +129,7 @@ class Run:
             if self._stop is Stop.HANDED_OVER:
                 await self._store.ownership.hand_over(self.turn.key, self.attempt, self._process_id)
             self._tell(Moment.GIVEN_UP, reason=self._stop and self._stop.value)
-        elif await self._commit(end):
+        elif (end := await self._commit_somehow(end)) is not None:
             self.feed.finish(end)
             self._tell(Moment.ENDED, end=end)
         else:
@@ -261,6 +269,16 @@ class Run:
             self.feed.extend(Tape(parts).slice(0, room))
             raise _TooLong
         self.feed.extend(parts)
+
+    async def _commit_somehow(self, end: End) -> End | None:
+        """The end that was committed, which is another one where the database refuses what this one tells; None where
+        the attempt is no longer this run's."""
+        try:
+            return end if await self._commit(end) else None
+        except NotStorable as error:
+            log.error("end not storable", action="turn.not_storable", session_id=self.turn.session_id, exc_info=error)
+            failed = self._failed(error)
+            return failed if await self._commit(failed) else None
 
     async def _commit(self, end: End) -> bool:
         ownership = self._store.ownership

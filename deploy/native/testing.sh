@@ -9,6 +9,7 @@ run_tests() { # [PYTEST ARGUMENT]...
     install_requirements requirements.txt requirements-dev.txt
     get_postgres
     get_redis
+    get_pgbouncer
     get_chromium
     get_kubectl
     get_shellcheck
@@ -111,6 +112,11 @@ get_redis() {
     if [[ $(package_manager) != apt-get ]]; then package=redis; fi
     install_packages tests "$package" && not_at_boot redis-server
     command -v redis-server >/dev/null || missing Redis "tests of shared rate limits cannot run"
+}
+
+get_pgbouncer() {
+    if [[ -x /usr/sbin/pgbouncer ]] || command -v pgbouncer >/dev/null; then return; fi
+    install_packages tests pgbouncer && not_at_boot pgbouncer || missing PgBouncer "tests behind a pooler cannot run"
 }
 
 get_chromium() {

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.store.database.base import Database
+from core.store.database.from_url import check_url
 from core.store.errors import SchemaTooNew, StoreUnusable
 from core.store.store import Store
 from tests.postgres import Postgres
@@ -49,15 +50,6 @@ async def test_a_file_that_is_read_only(tmp_path: Path) -> None:
     assert "readonly" in await why_unusable(read_only)
 
 
-async def test_a_server_that_is_read_only(postgres: Postgres) -> None:
-    url = postgres.new_database()
-    for is_migrated in (False, True):
-        assert "read-only" in await why_unusable(f"{url}?options=-c%20default_transaction_read_only%3Don"), is_migrated
-        store = Store(url)
-        await store.open()
-        await store.close()
-
-
 async def test_a_role_that_may_create_no_tables(postgres: Postgres) -> None:
     url = postgres.new_database()
     with psycopg.connect(url, autocommit=True) as connection:
@@ -67,15 +59,15 @@ async def test_a_role_that_may_create_no_tables(postgres: Postgres) -> None:
     assert "permission denied" in await why_unusable(url.replace("//test@", "//reader:open-sesame@"))
 
 
-async def test_an_option_that_the_driver_does_not_know(postgres: Postgres) -> None:
-    assert "colour" in await why_unusable(postgres.url("postgres") + "?colour=red")
-
-
 async def test_no_password_is_told(postgres: Postgres) -> None:
-    url = postgres.url("postgres").replace("//test@", "//test:open-sesame@")
-    message = await why_unusable(f"{url}?colour=red&password=open-barley")
+    url = postgres.new_database("LATIN1").replace("//test@", "//test:open-sesame@")
+    message = await why_unusable(url)
     assert "postgresql://test:***@127.0.0.1" in message
     assert "open-" not in message
+
+
+async def test_an_encoding_without_room_for_all_characters(postgres: Postgres) -> None:
+    assert "its encoding is LATIN1" in await why_unusable(postgres.new_database("LATIN1"))
 
 
 async def test_tables_of_somebody_else(url: str, empty: Database) -> None:
@@ -89,10 +81,49 @@ async def test_a_revision_of_somebody_else(url: str, empty: Database) -> None:
     assert "ae1027a6acf, which is none of Hopstream's" in await why_unusable(url)
 
 
-@pytest.mark.parametrize("url", ["postgresql://user@host:port/database", "no url", "postgresql:"])
-def test_a_url_that_cannot_be_read(url: str) -> None:
-    with pytest.raises(StoreUnusable, match="DATABASE_URL"):
-        Store(url)
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://user@host:port/database", "is not a URL such as"),
+        ("no url", "is not a URL such as"),
+        ("postgresql:", "is not a URL such as"),
+        ("postgresql://user:pa%zzword@host/db", "is not a URL such as"),
+        ("postgresql://user:pa/ssword@host/db", "is not a URL such as"),
+        ("postgresql://user:pass@h1:5432,h2:x/db", "is not a URL such as"),
+        ("postgresql://user:password@host/db?schema=public", "has the option schema"),
+        ("postgresql://user:password@host/db?pgbouncer=true&x=password", "has the option pgbouncer"),
+        ("sqlite://", "has three slashes"),
+        ("sqlite:///", "has three slashes"),
+        ("sqlite://data/test.db", "has three slashes"),
+        ("sqlite:data/test.db", "is not a URL such as sqlite:///"),
+        ("sqlite:///:memory:", "in memory"),
+        ("sqlite:///file::memory:?uri=true", "in memory"),
+    ],
+)
+def test_a_url_that_cannot_be_read(url: str, why: str) -> None:
+    for read in (Store, check_url):
+        with pytest.raises(StoreUnusable, match="DATABASE_URL") as raised:
+            read(url)
+        assert why in raised.value.message
+        assert "word" not in raised.value.message.replace("user:password@host", "").replace("in a password", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://user:pw@host/db",
+        "postgresql+psycopg://user@host/db",
+        "postgresql+asyncpg://user:p%40ss%2Fword@host:5432/db",
+        "postgresql://user@h1:5432,h2:5433/db?target_session_attrs=read-write",
+        "postgresql:///db?host=/var/run/postgresql",
+        "postgresql://user@[::1]/db?sslmode=require&application_name=hop&connect_timeout=3",
+        "sqlite:///data/test.db",
+        "sqlite:////var/lib/test.db",
+        "sqlite+aiosqlite:///data/test.db",
+    ],
+)
+def test_urls_that_people_have(url: str) -> None:
+    check_url(url)
 
 
 def _create_sessions(connection: sa.Connection) -> None:

@@ -76,6 +76,15 @@ async def test_some_failures_are_final(store: Store, turn: Turn, error: Provider
     assert (await store.turns.get(turn.key)).status == "error"
 
 
+async def test_an_end_that_the_database_refuses_is_another_end(store: Store, turn: Turn) -> None:
+    run = run_of(turn, store, Scripted([Text("a"), Finish("stop", Usage(2**63, 1))]))
+    await run.execute()
+    assert isinstance(run.feed.end, Failed)
+    assert (run.feed.end.code, run.feed.end.position) == ("not_storable", 1)
+    stored = await store.turns.get(turn.key)
+    assert (stored.status, stored.error_code, stored.read_tape().text()) == ("error", "not_storable", "a")
+
+
 async def test_retry_after_is_honoured(store: Store, turn: Turn) -> None:
     busy = ProviderError("busy", transient=True, retry_after=0.3)
     run = run_of(turn, store, Scripted([busy], [Text("a"), FINISH]))

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, Union
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 
-from core.model.errors import StoreDown
+from core.model.errors import NotStorable, StoreDown
 from core.store.errors import StoreUnusable
 
 if TYPE_CHECKING:
@@ -36,18 +36,22 @@ class Database(ABC):
     """One engine. Every call is a transaction of its own: committed at its end, rolled back by an exception.
 
     It is carried through whatever becomes of who asked for it: a caller that is cancelled just no longer waits. All
-    raise StoreDown, also until the schema is there; the way for who makes it is `run_unready`.
+    raise StoreDown, also until the schema is there; the way for who makes it is `run_unready`. And NotStorable.
     """
 
     thread_wait_seconds: ClassVar[float]
     """How long a transaction waits for a free thread."""
 
-    def __init__(self, url: sa.URL) -> None:
-        self.url = url
+    def __init__(self) -> None:
         self.is_migrated = False
         self._engine = self._create_engine()
         self._threads = ThreadPoolExecutor(POOL_SIZE, "store")
         self._free = asyncio.Semaphore(POOL_SIZE)
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """For people: without the password, nor what else may be secret."""
 
     @staticmethod
     @abstractmethod
@@ -58,7 +62,7 @@ class Database(ABC):
     async def prepare(self) -> None:
         """What the engine needs before anything else is done with the database.
 
-        Raises StoreDown, and OSError where waiting is of no use.
+        Raises StoreDown, and StoreUnusable or OSError where waiting is of no use.
         """
 
     @abstractmethod
@@ -70,10 +74,8 @@ class Database(ABC):
         """Whether the cause of a StoreDown at the start is one that does not pass by itself."""
 
     def unusable(self, reason: BaseException | str | None) -> StoreUnusable:
-        """Without the password, nor what else may be secret among the URL's options."""
         told = str(getattr(reason, "orig", None) or reason).partition("\n")[0]
-        url = self.url.set(drivername=self.url.get_backend_name(), query={})
-        return StoreUnusable(f"the database cannot be used: {told}; see DATABASE_URL, here {url.render_as_string()}")
+        return StoreUnusable(f"the database cannot be used: {told}; see DATABASE_URL, here {self.address}")
 
     async def rows(self, statement: sa.Executable, **parameters: Any) -> Sequence[sa.Row[Any]]:
         """However many."""
@@ -154,6 +156,8 @@ class Database(ABC):
         try:
             with transaction as connection:
                 return work(connection)
+        except (DataError, UnicodeEncodeError, OverflowError) as error:
+            raise NotStorable("the database does not take one of the values") from error
         except (DBAPIError, OSError) as error:
             if not self._is_outage(error):
                 raise
@@ -167,7 +171,7 @@ class Database(ABC):
         return StoreDown("the database does not answer; see DATABASE_URL", retry_after=RETRY_SECONDS)
 
 
-def create_engine(url: sa.URL, **options: Any) -> sa.Engine:
+def create_engine(url: sa.URL | str, **options: Any) -> sa.Engine:
     """Parameters are hidden from errors, which are logged: they are people's messages. Of several connections the one
     that was used last comes first: it has its statements ready."""
     return sa.create_engine(url, pool_size=POOL_SIZE, pool_use_lifo=True, hide_parameters=True, **options)

@@ -15,18 +15,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from core.model.errors import StoreDown
 from core.store.database.base import RETRY_SECONDS, Database, T, Work, create_engine
+from core.store.errors import StoreUnusable
 from core.store.schema import db_now
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write: far longer than any of ours takes."""
 CACHE_KB = 256
 """Per connection to SQLite, which would take 2 MB; the system has the file in memory anyway."""
+EXAMPLE_URL = "sqlite:///data/hopstream.db"
 CLOCK = "hopstream_now"
 """SQLite's own clock counts milliseconds, in which several turns are queued; each connection gets this function."""
 
@@ -37,11 +39,17 @@ _LASTING = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")
 class SqliteDatabase(Database):
     thread_wait_seconds = BUSY_SECONDS
 
-    def __init__(self, url: sa.URL) -> None:
-        super().__init__(url)
+    def __init__(self, url: str) -> None:
+        """Raises StoreUnusable."""
+        self._url = parse_url(url)
+        super().__init__()
         self._in_loop: sa.Connection | None = None
         self._in_thread = threading.local()
         self._held: list[sa.Connection] = []
+
+    @property
+    def address(self) -> str:
+        return self._url.set(query={}).render_as_string()
 
     @staticmethod
     def insert(table: sa.Table) -> sqlite.Insert:
@@ -49,8 +57,8 @@ class SqliteDatabase(Database):
 
     async def prepare(self) -> None:
         """Its folder, and its log of writes (WAL): readers and one writer at the same time."""
-        file = self.url.database or ":memory:"
-        if file != ":memory:" and not file.startswith("file:"):
+        file = self._url.database or ""
+        if not file.startswith("file:"):
             await asyncio.to_thread(Path(file).parent.mkdir, parents=True, exist_ok=True)
         # SQLite's busy timeout does not cover this switch, so retry it.
         attempts = AsyncRetrying(
@@ -107,7 +115,7 @@ class SqliteDatabase(Database):
         super()._close_connections()
 
     def _create_engine(self) -> sa.Engine:
-        engine = create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(engine, "connect", _set_up)
         return engine
 
@@ -119,6 +127,19 @@ class SqliteDatabase(Database):
         if _name_of(error).startswith("SQLITE_BUSY"):
             return _Busy("another process writes to the database", retry_after=RETRY_SECONDS)
         return super()._down(error)
+
+
+def parse_url(url: str) -> sa.URL:
+    """Raises StoreUnusable."""
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreUnusable(f"DATABASE_URL is not a URL such as {EXAMPLE_URL}") from error
+    if parsed.host or not parsed.database:
+        raise StoreUnusable(f"DATABASE_URL has three slashes and then the path of a file, as {EXAMPLE_URL}")
+    if ":memory:" in parsed.database:
+        raise StoreUnusable("DATABASE_URL names a database in memory, which other processes cannot see")
+    return parsed.set(drivername="sqlite")
 
 
 class _Busy(StoreDown):
