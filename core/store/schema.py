@@ -83,6 +83,7 @@ processes = sa.Table(
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("version", sa.String(32)),  # NULL: of a release that did not tell it
     sa.Column("format", sa.Integer),  # see core.version; NULL: 1
+    sa.Column("beat", sa.BigInteger),  # the number of its last heartbeat among all; NULL: of a release without numbers
 )
 
 schema_marks = sa.Table(

@@ -3,6 +3,7 @@
 from copy import copy
 
 from core.store.database.from_url import database_from_url
+from core.store.liveness import Liveness
 from core.store.migrate import migrate
 from core.store.processes import Processes
 from core.store.reach import Reach
@@ -20,9 +21,10 @@ class Store:
         self._database = database_from_url(url)
         self.sessions = Sessions(self._database)
         self.turns = Turns(self._database)
-        self.ownership = Ownership(self._database)
-        self.orphans = Orphans(self._database)
-        self.processes = Processes(self._database)
+        liveness = Liveness()
+        self.ownership = Ownership(self._database, liveness)
+        self.orphans = Orphans(self._database, liveness)
+        self.processes = Processes(self._database, liveness)
         self.spent_tickets = SpentTickets(self._database)
 
     def within(self, reach: Reach) -> "Store":

@@ -65,6 +65,7 @@ class Keeper:
 
     async def _check(self) -> None:
         now = monotonic()
+        await self._store.processes.look()
         # Listed before the store is asked: a turn that is claimed meanwhile must not look like a lost one.
         runs = list(self.runs.items())
         beat_due = self.lease.age() >= BEAT_SECONDS - CHECK_SECONDS / 2

@@ -3,13 +3,11 @@
 import asyncio
 from time import monotonic
 
+from core.store.liveness import SETTLE_SECONDS
+
 LEASE_SECONDS = 2.5
 """Shorter than the time after which others take a process's turns over (SILENT_SECONDS): a process that was frozen, or
 cannot reach the database, stops publishing before another one starts."""
-
-SETTLE_SECONDS = 6.0
-"""For all processes to write their next heartbeat once the database is back: some may still be waiting for a
-connection, which takes up to 5 s."""
 
 
 class Lease:

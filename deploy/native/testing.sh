@@ -10,6 +10,7 @@ run_tests() { # [PYTEST ARGUMENT]...
     get_postgres
     get_redis
     get_pgbouncer
+    get_faketime
     get_chromium
     get_kubectl
     get_shellcheck
@@ -117,6 +118,11 @@ get_redis() {
 get_pgbouncer() {
     if [[ -x /usr/sbin/pgbouncer ]] || command -v pgbouncer >/dev/null; then return; fi
     install_packages tests pgbouncer && not_at_boot pgbouncer || missing PgBouncer "tests behind a pooler cannot run"
+}
+
+get_faketime() {
+    if compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; then return; fi
+    install_packages tests faketime || missing libfaketime "tests of clocks that jump cannot run"
 }
 
 get_chromium() {

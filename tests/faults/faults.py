@@ -5,7 +5,7 @@ import signal
 from subprocess import CalledProcessError
 from time import monotonic
 
-from core.store.processes import SILENT_SECONDS
+from core.store.liveness import SILENT_SECONDS
 from tests.faults.system import System
 
 FREEZE_SECONDS = SILENT_SECONDS + 2

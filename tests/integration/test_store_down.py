@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from core.store.processes import SILENT_SECONDS
+from core.store.liveness import SILENT_SECONDS
 from tests.client import Client, SseEvent, numbered, text_of, types_of
 from tests.integration.conftest import eventually
 from tests.patience import promised

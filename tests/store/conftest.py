@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from core.model.keys import TurnKey
 from core.store.database.base import Database
 from core.store.database.from_url import database_from_url
+from core.store.liveness import SILENT_SECONDS
 from core.store.migrate import migrate
-from core.store.schema import processes, turns
+from core.store.schema import db_now, processes, turns
 from core.store.store import Store
 from core.store.turns.records import NewTurn, Turn
 from tests.postgres import Postgres
@@ -76,7 +77,9 @@ class Maker:
         """Let time pass for a process's heartbeat or a turn's times."""
         if process is not None:
             aged = sa.update(processes).where(processes.c.process_id == process)
-            await self._database.change(aged.values(seen_at=processes.c.seen_at - seconds))
+            seen_at = processes.c.seen_at - seconds
+            beat = sa.case((seen_at <= db_now() - SILENT_SECONDS, 0), else_=processes.c.beat)
+            await self._database.change(aged.values(seen_at=seen_at, beat=beat))
         if key is not None:
             aged = sa.update(turns).where(turns.c.session_id == key.session_id, turns.c.turn == key.turn)
             times = {name: turns.c[name] - seconds for name in ("created_at", "queued_at", "finished_at")}

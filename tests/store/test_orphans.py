@@ -8,7 +8,7 @@ from core.model.context import RequestContext
 from core.model.events import Done
 from core.model.parts import Text
 from core.model.tape import Tape
-from core.store.processes import SILENT_SECONDS
+from core.store.liveness import SILENT_SECONDS
 from core.store.store import Store
 from core.store.turns.orphans import OVERDUE_SECONDS, REQUEUE_SECONDS, Requeued, process_lost
 from tests.store.conftest import Maker

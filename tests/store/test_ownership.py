@@ -8,7 +8,7 @@ import pytest
 from core.model.events import Done, Failed
 from core.model.parts import Text
 from core.model.tape import Tape
-from core.store.processes import SILENT_SECONDS
+from core.store.liveness import SILENT_SECONDS
 from core.store.store import Store
 from core.store.turns.ownership import MAX_LOST_ATTEMPTS, Held
 from core.store.turns.records import Turn

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.store.database.base import Database
-from core.store.processes import SILENT_SECONDS
+from core.store.liveness import SILENT_SECONDS
 from core.store.schema import processes
 from core.store.store import Store
 from core.version import FORMAT, VERSION

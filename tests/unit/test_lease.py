@@ -8,9 +8,9 @@ from time import monotonic
 import pytest
 
 from core.process_id import _process_id, process_id
-from core.store.processes import SILENT_SECONDS
+from core.store.liveness import SETTLE_SECONDS, SILENT_SECONDS
 from core.turns import keeper
-from core.turns.lease import LEASE_SECONDS, SETTLE_SECONDS, Lease
+from core.turns.lease import LEASE_SECONDS, Lease
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.model.keys import TurnKey
-from core.store.processes import alive
+from core.store.liveness import alive
 from core.store.schema import ACTIVE, turns
 
 IS_TURN = (turns.c.session_id == sa.bindparam("of_session")) & (turns.c.turn == sa.bindparam("of_turn"))

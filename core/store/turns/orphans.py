@@ -9,7 +9,7 @@ from core.model.events import End, Failed
 from core.model.keys import TurnKey
 from core.model.tape import Tape
 from core.store.database.base import Database
-from core.store.processes import silent
+from core.store.liveness import Liveness, silent
 from core.store.schema import db_now, turns
 from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_QUEUED, IS_RUNNING, IS_TURN, of
 from core.store.turns.records import Turn
@@ -23,7 +23,13 @@ cannot queue the job takes the turn back."""
 LEFT_LOG_SECONDS = 600.0
 """How far back logs are looked for that a dead worker left; what is older expires by itself (LOG_EXPIRES_MS)."""
 
-_overdue = IS_QUEUED & (turns.c.queued_at < db_now() - OVERDUE_SECONDS)
+
+def _queued_for(seconds: float) -> sa.ColumnElement[bool]:
+    """Or since a time to come: then the clock was put back."""
+    return (turns.c.queued_at < db_now() - seconds) | (turns.c.queued_at > db_now() + seconds)
+
+
+_overdue = IS_QUEUED & _queued_for(OVERDUE_SECONDS)
 
 _FINISH = sa.update(turns).where(IS_TURN, IS_ACTIVE, IS_ORPHANED).values(finished_at=db_now())
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
@@ -44,9 +50,7 @@ class _Requeue:
         self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*told)
 
 
-_ORPHANS = _Requeue(
-    IS_RUNNING & IS_ORPHANED & (turns.c.queued_at.is_(None) | (turns.c.queued_at < db_now() - REQUEUE_SECONDS))
-)
+_ORPHANS = _Requeue(IS_RUNNING & IS_ORPHANED & (turns.c.queued_at.is_(None) | _queued_for(REQUEUE_SECONDS)))
 _OVERDUE = _Requeue(_overdue)
 
 
@@ -58,12 +62,15 @@ class Requeued(NamedTuple):
 
 
 class Orphans:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, liveness: Liveness) -> None:
         self._database = database
+        self._liveness = liveness
 
     async def finish(self, key: TurnKey, end: End) -> bool:
         """End a turn that has no living owner. False where it has one again, or is finished."""
-        return bool(await self._database.change(_FINISH, **of(key), tape=Tape().encode(), **ending(end)))
+        return bool(
+            await self._database.change(_FINISH, **of(key), **self._silent, tape=Tape().encode(), **ending(end))
+        )
 
     async def requeue_lost(self) -> list[Requeued]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
@@ -79,20 +86,24 @@ class Orphans:
     async def lost_direct(self, session_id: str | None = None) -> list[Turn]:
         """Running direct turns whose API process is gone; nobody can finish those."""
         query = _LOST_DIRECT if session_id is None else _LOST_DIRECT.where(turns.c.session_id == session_id)
-        return [read_turn(row) for row in await self._database.rows(query)]
+        return [read_turn(row) for row in await self._database.rows(query, **self._silent)]
 
     async def cancelled(self) -> list[Turn]:
         """Turns that were cancelled, and that nobody runs who could see that."""
-        return [read_turn(row) for row in await self._database.rows(_CANCELLED_ORPHANS)]
+        return [read_turn(row) for row in await self._database.rows(_CANCELLED_ORPHANS, **self._silent)]
 
     async def left_logs(self) -> list[TurnKey]:
         """Turns that ended lately and whose process is dead: it may have died before it deleted their logs."""
-        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(_LEFT_LOGS)]
+        return [TurnKey(row.session_id, row.turn) for row in await self._database.rows(_LEFT_LOGS, **self._silent)]
+
+    @property
+    def _silent(self) -> dict[str, int]:
+        return {"silent_beat": self._liveness.silent_beat}
 
     async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
-        if await self._database.row(requeue.exists) is None:
+        if await self._database.row(requeue.exists, **self._silent) is None:
             return []
-        rows = await self._database.rows(requeue.update)
+        rows = await self._database.rows(requeue.update, **self._silent)
         return [
             Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context)) for row in rows
         ]

@@ -14,6 +14,7 @@ from core.model.events import End
 from core.model.keys import TurnKey
 from core.model.tape import Tape
 from core.store.database.base import Database
+from core.store.liveness import Liveness
 from core.store.schema import ACTIVE, db_now, turns
 from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_RUNNING, IS_TURN, of
 from core.store.turns.history import read_earlier
@@ -89,12 +90,14 @@ class OwnedTurn(msgspec.Struct, frozen=True):
 
 
 class Ownership:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, liveness: Liveness) -> None:
         self._database = database
+        self._liveness = liveness
 
     async def claim(self, key: TurnKey, process_id: str) -> Turn | Held:
         """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left."""
-        return await self._database.run(lambda connection: _claim(connection, key, process_id))
+        asked = {**of(key), "claimant": process_id, "silent_beat": self._liveness.silent_beat}
+        return await self._database.run(lambda connection: _claim(connection, key, asked))
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str, *, is_last: bool = False) -> int | None:
         """Start the own turn afresh after a drop; None where the attempt is no longer ours, or there may be no other.
@@ -143,11 +146,11 @@ class Ownership:
         return [OwnedTurn(TurnKey(row.session_id, row.turn), row.attempt, row.cancel_requested) for row in rows]
 
 
-def _claim(connection: sa.Connection, key: TurnKey, process_id: str) -> Turn | Held:
-    row = connection.execute(_CLAIM, {**of(key), "claimant": process_id}).one_or_none()
+def _claim(connection: sa.Connection, key: TurnKey, asked: dict[str, Any]) -> Turn | Held:
+    row = connection.execute(_CLAIM, asked).one_or_none()
     if row is not None:
         return read_turn(row, read_earlier(connection, key))
-    seen = connection.execute(_WHY_HELD, of(key)).one_or_none()
+    seen = connection.execute(_WHY_HELD, asked).one_or_none()
     if seen is None:
         return Held.GONE
     if seen.status not in ACTIVE:

@@ -1,0 +1,62 @@
+"""The database's clock jumps, by correction or by a failover: nobody is taken for dead, or for alive, because of it."""
+
+from time import monotonic
+
+import pytest
+import sqlalchemy as sa
+
+from core.store.database.base import Database
+from core.store.liveness import LONGEST_GAP_SECONDS, SILENT_SECONDS, Liveness
+from core.store.schema import processes, turns
+from core.store.store import Store
+from core.store.turns.orphans import REQUEUE_SECONDS
+from core.store.turns.ownership import Held
+from core.store.turns.records import Turn
+from tests.store.conftest import Maker
+
+pytestmark = pytest.mark.anyio
+
+JUMPS = pytest.mark.parametrize("seconds", [60, -60, 3600, -3600, 100_000])
+
+
+async def jump(database: Database, seconds: float) -> None:
+    """What was stored before is so much older then."""
+    await database.change(sa.update(processes).values(seen_at=processes.c.seen_at - seconds))
+    times = ("created_at", "queued_at", "started_at", "claimed_at", "finished_at")
+    await database.change(sa.update(turns).values(**{name: turns.c[name] - seconds for name in times}))
+
+
+def look_back(store: Store, beat: int) -> None:
+    """As if this process had seen that number of a heartbeat long ago, and had looked on since."""
+    liveness: Liveness = store.processes._liveness
+    now = monotonic()
+    at = now - SILENT_SECONDS - 1
+    while at < now:
+        liveness.look(at, beat)
+        at += LONGEST_GAP_SECONDS / 2
+
+
+@JUMPS
+async def test_a_healthy_turn_stays_where_it_is(store: Store, database: Database, make: Maker, seconds: float) -> None:
+    turn = await make.running(await make.process("worker"))
+    look_back(store, 0)
+    await jump(database, seconds)
+    assert await store.ownership.claim(turn.key, "another") is Held.BUSY
+    assert await store.orphans.requeue_lost() == []
+    await store.processes.leave("another")  # which forgets processes that are long gone
+    assert await store.ownership.claim(turn.key, "another") is Held.BUSY
+    assert await store.processes.oldest_format() > 0
+
+
+@JUMPS
+async def test_a_dead_process_is_found_all_the_same(
+    store: Store, database: Database, make: Maker, seconds: float
+) -> None:
+    turn = await make.running(await make.process("dead"))
+    look_back(store, 1)
+    await make.process("alive")
+    await jump(database, seconds)
+    assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]
+    await jump(database, seconds if abs(seconds) > REQUEUE_SECONDS else REQUEUE_SECONDS + 1)
+    assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]
+    assert isinstance(await store.ownership.claim(turn.key, "alive"), Turn)
