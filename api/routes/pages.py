@@ -1,15 +1,26 @@
 """The two pages, the chat and the API's documentation: files without a build step, and nothing from elsewhere."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from api.access.policy import policy
 from core.settings import Settings
 
 WEB = Path(__file__).parent.parent.parent / "web"
+
+
+class Assets(StaticFiles):
+    """A browser asks each time whether it has the newest: else it would run old scripts on a new page for days."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def content_security_policy(settings: Settings) -> str:
@@ -34,4 +45,4 @@ def add_pages(app: FastAPI, settings: Settings) -> None:
 
     app.add_api_route("/", chat, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)
-    app.mount("/assets", policy(is_open=True)(StaticFiles(directory=WEB / "assets", check_dir=False)), name="assets")
+    app.mount("/assets", policy(is_open=True)(Assets(directory=WEB / "assets", check_dir=False)), name="assets")

@@ -176,6 +176,18 @@ async def test_replaced_turns_leave_the_history(store: Store, make: Maker) -> No
     ]
 
 
+async def test_a_version_that_failed_takes_no_good_answer_out_of_the_history(store: Store, make: Maker) -> None:
+    await _answer(store, make, "one", message="1")
+    await _answer(store, make, "good", message="2")
+    failed = await make.running(W, message="2", replaces=2)
+    await store.ownership.finish(failed.key, W, Tape([Text("ha")]), Failed(1, 2, "provider_drop", "gone"))
+    stopped = await make.running(W, message="2", replaces=3)
+    assert answered(stopped.earlier) == [_said("1", "one")]
+    await store.ownership.finish(stopped.key, W, Tape([Text("h")]), Done(1, 1, "cancelled"))
+    now = await make.running(W, message="now")
+    assert answered(now.earlier) == [_said("1", "one"), _said("2", "good")]
+
+
 async def test_only_the_latest_turn_can_be_replaced(store: Store, make: Maker) -> None:
     await _answer(store, make, "one")
     await _answer(store, make, "two")

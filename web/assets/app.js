@@ -18,7 +18,8 @@
       this.#sessions = new SessionList(api.base);
       this.thread = new Thread({
         onExample: (text) => this.#send(text),
-        onRegenerate: (turn) => this.#ask({ message: turn.message, replaces: turn.turn }),
+        onRegenerate: (turn) => this.#ask({ message: turn.message, replaces: turn.versions.at(-1).turn }),
+        onVersion: (turn, step) => this.#conversation.showVersion(turn, step),
       });
       this.composer = new Composer({
         onSend: (text) => this.#send(text),
@@ -116,12 +117,16 @@
     }
 
     #send(message) {
-      this.#ask({ message });
+      return this.#ask({ message });
     }
 
+    /** False where it cannot be asked now: what was typed stays where it is. */
     #ask({ message, replaces = null }, how = "ask") {
       const conversation = this.#conversation;
-      if (conversation.running) return;
+      if (conversation.isBusy) {
+        announce("Another answer is being written. Your message can be sent when it is finished.");
+        return false;
+      }
       this.#problem.clear();
       if (replaces === null) drafts.keepSending(conversation.sessionId, message);
       conversation.isListed = true;
@@ -130,6 +135,7 @@
       this.composer.focus();
       conversation[how]({ message, mode: this.composer.mode, replaces });
       this.thread.toEnd();
+      return true;
     }
 
     #listen(conversation) {
@@ -161,7 +167,11 @@
 
     #showRejected({ message, replaces }, error) {
       if (replaces === null) this.composer.restore(message);
-      const onRetry = () => this.#ask({ message: replaces === null ? this.composer.take() || message : message, replaces }, "retry");
+      const onRetry = () => {
+        const isTyped = replaces === null;
+        const text = (isTyped && this.composer.text.trim()) || message;
+        if (this.#ask({ message: text, replaces }, "retry") && isTyped) this.composer.clear();
+      };
       const onDirect = () => {
         this.#useDirect();
         onRetry();

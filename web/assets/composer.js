@@ -14,7 +14,7 @@
     #draftKey = "draft:new";
     #isRunning = false;
 
-    /** Handlers: onSend(text), onStop(), onMode(mode). */
+    /** Handlers: onSend(text), which returns whether it is on its way, onStop(), onMode(mode). */
     constructor({ onSend, onStop, onMode }) {
       this.onSend = onSend;
       this.#field.addEventListener("input", () => this.#onInput());
@@ -78,20 +78,20 @@
       if (matchMedia("(hover: hover)").matches) this.#field.focus({ preventScroll: true });
     }
 
-    /** Empties the field. */
-    take() {
-      const text = this.text;
+    clear() {
       this.#fill("");
       this.#keep();
-      return text;
     }
 
+    /** The field is emptied once the message is on its way. */
     #submit() {
-      if (this.text.trim() && !this.#isRunning) this.onSend(this.take());
+      if (this.text.trim() && !this.#isRunning && this.onSend(this.text)) this.clear();
     }
 
+    /** A keyboard on a touch screen has no Shift+Enter: there Enter makes a line, and the button sends. */
     #onKey(event) {
       if (event.key !== "Enter" || event.shiftKey) return;
+      if (matchMedia("(hover: none) and (pointer: coarse)").matches && !event.ctrlKey && !event.metaKey) return;
       if (event.isComposing || event.keyCode === KEYCODE_OF_AN_INPUT_METHOD) return;
       event.preventDefault();
       this.#submit();

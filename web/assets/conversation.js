@@ -12,6 +12,7 @@
     #api;
     #following = null; // {turn, controller} of the turn that is being asked or streamed
     #syncing = null;
+    #chosen = new Map(); // versions of answers, by the first of each
 
     /** The listener is told `changed`, `turnChanged`, `accepted`, `rejected`, `finished`, `gone` and `notice`. */
     constructor(api, sessionId, listener) {
@@ -20,15 +21,41 @@
       this.sessionId = sessionId;
     }
 
-    /** The conversation as it stands: without the turns whose answer was replaced. */
+    /**
+     * The conversation as it stands. Of the versions of an answer the one is shown that was chosen, or that is being
+     * written, or else the newest that is whole: one that failed or was stopped takes no good answer away.
+     */
     get visibleTurns() {
-      const replaced = new Set(this.turns.map((turn) => turn.replaces));
-      return this.turns.filter((turn) => turn.turn === null || !replaced.has(turn.turn));
+      const firsts = new Map(); // the first version by the number of each
+      const versions = new Map(); // all by their first
+      for (const turn of this.turns) {
+        const first = firsts.get(turn.replaces) ?? turn;
+        if (turn.turn !== null) firsts.set(turn.turn, first);
+        versions.set(first, [...(versions.get(first) ?? []), turn]);
+      }
+      return [...versions].map(([first, all]) => {
+        for (const turn of all) turn.versions = all;
+        const chosen = this.#chosen.get(first);
+        if (all.includes(chosen)) return chosen;
+        return all.at(-1).isFinished ? (all.findLast((turn) => turn.isGood) ?? all.at(-1)) : all.at(-1);
+      });
+    }
+
+    /** Show the version that is so many steps from this one. */
+    showVersion(turn, step) {
+      const { versions } = turn;
+      this.#chosen.set(versions[0], versions[versions.indexOf(turn) + step]);
+      this.listener.changed();
     }
 
     get running() {
       const latest = this.turns.at(-1);
       return latest && !latest.isFinished ? latest : null;
+    }
+
+    /** Nothing can be asked now: a turn runs, or what became of the last one is not known yet. */
+    get isBusy() {
+      return Boolean(this.running || this.#following);
     }
 
     /** Something would be lost if this object were dropped: an answer that is read here alone, or a message on its way. */
@@ -46,9 +73,10 @@
 
     /** Ask. What becomes of it is told to the listener: accepted and finished, or rejected. */
     async ask({ message, mode, replaces = null }) {
-      if (this.running || this.#following) return;
+      if (this.isBusy) return;
       const turn = new Turn({ message, mode, replaces });
       const before = this.#lastNumber;
+      this.#chosen.clear(); // the new version is what is looked at
       this.turns.push(turn);
       this.#begin(turn);
       let failure = null;

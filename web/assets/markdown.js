@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const { maths } = Hopstream;
   const { clone } = Hopstream.dom;
   const HIGHLIGHTED_CHARS = 60_000; // beyond that highlighting would hold the page up
   const HARMLESS_HTML = /^<\/?(?:br|kbd|mark|sub|sup|u)\s*\/?>$/i;
@@ -33,7 +34,14 @@
       return `<pre><code class="language-${escape(language)}">${escape(text)}\n</code></pre>\n`;
     },
   };
-  const parser = new marked.Marked({ gfm: true, breaks: true, renderer });
+  const tokenizer = {
+    /** Two tildes strike a text out. One says "about", or that a digit goes down; false would be GFM's own rule. */
+    del(text) {
+      const match = /^~~(?=[^\s~])((?:\\[\s\S]|[^\\])*?[^\s~\\])~~(?=[^~]|$)/.exec(text);
+      return match ? { type: "del", raw: match[0], text: match[1], tokens: this.lexer.inlineTokens(match[1]) } : undefined;
+    },
+  };
+  const parser = new marked.Marked({ gfm: true, breaks: true, renderer, tokenizer, extensions: maths.extensions });
 
   /** Block tokens; the sum of their `raw` is the text. */
   function lex(text) {
@@ -44,6 +52,7 @@
   function render(tokens, { highlighted }) {
     const fragment = DOMPurify.sanitize(parser.parser(tokens), RULES);
     for (const element of fragment.querySelectorAll("[class]:not(code)")) element.removeAttribute("class");
+    maths.typeset(fragment);
     for (const link of fragment.querySelectorAll("a")) guardLink(link);
     for (const item of fragment.querySelectorAll("li")) item.classList.toggle("task", /^\s*[☑☐] /.test(item.textContent));
     for (const table of fragment.querySelectorAll("table")) wrap(table, "table-scroll", "Table");

@@ -83,6 +83,12 @@
       part(assistant, "copy-answer").hidden = turn.text === "";
       part(assistant, "regenerate").hidden = !isLatest || turn.status === "error";
       part(assistant, "retry").hidden = !isLatest;
+      const { versions } = turn;
+      const place = versions.indexOf(turn);
+      part(assistant, "versions").hidden = versions.length < 2;
+      part(assistant, "version").textContent = `${place + 1}/${versions.length}`;
+      part(assistant, "older-version").disabled = place === 0;
+      part(assistant, "newer-version").disabled = place === versions.length - 1;
       if (!turn.isFinished) return;
       stamp(assistant.querySelector(".stamp"), turn.finishedAt);
       assistant.querySelector(".facts").textContent = describeFacts(turn);
@@ -98,7 +104,12 @@
     return turn.queuePosition <= 1 ? "Next in the queue" : `Number ${turn.queuePosition} in the queue`;
   }
 
-  function describeOutcome({ finishReason, refusal }) {
+  function describeOutcome(turn) {
+    const { finishReason, refusal, versions } = turn;
+    const newest = versions.at(-1);
+    if (turn.isGood && newest !== turn && newest.isFinished && !newest.isGood) {
+      return newest.status === "error" ? `The new answer failed: ${newest.error?.message ?? ""}` : "The new answer was stopped.";
+    }
     return refusal ? `The model refused: ${refusal}` : OUTCOMES[finishReason];
   }
 

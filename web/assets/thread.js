@@ -13,8 +13,8 @@
     #latest = null;
     #hasWorkers = true;
 
-    /** Handlers: onExample(text), onRegenerate(turn). */
-    constructor({ onExample, onRegenerate }) {
+    /** Handlers: onExample(text), onRegenerate(turn), onVersion(turn, step). */
+    constructor({ onExample, onRegenerate, onVersion }) {
       this.#element.addEventListener("click", ({ target }) => {
         const button = target.closest("button");
         const view = [...this.#views.values()].find(({ element }) => element.contains(button));
@@ -24,6 +24,10 @@
           case "regenerate":
           case "retry":
             return view && onRegenerate(view.turn);
+          case "older-version":
+            return onVersion(view.turn, -1);
+          case "newer-version":
+            return onVersion(view.turn, 1);
           case "copy-answer":
             return copy(view.turn.text, button);
           case "copy-code":

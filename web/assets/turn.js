@@ -20,6 +20,7 @@
     usage = null;
     model = null;
     streamUrl = null;
+    versions = [this]; // of this answer, oldest first
     lastId = null; // of the last event seen, to go on after it
     #seen = { attempt: 0, position: -1 };
 
@@ -43,6 +44,11 @@
 
     get isFinished() {
       return FINISHED.includes(this.status);
+    }
+
+    /** It came to its end. */
+    get isGood() {
+      return this.status === "done" && this.finishReason !== "cancelled";
     }
 
     /** What the store says. It is asked only where no stream is followed, and a finished turn is told whole. */
