@@ -63,6 +63,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # FastAPI's own would wake up wherever something sets an OpenTelemetry provider. It puts the token of a stream's
+        # URL into spans, and takes a viewer who leaves for an error.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.access = access
