@@ -11,6 +11,7 @@ run_tests() { # [PYTEST ARGUMENT]...
     get_redis
     get_pgbouncer
     get_faketime
+    get_proxies
     get_chromium
     get_kubectl
     get_shellcheck
@@ -123,6 +124,14 @@ get_pgbouncer() {
 get_faketime() {
     if compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; then return; fi
     install_packages tests faketime || missing libfaketime "tests of clocks that jump cannot run"
+}
+
+get_proxies() {
+    local name
+    for name in nginx haproxy caddy; do
+        if [[ -x /usr/sbin/$name ]] || command -v "$name" >/dev/null; then continue; fi
+        install_packages tests "$name" && not_at_boot "$name" || missing "$name" "tests behind it cannot run"
+    done
 }
 
 get_chromium() {
