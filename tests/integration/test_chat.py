@@ -215,5 +215,5 @@ def _assert_streams(response: httpx.Response, media_type: str, session: str) -> 
     assert response.status_code == 200
     assert response.headers["content-type"].partition(";")[0] == media_type
     assert response.headers["x-session-id"] == session
-    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["cache-control"] == "no-cache, no-transform"
     assert response.headers["x-accel-buffering"] == "no"
