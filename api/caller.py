@@ -1,5 +1,6 @@
 """A caller: one request's view of the services, in which it finds its own sessions and nobody else's."""
 
+from api.access.access import stream_path
 from api.chat import Chat
 from api.services import Services
 from core.model.context import RequestContext
@@ -22,7 +23,7 @@ class Caller:
 
     def location(self, turn: Turn) -> str:
         """Of the turn's stream, for whoever has the key."""
-        return f"{self._root_path}/stream/{turn.session_id}?turn={turn.turn}"
+        return stream_path(turn.key, self._root_path)
 
     def ticket(self, path: str) -> str:
         """Opens the WebSocket at this path without the key, once."""

@@ -40,7 +40,7 @@ class Access:
 
     def stream_url(self, reach: Reach, key: TurnKey, root_path: str) -> str:
         """With a token where one is needed: a browser's EventSource cannot send headers."""
-        url = f"{root_path}/stream/{key.session_id}?turn={key.turn}"
+        url = stream_path(key, root_path)
         return url if reach.key_name is None else f"{url}&token={self._tokens.sign(reach.key_name, key)}"
 
     def _identify(self, connection: HTTPConnection, found: Found) -> str:
@@ -62,6 +62,11 @@ class Access:
         if scheme.lower() != "bearer" or not matches:
             raise Unauthorized("this API key is not known; it is sent as Authorization: Bearer <key>")
         return matches[0]
+
+
+def stream_path(key: TurnKey, root_path: str) -> str:
+    """Of a turn's stream, for whoever has the key."""
+    return f"{root_path}/stream/{key.session_id}?turn={key.turn}"
 
 
 def _digest(key: str) -> bytes:

@@ -32,7 +32,8 @@ class AddressMiddleware:
         root = scope.get("root_path") or self._root_path or _forwarded_prefix(scope)
         if root and path != root and not path.startswith(f"{root}/"):
             path = root + path
-        return {"root_path": root, "path": path.rstrip("/") if path.rstrip("/") != root else f"{root}/"}
+        bare = path.rstrip("/")
+        return {"root_path": root, "path": f"{root}/" if bare == root else bare}
 
 
 def _without_body(send: Send) -> Send:

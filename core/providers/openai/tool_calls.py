@@ -12,6 +12,7 @@ import msgspec
 
 from core.model.parts import ToolCall
 from core.providers.failures import Unreadable
+from core.providers.openai.content import clean
 
 MAX_TOOL_CALLS = 128
 MAX_TOOL_CALL_CHARS = 1024 * 1024
@@ -81,17 +82,16 @@ class ToolCalls:
         if not known:
             return None
         call = known[-1]
-        if name and call_id and call.id and call.id != call_id:
+        has_another_id = bool(call_id and call.id and call.id != call_id)
+        if has_another_id and (name or index is None):
             return None
         if name and not call_id and call.name and call.is_whole:
-            return None
-        if index is None and call_id and call.id and call.id != call_id:
             return None
         return call
 
 
 def _text(value: Any) -> str:
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> int | None:

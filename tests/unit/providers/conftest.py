@@ -1,3 +1,4 @@
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -5,8 +6,27 @@ import pytest
 for module in ("conformance", "http_answers", "http_failures"):
     pytest.register_assert_rewrite(f"tests.unit.providers.{module}")
 
+from core.providers.http import HttpClient  # noqa: E402 - what comes from here on imports them
+from core.providers.openai.provider import OpenAIProvider  # noqa: E402
+from tests.unit.providers.http_providing import KEY, TIMEOUT  # noqa: E402
+from tests.unit.providers.upstream import Upstream  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """The event loop of the product."""
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def provider(upstream: Upstream) -> AsyncIterator[OpenAIProvider]:
+    """That asks the upstream."""
+    provider = OpenAIProvider(KEY, f"{upstream.url}/v1", "m", HttpClient(TIMEOUT))
+    yield provider
+    await provider.close()

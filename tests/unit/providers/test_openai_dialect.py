@@ -1,7 +1,6 @@
 """Servers that know an option by another name, or not at all, and the addresses that people paste."""
 
 from base64 import b64encode
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -41,19 +40,6 @@ def extra(name: str) -> bytes:
 
 NO_COMPLETION_TOKENS = extra("max_completion_tokens")
 NO_STREAM_OPTIONS = extra("stream_options")
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def provider(upstream: Upstream) -> AsyncIterator[OpenAIProvider]:
-    provider = OpenAIProvider(KEY, f"{upstream.url}/v1", "m", HttpClient(TIMEOUT))
-    yield provider
-    await provider.close()
 
 
 async def ask(provider: OpenAIProvider, model: str = "m", **options: Any) -> str:

@@ -1,7 +1,6 @@
 """What services send in place of a stream, and streams of servers that are only nearly OpenAI's: what comes of it, and
 how often they are asked."""
 
-from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,12 +12,11 @@ from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.model.tape import Tape
 from core.providers import answer
 from core.providers.base import Finish, Message, Request
-from core.providers.http import HttpClient
 from core.providers.openai.provider import OpenAIProvider
 from core.settings import Settings
 from core.turns.tries import Tries
 from tests.unit.providers.conformance import read
-from tests.unit.providers.http_providing import KEY, TIMEOUT, stream_of
+from tests.unit.providers.http_providing import KEY, stream_of
 from tests.unit.providers.upstream import END, Then, Upstream, chunk, head, whole
 
 pytestmark = pytest.mark.anyio
@@ -27,19 +25,6 @@ SSE = {"Content_Type": "text/event-stream"}
 HELLO = 'data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}]}\n\n'
 STOP = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
 DONE = "data: [DONE]\n\n"
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    async with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def provider(upstream: Upstream) -> AsyncIterator[OpenAIProvider]:
-    provider = OpenAIProvider(KEY, f"{upstream.url}/v1", "m", HttpClient(TIMEOUT))
-    yield provider
-    await provider.close()
 
 
 class Answered(NamedTuple):
