@@ -1,4 +1,5 @@
-# The one image of API and worker.  docker build -t hopstream:dev .  &&  docker run hopstream:dev [api | worker]
+# The one image of API and worker, both unless one is named:
+#   docker build -t hopstream .  &&  docker run -p 8007:8007 --env-file .env hopstream [api | worker]
 FROM python:3.12-slim
 
 ARG VERSION=dev
@@ -10,6 +11,7 @@ LABEL org.opencontainers.image.title="Hopstream" \
 # Nothing writes outside /tmp, so the root file system can be read-only.
 ENV API_HOST=0.0.0.0 \
     API_PORT=8007 \
+    WORKER_HEALTH_PORT=8008 \
     HOME=/tmp \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -37,7 +39,7 @@ COPY core core
 COPY api api
 COPY workers workers
 COPY web web
-COPY deploy/entrypoint.sh deploy/entrypoint.sh
+COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
 # Byte code made here spares every start the compiling; a checkout under umask 077 must be readable by the user too.
 RUN python -m compileall -q core api workers \
     && chmod -R a+rX,a-w core api workers web deploy \
@@ -46,9 +48,7 @@ RUN python -m compileall -q core api workers \
 USER 10001:10001
 EXPOSE 8007
 
-# The API's. /health is 200 while the process serves, whatever the broker does: a restart would not bring that back.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as http; http.urlopen(f\"http://127.0.0.1:{os.environ['API_PORT']}/health\", timeout=4)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["python", "deploy/healthcheck.py"]
 
 ENTRYPOINT ["tini", "--", "/app/deploy/entrypoint.sh"]
-CMD ["api"]
+CMD ["all"]

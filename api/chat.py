@@ -48,7 +48,7 @@ class Chat:
         turn, position = await self._create(request)
         if turn.mode == "queue":
             try:
-                publishing = publish_job(self._connection, Job(turn.key, turn.context))
+                publishing = publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
                 # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
                 asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
                 await publishing

@@ -2,11 +2,11 @@
 
 import re
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import limits
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -15,6 +15,11 @@ from core.api_keys import parse_api_keys
 
 def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _unquote(value: object) -> object:
+    quoted = re.fullmatch(r"""\s*(["'])(.*)\1\s*""", value, re.DOTALL) if isinstance(value, str) else None
+    return quoted[2] if quoted else value
 
 
 _AMQP_OPTIONS = {
@@ -173,6 +178,13 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="console for people, json for machines.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unquoted(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """`docker run --env-file` leaves the quotes around a value; from `.env` they are gone already."""
+        bare = {name: _unquote(value) for name, value in values.items()}
+        return {name: value for name, value in bare.items() if value != ""}
 
     @field_validator("openai_base_url")
     @classmethod

@@ -72,7 +72,7 @@ class Sweeper:
                 why=why,
             )
         # Together, since a worker that ran hundreds of turns may be gone, and everybody waits.
-        again = [Job(*turn) for turn in turns for _ in range(copies)]
+        again = [Job(*turn, self._store.id) for turn in turns for _ in range(copies)]
         await asyncio.gather(*(publish_job(self._connection, job) for job in again))
 
     async def _copies(self) -> int:

@@ -37,6 +37,8 @@ class TurnHandler:
     async def handle(self, job: Job, on_stop: OnStop) -> Stop | None:
         """Returns why the turn was stopped from outside, None where it took its course.
 
+        A job of another database's is left as well: the sweep of a worker that has that database queues it again.
+
         A turn whose owner lives is left to it: this is one job too many, as a redelivered one is. Should the owner
         fall silent later, a sweep queues the turn again; to wait for that here would keep a slot from other turns.
         """
@@ -51,10 +53,10 @@ class TurnHandler:
                 claiming.cancel()
 
         on_stop(stop_claiming)
-        claimed = await retry_while_down(lambda: self._store.ownership.claim(key, self._runs.process_id))
+        claimed = await retry_while_down(lambda: self._claim(job))
         if isinstance(claimed, Turn):
             return await self._run(claimed, on_stop)
-        log.info("job left", action="job.left", reason=claimed.value)
+        (log.error if claimed is Held.ELSEWHERE else log.info)("job left", action="job.left", reason=claimed.value)
         if claimed is Held.EXHAUSTED:
             await self._give_up(key)
         elif claimed is Held.FINISHED:
@@ -82,6 +84,11 @@ class TurnHandler:
         if end is not None:
             await self._connection.wait_up()
             await self._endings.announce(turn, end)
+
+    async def _claim(self, job: Job) -> Turn | Held:
+        if job.store_id and self._store.id and job.store_id != self._store.id:
+            return Held.ELSEWHERE
+        return await self._store.ownership.claim(job.key, self._runs.process_id)
 
     async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
         structlog.contextvars.bind_contextvars(attempt=turn.attempt)
@@ -129,6 +136,6 @@ class TurnHandler:
     async def _requeue(self, turn: Turn) -> None:
         """A hint only: where it fails, the sweep of another worker finds the turn without an owner."""
         try:
-            await publish_job(self._connection, Job(turn.key, turn.context))
+            await publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
         except BrokerDown:
             return

@@ -18,6 +18,7 @@ TASK_NAME = "hopstream.generate"
 PUBLISH_SECONDS = 3.0
 """A broker that does not confirm a job for this long (it has a memory or disk alarm, say) counts as down."""
 REQUEST_ID_HEADER = "request_id"
+STORE_HEADER = "store_id"
 TRACE_HEADERS = ("traceparent", "tracestate")
 """W3C Trace Context, under the names that OpenTelemetry's instrumentation of Celery reads as well."""
 
@@ -26,6 +27,8 @@ class Job(NamedTuple):
     key: TurnKey
     context: RequestContext = RequestContext()
     """Of the request that asked for the turn, whoever queues it again."""
+    store_id: str = ""
+    """Of the database that holds the turn. Empty: not told, as by an older release."""
 
 
 class _Template(NamedTuple):
@@ -66,6 +69,7 @@ def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
             "root_id": own_id,
             "argsrepr": repr(tuple(job.key)),
             REQUEST_ID_HEADER: job.context.request_id,
+            STORE_HEADER: job.store_id,
             **job.context.trace,
         },
         delivery_mode=2,

@@ -91,6 +91,7 @@ schema_marks = sa.Table(
     metadata,
     # The least revision whose code can run on this schema, in the only row; what it is for stands in `migrate`.
     sa.Column("oldest_code", sa.String(32), nullable=False),
+    sa.Column("store_id", sa.String(32)),  # random, made with the database; the jobs of its turns carry it
 )
 
 spent_tickets = sa.Table(

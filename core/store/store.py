@@ -2,11 +2,14 @@
 
 from copy import copy
 
+import sqlalchemy as sa
+
 from core.store.database.from_url import database_from_url
 from core.store.liveness import Liveness
 from core.store.migrate import migrate
 from core.store.processes import Processes
 from core.store.reach import Reach
+from core.store.schema import schema_marks
 from core.store.sessions import Sessions
 from core.store.tickets import SpentTickets
 from core.store.turns.orphans import Orphans
@@ -19,6 +22,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._database = database_from_url(url)
+        self.id = ""
+        """The database's, the same for all that work with it; empty until it is open."""
         self.sessions = Sessions(self._database)
         self.turns = Turns(self._database)
         liveness = Liveness()
@@ -38,6 +43,7 @@ class Store:
         """Bring the schema up to date. Raises StoreDown while the database is away; StoreUnusable, SchemaTooNew among
         it, where this process cannot run on it."""
         await migrate(self._database)
+        self.id = await self._database.value(sa.select(schema_marks.c.store_id))
 
     async def close(self) -> None:
         await self._database.close()

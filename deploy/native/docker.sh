@@ -4,9 +4,10 @@ docker_answers() {
     command -v docker >/dev/null && docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1
 }
 
-# Compose takes the published address and port from the shell; run.sh takes them from .env too.
+# From its folder, so that Compose finds a compose.override.yaml there as well. It takes the published address and port
+# from the shell; run.sh takes them from .env too.
 compose() {
-    API_HOST=$(api_host) API_PORT=$(api_port) docker compose -f deploy/compose.yaml "$@"
+    (cd deploy && API_HOST=$(cd .. && api_host) API_PORT=$(cd .. && api_port) exec docker compose "$@")
 }
 
 docker_start() { # [WORKERS]

@@ -3,21 +3,26 @@
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import kubernetes_validate
+import psutil
 import pytest
 import yaml
 
 from core.settings import Settings
+from deploy import healthcheck
 from tests.patience import PATIENCE_SECONDS
 from workers.replacement import HAND_OVER_SECONDS
 
@@ -293,29 +298,57 @@ def test_the_image_execs() -> None:
     assert os.access(ENTRYPOINT, os.X_OK)
 
 
-@pytest.mark.parametrize(("status", "healthy"), [(HTTPStatus.OK, True), (HTTPStatus.INTERNAL_SERVER_ERROR, False)])
-def test_the_image_checks_the_health_of_the_api(status: HTTPStatus, healthy: bool) -> None:
+@pytest.mark.parametrize(
+    ("word", "asked_ports"), [("api", ["API"]), ("worker", ["WORKER"]), ("", ["API", "WORKER"]), ("celery", [])]
+)
+@pytest.mark.parametrize("status", [HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR])
+def test_the_image_checks_the_health_of_what_it_runs(
+    monkeypatch: pytest.MonkeyPatch, word: str, asked_ports: list[str], status: HTTPStatus
+) -> None:
     asked = []
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            asked.append((self.server, self.path))
             self.send_response(status)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Nothing: the answer is what counts."""
 
-    (healthcheck,) = dockerfile()["HEALTHCHECK"]
-    _, *arguments = json.loads(healthcheck.partition("CMD ")[2])
-    with HTTPServer(("127.0.0.1", 0), Health) as server:
-        server.timeout = PATIENCE_SECONDS
-        thread = Thread(target=server.handle_request)
-        thread.start()
-        environment = {"API_PORT": str(server.server_port)}
-        check = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
-        thread.join()
-    assert (check.returncode == 0, asked) == (healthy, ["/health"])
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Health) as api,
+        ThreadingHTTPServer(("127.0.0.1", 0), Health) as worker,
+    ):
+        monkeypatch.setenv("API_PORT", str(api.server_port))
+        monkeypatch.setenv("WORKER_HEALTH_PORT", str(worker.server_port))
+        for server in (api, worker):
+            Thread(target=server.serve_forever).start()
+        try:
+            command = ["tini", "--", healthcheck.ENTRYPOINT, *filter(None, [word])]
+            with nullcontext() if status is HTTPStatus.OK or not asked_ports else pytest.raises(OSError):
+                healthcheck.check(healthcheck.started_as(command))
+        finally:
+            for server in (api, worker):
+                server.shutdown()
+        servers = {"API": api, "WORKER": worker}
+        expected = asked_ports if status is HTTPStatus.OK else asked_ports[:1]
+        assert asked == [(servers[name], "/health") for name in expected]
+
+
+def test_a_worker_without_a_health_port_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKER_HEALTH_PORT", "0")
+    healthcheck.check("worker")
+
+
+def test_a_container_of_another_image_s_making_is_not_asked() -> None:
+    assert healthcheck.started_as(["python", "-i"]) == ""
+
+
+def test_the_image_has_its_health_check() -> None:
+    (check,) = dockerfile()["HEALTHCHECK"]
+    assert check.endswith('CMD ["python", "deploy/healthcheck.py"]')
+    assert "healthcheck.py" in " ".join(dockerfile()["COPY"])
 
 
 def test_only_what_the_image_copies_is_sent_to_the_builder() -> None:
@@ -348,3 +381,48 @@ def test_the_entrypoint_becomes_the_program(tmp_path: Path, words: list[str], co
     with subprocess.Popen([ENTRYPOINT, *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
         printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert printed.startswith(f"{process.pid} {command}")
+
+
+RUNS_UNTIL_TERM = """#!/bin/bash
+trap 'kill $!; echo "${0##*/} ended"; exit 0' TERM
+echo "${0##*/} runs"
+sleep infinity >/dev/null &
+wait
+"""
+"""Ends in order, and only when it is asked to."""
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The entrypoint with neither word, and what it starts."""
+    for name in ("uvicorn", "celery"):
+        (tmp_path / name).write_text(RUNS_UNTIL_TERM)
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen([ENTRYPOINT], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert {process.stdout.readline().strip() for _ in range(2)} == {"uvicorn runs", "celery runs"}
+        yield process
+        process.kill()
+
+
+def test_without_a_word_both_run_and_both_end_in_order(both: subprocess.Popen[str]) -> None:
+    both.terminate()
+    printed, _ = both.communicate(timeout=PATIENCE_SECONDS)
+    assert sorted(printed.split("\n")) == ["", "celery ended", "uvicorn ended"]
+
+
+def test_whichever_ends_takes_the_other_along(both: subprocess.Popen[str]) -> None:
+    children = {process.name(): process for process in psutil.Process(both.pid).children()}
+    children["celery"].kill()
+    printed, _ = both.communicate(timeout=PATIENCE_SECONDS)
+    assert (printed, both.returncode) == ("uvicorn ended\n", 128 + signal.SIGKILL)
+
+
+def test_descriptors_are_as_many_as_the_host_allows(tmp_path: Path) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 4096))
+
+    command = [str(ENTRYPOINT), "bash", "-c", "ulimit -Sn; ulimit -Hn"]
+    printed = subprocess.check_output(command, preexec_fn=limited, text=True)
+    assert printed == "4096\n4096\n"

@@ -39,6 +39,15 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, t
     assert settings.rabbit_mq == "amqp://guest:guest@localhost/"
 
 
+@pytest.mark.parametrize("value", ['"kept"', "'kept'", ' "kept"\r'])
+def test_quotes_that_docker_leaves_around_a_value(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OPENAI_MODEL", value)
+    monkeypatch.setenv("API_KEYS", '""')
+    monkeypatch.setenv("SYSTEM_PROMPT", "'Say \"yes\".'")
+    settings = Settings()
+    assert (settings.openai_model, settings.api_keys, settings.system_prompt) == ("kept", {}, 'Say "yes".')
+
+
 AMQP_OPTIONS = [
     "connection_timeout=10",
     "heartbeat=30",

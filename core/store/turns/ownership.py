@@ -81,6 +81,7 @@ class Held(Enum):
     FINISHED = "it is finished"
     EXHAUSTED = "it has used up its attempts"
     GONE = "it was deleted"
+    ELSEWHERE = "its turn is in another database; give the API and all its workers the same DATABASE_URL"
 
 
 class OwnedTurn(msgspec.Struct, frozen=True):
