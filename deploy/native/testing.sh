@@ -12,6 +12,7 @@ run_tests() { # [PYTEST ARGUMENT]...
     get_pgbouncer
     get_faketime
     get_proxies
+    get_clients
     get_chromium
     get_kubectl
     get_shellcheck
@@ -132,6 +133,22 @@ get_proxies() {
         if [[ -x /usr/sbin/$name ]] || command -v "$name" >/dev/null; then continue; fi
         install_packages tests "$name" && not_at_boot "$name" || missing "$name" "tests behind it cannot run"
     done
+}
+
+# Clients of other languages: the JDK, and packages of Node.js, which is a package of Python's itself.
+get_clients() {
+    if ! command -v javac >/dev/null; then
+        local package=default-jdk-headless
+        if [[ $(package_manager) != apt-get ]]; then package=java-devel; fi
+        install_packages tests "$package" || missing Java "the test of its client cannot run"
+    fi
+    command -v curl >/dev/null || install_packages tests curl || missing curl "the test of HTTP/1.0 cannot run"
+    local peers=tests/peers/node
+    if [[ $peers/node_modules/.package-lock.json -nt $peers/package-lock.json ]]; then return; fi
+    "$VENV/bin/npm" ci --ignore-scripts --prefix "$peers" >"$LOGS/npm.log" 2>&1 </dev/null || {
+        why_not="npm could not install it (log: data/logs/npm.log)"
+        missing "Node.js's world" "tests of its clients and proxies cannot run"
+    }
 }
 
 get_chromium() {

@@ -14,6 +14,7 @@ import httpx
 from bench.processes import free_port
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
+from tests.peers.clients import node
 
 NGINX = """\
 daemon off;
@@ -63,29 +64,37 @@ http://127.0.0.1:{port} {{
 """
 
 
+GATEWAY = "{port} http://127.0.0.1:{api_port}"
+
+
 class Kind(NamedTuple):
     name: str
     config: str
-    command: Callable[[str, Path], list[str]]
+    command: Callable[[Path], list[str]]
 
 
 KINDS = [
-    Kind("nginx", NGINX, lambda program, config: [program, "-c", str(config), "-e", "stderr"]),
-    Kind("haproxy", HAPROXY, lambda program, config: [program, "-db", "-f", str(config)]),
-    Kind("caddy", CADDY, lambda program, config: [program, "run", "--adapter", "caddyfile", "--config", str(config)]),
+    Kind("nginx", NGINX, lambda config: [*program("nginx"), "-c", str(config), "-e", "stderr"]),
+    Kind("haproxy", HAPROXY, lambda config: [*program("haproxy"), "-db", "-f", str(config)]),
+    Kind("node", GATEWAY, lambda config: [*node("gateway"), *config.read_text().split()]),
+    Kind("caddy", CADDY, lambda config: [*program("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]),
 ]
+
+
+def program(name: str) -> list[str]:
+    found = shutil.which(name) or f"/usr/sbin/{name}"
+    require(Path(found).exists(), f"no {name}; install the package {name}")
+    return [found]
 
 
 @contextmanager
 def running(kind: Kind, api_url: str, home: Path) -> Iterator[str]:
     """The URL of a proxy before that API."""
-    program = shutil.which(kind.name) or f"/usr/sbin/{kind.name}"
-    require(Path(program).exists(), f"no {kind.name}; install the package {kind.name}")
     port, config, log = free_port(), home / "config", home / "log"
     config.write_text(kind.config.format(home=home, port=port, api_port=api_url.rpartition(":")[2]))
     environment = {**os.environ, "HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
     with log.open("wb") as output:
-        process = subprocess.Popen(kind.command(program, config), stdout=output, stderr=output, env=environment)
+        process = subprocess.Popen(kind.command(config), stdout=output, stderr=output, env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/health", process, log)
