@@ -65,6 +65,7 @@ class TurnView(BaseModel):
     tool_calls: list[ToolCallView]
     replaces: int | None
     finish_reason: str | None
+    served_model: str | None = Field(description="Which model has answered, by the word of its service.")
     usage: UsageCounts | None
     error: TurnError | None
     created_at: datetime
@@ -90,6 +91,7 @@ class TurnView(BaseModel):
             tool_calls=_tool_calls(tape.slice()),
             replaces=turn.replaces,
             finish_reason=turn.finish_reason,
+            served_model=turn.served_model,
             usage=UsageCounts(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens) if usage else None,
             error=TurnError(code=turn.error_code, message=turn.error_message or "") if turn.error_code else None,
             created_at=_time(turn.created_at),

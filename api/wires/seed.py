@@ -58,9 +58,12 @@ class SeedWire(Wire):
 
     def ended(self, at: Cursor, end: End) -> Frames:
         match end:
-            case Done(finish_reason=reason, usage=usage):
+            case Done(finish_reason=reason, usage=usage, model=model):
                 counts = usage and {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-                return [self.frame({"type": "done", "finish_reason": reason, "usage": counts}, at)]
+                event = {"type": "done", "finish_reason": reason, "usage": counts}
+                if model:
+                    event["model"] = model
+                return [self.frame(event, at)]
             case Failed(code=code, message=message):
                 return [self.frame({"type": "error", "code": code, "message": message}, at)]
 

@@ -49,6 +49,8 @@ class Done(msgspec.Struct, array_like=True, tag="done", frozen=True):
     position: int
     finish_reason: str
     usage: Usage | None = None
+    model: str | None = None
+    """Which one has answered, by the word of the model's service."""
 
 
 class Failed(msgspec.Struct, array_like=True, tag="error", frozen=True):

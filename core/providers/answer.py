@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import NamedTuple, Protocol
 
 from core.model.parts import Part
-from core.providers.base import Finish, Item, Stream
+from core.providers.base import Finish, Item, Stream, Told
 from core.providers.failures import EndedEarly, ReportedError, Service, ServiceFailure, Unreadable, provider_error
 from core.providers.http import Body
 from core.providers.service_error import ServiceError
@@ -54,6 +54,10 @@ class PartReader(Protocol):
 
     is_done: bool
     """Whether the service has said that nothing more comes."""
+
+    @property
+    def told(self) -> Told:
+        """What the service has told about the answer so far."""
 
     @property
     def is_finished(self) -> bool:
@@ -127,6 +131,9 @@ class HttpAnswer(Stream):
             self._failure = failure
         self._has_begun = self._has_begun or bool(parts)
         return parts
+
+    def told(self) -> Told:
+        return self._reader.told
 
     async def aclose(self) -> None:
         self._last = []

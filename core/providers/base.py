@@ -79,11 +79,19 @@ class Request(msgspec.Struct, frozen=True):
     response_format: dict[str, Any] | None = None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the model's service tells about an answer."""
+
+    usage: Usage | None = None
+    model: str | None = None
+    """Which one answers: perhaps another than was asked for."""
+
+
 class Finish(msgspec.Struct, frozen=True):
     """`reason` is stop, length or tool_calls, or what the service said."""
 
     reason: str
-    usage: Usage | None = None
+    told: Told = Told()
 
 
 Item = list[Part] | Finish
@@ -105,6 +113,10 @@ class Stream(ABC):
     @abstractmethod
     async def aclose(self) -> None:
         """Leave the answer where it is; may be called again."""
+
+    def told(self) -> Told:
+        """What the service has told so far, which is all that is known of an answer that was left."""
+        return Told()
 
     def ready_parts(self) -> list[Part]:
         """What has come since the last item, without waiting. Not to be called while an item is waited for.

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
 from core.model.parts import Part, Text
-from core.providers.base import Finish, GeneratedStream, Item, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Item, Request, Stream, Told
 from core.settings import Settings
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
@@ -55,7 +55,7 @@ class DemoProvider:
         if drops:
             raise ProviderDropped("the demo provider was asked to break off")
         usage = Usage(sum(len(m.text().split()) for m in request.messages), len(tokens))
-        yield Finish("length" if len(tokens) < len(answer) else "stop", usage)
+        yield Finish("length" if len(tokens) < len(answer) else "stop", Told(usage))
 
     async def _paced(self, tokens: list[str], rate: float) -> AsyncGenerator[list[Part]]:
         """At `rate` a second. Those that fell due while nobody asked come together."""

@@ -50,6 +50,7 @@ turns = sa.Table(
     sa.Column("finish_reason", sa.String(32)),
     sa.Column("input_tokens", sa.Integer),
     sa.Column("output_tokens", sa.Integer),
+    sa.Column("served_model", sa.String(200)),  # by the word of the model's service
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_message", sa.Text),
     sa.Column("created_at", sa.Double, nullable=False),

@@ -25,7 +25,7 @@ from core.model.events import Done, End, Failed
 from core.model.feed import Feed
 from core.model.parts import Part, Refusal, Text, ToolCall, ToolCallBegun
 from core.model.tape import Tape
-from core.providers.base import Finish, Item, Provider, Stream
+from core.providers.base import Finish, Item, Provider, Stream, Told
 from core.settings import Settings
 from core.store.retry import retry_while_down
 from core.store.store import Store
@@ -109,6 +109,7 @@ class Run:
         self._answering: asyncio.Task[End] | None = None
         self._claimed_at = monotonic()
         self._stages = Stages()
+        self._told: Callable[[], Told] = Told
 
     @property
     def stopped(self) -> Stop | None:
@@ -169,11 +170,14 @@ class Run:
     def _stopped(self) -> End | None:
         match self._stop:
             case Stop.CANCELLED:
-                return Done(self.attempt, len(self.feed.tape), "cancelled")
+                return self._done(Finish("cancelled", self._told()))
             case Stop.TIME_LIMIT:
                 return self._failed(TimeLimit("the turn took longer than MAX_TURN_SECONDS"))
             case _:
                 return None
+
+    def _done(self, finish: Finish) -> End:
+        return Done(self.attempt, len(self.feed.tape), finish.reason, finish.told.usage, finish.told.model)
 
     def _failed(self, error: HopstreamError) -> End:
         return Failed(self.attempt, len(self.feed.tape), error.code, error.message)
@@ -237,15 +241,16 @@ class Run:
 
     async def _attempt(self, opened: _Opened) -> End:
         self._stages = opened.stages
+        self._told = opened.stream.told
         try:
             finish = await self._record(opened.first, opened.stream)
         except _TooLong:
-            finish = Finish("length")
+            finish = Finish("length", self._told())
         finally:
             await opened.stream.aclose()
         if finish.reason == "stop" and not any(isinstance(part, _ANSWERS) for part in self.feed.tape.slice()):
             raise EmptyAnswer("the model ended its answer without a word; a stop sequence, or its template, may be why")
-        return Done(self.attempt, len(self.feed.tape), finish.reason, finish.usage)
+        return self._done(finish)
 
     async def _record(self, first: Item, stream: Stream) -> Finish:
         """Raises _TooLong."""

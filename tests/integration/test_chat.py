@@ -61,7 +61,8 @@ async def test_events_in_the_response_itself(client: Client, mode: str) -> None:
         events = await stream.rest()
     told = [event for event in events if event.data.get("type") != "queued"]
     assert told[0] == ("1.1.0", {"type": "start", "turn": 1, "attempt": 1, "model": "mock?tokens=20"})
-    assert told[-1] == (f"1.1.{len(numbered(20)) + 1}", {"type": "done", "finish_reason": "stop", "usage": USAGE})
+    done = {"type": "done", "finish_reason": "stop", "usage": USAGE, "model": "mock?tokens=20"}
+    assert told[-1] == (f"1.1.{len(numbered(20)) + 1}", done)
     assert types_of(told) == ["start", "done"]
     assert text_of(events) == numbered(20)
     position = 0

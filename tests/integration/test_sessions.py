@@ -42,6 +42,7 @@ async def test_a_session_shows_its_turns(client: Client) -> None:
         "tool_calls": [],
         "replaces": None,
         "finish_reason": "stop",
+        "served_model": "mock?tokens=2",
         "usage": {"input_tokens": 4, "output_tokens": 2},
         "error": None,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.model.events import Usage
 from core.model.parts import Part
-from core.providers.base import Finish, GeneratedStream, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Request, Stream, Told
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import Turn
@@ -17,7 +17,16 @@ from core.version import FORMAT
 
 OWNER = "worker-here-1-a"
 Item = Part | Finish | Exception
-FINISH = Finish("stop", Usage(1, 2))
+FINISH = Finish("stop", Told(Usage(1, 2)))
+
+
+class _ScriptedStream(GeneratedStream):
+    def __init__(self, items: AsyncGenerator[list[Part] | Finish], told: Told) -> None:
+        super().__init__(items)
+        self._told = told
+
+    def told(self) -> Told:
+        return self._told
 
 
 class Scripted:
@@ -25,14 +34,16 @@ class Scripted:
 
     name = default_model = "scripted"
 
-    def __init__(self, *scripts: list[Item], endless: bool = False) -> None:
+    def __init__(self, *scripts: list[Item], endless: bool = False, told: Told | None = None) -> None:
+        """`told`: while an answer goes on."""
+        self.told = told or Told()
         self.requests: list[Request] = []
         self.closed = 0
         self._scripts = list(scripts)
         self._endless = endless
 
     def stream(self, request: Request) -> Stream:
-        return GeneratedStream(self._items(request))
+        return _ScriptedStream(self._items(request), self.told)
 
     async def _items(self, request: Request) -> AsyncGenerator[list[Part] | Finish]:
         self.requests.append(request)

@@ -10,7 +10,7 @@ from core.model.errors import ContextTooLong, HopstreamError, ProviderDropped, P
 from core.model.events import Done, Failed, Usage
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
 from core.model.tape import Tape
-from core.providers.base import Finish, GeneratedStream, Message, Request, Stream
+from core.providers.base import Finish, GeneratedStream, Message, Request, Stream, Told
 from core.store.store import Store
 from core.store.turns.records import Earlier, Turn
 from core.turns.run import Stop
@@ -77,7 +77,7 @@ async def test_some_failures_are_final(store: Store, turn: Turn, error: Provider
 
 
 async def test_an_end_that_the_database_refuses_is_another_end(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, Scripted([Text("a"), Finish("stop", Usage(2**63, 1))]))
+    run = run_of(turn, store, Scripted([Text("a"), Finish("stop", Told(Usage(2**63, 1)))]))
     await run.execute()
     assert isinstance(run.feed.end, Failed)
     assert (run.feed.end.code, run.feed.end.position) == ("not_storable", 1)
@@ -219,14 +219,15 @@ async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn,
 @pytest.mark.parametrize(
     ("reason", "end"),
     [
-        (Stop.CANCELLED, Done(1, 4, "cancelled")),
+        (Stop.CANCELLED, Done(1, 4, "cancelled", Usage(9, 1), "m-2026")),
         (Stop.TIME_LIMIT, Failed(1, 4, "time_limit", "the turn took longer than MAX_TURN_SECONDS")),
         (Stop.HANDED_OVER, None),
         (Stop.LOST, None),
     ],
 )
 async def test_a_stop_closes_the_request(store: Store, turn: Turn, reason: Stop, end: Done | Failed | None) -> None:
-    run = run_of(turn, store, provider := Scripted([Text("half")], endless=True))
+    told = Told(Usage(9, 1), "m-2026")
+    run = run_of(turn, store, provider := Scripted([Text("half")], endless=True, told=told))
     with run.feed.watch() as changed:
         executing = asyncio.create_task(run.execute())
         while not len(run.feed.tape):
@@ -236,7 +237,7 @@ async def test_a_stop_closes_the_request(store: Store, turn: Turn, reason: Stop,
         run.stop(Stop.CANCELLED)  # the first reason counts
         await executing
     assert (run.feed.end, provider.closed) == (end, 1)
-    assert (await store.turns.get(turn.key)).finished == (end is not None)
+    assert (await store.turns.get(turn.key)).end() == end
 
 
 async def test_an_abandoned_run_takes_its_request_along(store: Store, turn: Turn) -> None:

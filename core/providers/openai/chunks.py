@@ -12,7 +12,7 @@ import structlog
 from core.model.events import Usage
 from core.model.parts import Part, Refusal, Text
 from core.providers.answer import ServerEvent
-from core.providers.base import Finish
+from core.providers.base import Finish, Told
 from core.providers.failures import ReportedError, Unreadable
 from core.providers.lenient_json import parse
 from core.providers.openai.content import clean, parts_of, reasoning_of
@@ -101,6 +101,7 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: Any = None
+    model: Any = None
     error: Any = None
 
 
@@ -116,6 +117,7 @@ class ChunkReader:
         """Whether the service has said that nothing more comes."""
         self._finish_reason: str | None = None
         self._usage: Usage | None = None
+        self._model: str | None = None
         self._index: int | None = None
         """Of the choice that is read: a service that was not asked for more than one may send more."""
         self._calls = ToolCalls()
@@ -126,6 +128,10 @@ class ChunkReader:
     @property
     def is_finished(self) -> bool:
         return self._finish_reason is not None and self._finish_reason not in _FAILURES
+
+    @property
+    def told(self) -> Told:
+        return Told(self._usage, self._model)
 
     def read(self, events: list[ServerEvent], parts: list[Part]) -> None:
         """Add to `parts` those of the events. Raises Unreadable, ReportedError."""
@@ -156,7 +162,7 @@ class ChunkReader:
             raise ReportedError(ServiceError(f"finish_reason {reason}", is_passing=True))
         if reason == "stop":
             reason = "tool_calls" if calls else "content_filter" if self._is_refused else reason
-        return [*calls], Finish(reason, self._usage)
+        return [*calls], Finish(reason, self.told)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         """Anything else. Raises ReportedError, Unreadable."""
@@ -183,6 +189,8 @@ class ChunkReader:
         """Raises ReportedError, Unreadable, ValueError."""
         if chunk.usage is not None:
             self._usage = _usage_of(chunk.usage) or self._usage
+        if chunk.model and type(chunk.model) is str:
+            self._model = clean(chunk.model)
         for choice in chunk.choices or ():
             self._read_choice(choice, parts)
         if chunk.error:

@@ -57,6 +57,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    served_model: str | None = None
+    """Which one has answered, by the word of the model's service."""
     error_code: str | None = None
     error_message: str | None = None
     created_at: float
@@ -104,7 +106,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """The terminal event of a finished turn."""
         position = len(self.read_tape())
         if self.status == "done":
-            return Done(self.attempt, position, self.finish_reason or "stop", self.usage)
+            return Done(self.attempt, position, self.finish_reason or "stop", self.usage, self.served_model)
         if self.status == "error":
             return Failed(self.attempt, position, self.error_code or "internal_error", self.error_message or "")
         return None

@@ -19,6 +19,7 @@ _OF_AN_END = (
     "finish_reason",
     "input_tokens",
     "output_tokens",
+    "served_model",
     "error_code",
     "error_message",
     "asked_at",
@@ -83,6 +84,7 @@ def ending(end: End) -> dict[str, Any]:
                 "finish_reason": _fit(end.finish_reason, turns.c.finish_reason),
                 "input_tokens": usage.input_tokens if usage else None,
                 "output_tokens": usage.output_tokens if usage else None,
+                "served_model": end.model and _fit(end.model, turns.c.served_model),
             }
         case Failed():
             return {

@@ -58,9 +58,9 @@ class ProviderConformance(Providing):
 
     async def test_the_finish_tells_the_usage(self, provider: Provider) -> None:
         _, finish = await read(self.ask(provider, Case.ANSWER))
-        assert finish.usage is not None
-        assert finish.usage.input_tokens > 0
-        assert finish.usage.output_tokens > 0
+        assert finish.told.usage is not None
+        assert finish.told.usage.input_tokens > 0
+        assert finish.told.usage.output_tokens > 0
 
     async def test_the_answer_is_the_same_however_it_is_read(self, provider: Provider) -> None:
         tape, finish = await read(self.ask(provider, Case.ANSWER))

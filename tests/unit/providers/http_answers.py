@@ -36,7 +36,7 @@ class HttpAnswers(HttpProviding):
         assert (tape.reasoning(), tape.text()) == ("Hm. Yes.", "".join(TEXTS))
 
     async def test_a_tool_call_comes_whole(self, provider: Provider, upstream: Upstream) -> None:
-        finish = Finish("tool_calls", FINISH.usage)
+        finish = Finish("tool_calls", FINISH.told)
         upstream.say(whole(200, self.event(Text("Let me look.")) + self.event(CALL) + self.end(finish)))
         assert [item async for item in stream_of(provider)][-1] == finish
         tape, _ = await read(stream_of(provider))

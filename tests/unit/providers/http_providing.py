@@ -11,7 +11,7 @@ import trustme
 
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text
-from core.providers.base import Finish, Message, Provider, Request, Stream
+from core.providers.base import Finish, Message, Provider, Request, Stream, Told
 from core.providers.http import HttpClient
 from tests.unit.providers.conformance import Case, Providing
 from tests.unit.providers.upstream import END, Then, Upstream, chunk, head, whole
@@ -23,7 +23,7 @@ KERNEL_BYTES = 16 * 1024 * 1024
 """More than the buffers of two sockets hold."""
 KEY = "secret-key"
 TEXTS = ("Zażółć ", "gęślą ", "jaźń 🫖, ", "é\u0301 and\r\n\ndata: this")
-FINISH = Finish("stop", Usage(3, 20))
+FINISH = Finish("stop", Told(Usage(3, 20)))
 
 
 class HttpProviding(Providing):

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolCall
 from core.providers.answer import ServerEvent
-from core.providers.base import Finish
+from core.providers.base import Finish, Told
 from core.providers.failures import ReportedError, Unreadable
 from core.providers.openai.chunks import MAX_UNREADABLE_EVENTS, ChunkReader
 
@@ -52,7 +52,7 @@ def test_the_end() -> None:
     assert (reader.end(), reader.is_finished) == (None, False)
     read(STOP, b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":null}}', by=reader)
     assert (reader.is_done, reader.is_finished) == (False, True)
-    assert reader.end() == ([], Finish("stop", Usage(3, 0)))
+    assert reader.end() == ([], Finish("stop", Told(Usage(3, 0))))
 
 
 def test_nothing_is_read_after_the_end() -> None:
@@ -292,12 +292,22 @@ def test_several_chunks_in_one_event() -> None:
     ],
 )
 def test_what_an_answer_cost(counts: dict[str, Any], told: Usage | None) -> None:
-    assert read_all(delta(content="a"), usage(**counts)) == ([Text("a")], Finish("stop", told))
+    assert read_all(delta(content="a"), usage(**counts)) == ([Text("a")], Finish("stop", Told(told)))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(["m", "m-2026"], "m-2026"), (["m", None, "", 5], "m"), (["a\0b\ud83d"], "a\ufffdb\ufffd"), ([None], None)],
+)
+def test_which_model_answers(names: list[Any], told: str | None) -> None:
+    reader = ChunkReader()
+    read(*(json.dumps({"model": name, "choices": []}).encode() for name in names), by=reader)
+    assert reader.told == Told(model=told)
 
 
 def test_the_last_sensible_usage_counts() -> None:
     first, last = usage(prompt_tokens=1, completion_tokens=1), usage(prompt_tokens=1, completion_tokens=9)
-    assert read_all(first, last, usage(prompt_tokens=-1)) == ([], Finish("stop", Usage(1, 9)))
+    assert read_all(first, last, usage(prompt_tokens=-1)) == ([], Finish("stop", Told(Usage(1, 9))))
 
 
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:

@@ -65,15 +65,15 @@ async def test_the_same_question_gets_the_same_answer() -> None:
     assert first == second
     assert first.text().startswith("You wrote: “Hi there”")
     assert finish.reason == "stop"
-    assert finish.usage is not None
-    assert (finish.usage.input_tokens, finish.usage.output_tokens > 50) == (2, True)
+    assert finish.told.usage is not None
+    assert (finish.told.usage.input_tokens, finish.told.usage.output_tokens > 50) == (2, True)
 
 
 async def test_it_stops_at_max_tokens() -> None:
     whole, cut = Tape(), Tape()
     await _answer(_request(), whole)
     finish = await _answer(_request(options={"max_tokens": 3}), cut)
-    assert (finish.reason, finish.usage and finish.usage.output_tokens) == ("length", 3)
+    assert (finish.reason, finish.told.usage and finish.told.usage.output_tokens) == ("length", 3)
     assert whole.text().startswith(cut.text())
 
 

@@ -34,8 +34,8 @@ class OpenAIProviding(HttpProviding):
         return _sse({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
 
     def end(self, finish: Finish) -> bytes:
-        assert finish.usage is not None
-        usage = {"prompt_tokens": finish.usage.input_tokens, "completion_tokens": finish.usage.output_tokens}
+        assert finish.told.usage is not None
+        usage = {"prompt_tokens": finish.told.usage.input_tokens, "completion_tokens": finish.told.usage.output_tokens}
         last = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish.reason}]}
         return _sse(last) + _sse({"choices": [], "usage": usage}) + b"data: [DONE]\n\n"
 

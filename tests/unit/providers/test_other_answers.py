@@ -11,7 +11,7 @@ from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.model.tape import Tape
 from core.providers import answer
-from core.providers.base import Finish, Message, Request
+from core.providers.base import Finish, Message, Request, Told
 from core.providers.openai.provider import OpenAIProvider
 from core.settings import Settings
 from core.turns.tries import Tries
@@ -256,7 +256,7 @@ async def test_an_answer_is_over_although_its_service_ends_nothing(
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
     upstream.say(head(), chunk((HELLO + STOP).encode()), chunk(usage), then=Then.SILENCE)
     tape, finish = await read(stream_of(provider))
-    assert (tape.text(), finish) == ("Hello", Finish("stop", Usage(1, 2)))
+    assert (tape.text(), finish) == ("Hello", Finish("stop", Told(Usage(1, 2))))
 
 
 async def test_a_document_without_an_end_does_not_fill_the_memory(provider: OpenAIProvider, upstream: Upstream) -> None:

@@ -79,6 +79,14 @@ async def test_the_whole_turn_as_events(feed: Feed, wire: SeedWire) -> None:
     )
 
 
+async def test_the_end_names_the_model_that_has_answered(wire: SeedWire) -> None:
+    feed = Feed(TurnKey("s", 7))
+    feed.start(1, "m")
+    feed.finish(Done(1, 0, "stop", model="m-2026"))
+    (_, _), (_, done) = events_of(await read(feed, wire))
+    assert done == {"type": "done", "finish_reason": "stop", "usage": None, "model": "m-2026"}
+
+
 @pytest.mark.parametrize(("position", "chunk"), [(2, "Bonjour\n"), (5, "jour\n"), (9, "\n")])
 async def test_it_goes_on_at_the_very_next_character(feed: Feed, wire: SeedWire, position: int, chunk: str) -> None:
     assert events_of(await read(feed, wire, Cursor(7, 1, position)))[0] == ("7.1.10", {"chunk": chunk})
