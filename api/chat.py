@@ -120,8 +120,6 @@ class Chat:
         try:
             return await self._store.turns.create(new, limit)
         except TurnRunning:
-            if not self._owner.keeper.lease.settled:
-                raise
             lost = await self._store.orphans.lost_direct(new.session_id)
             if not [turn for turn in lost if await self._owner.endings.end(turn, process_lost(turn))]:
                 raise

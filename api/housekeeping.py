@@ -6,17 +6,15 @@ from core.model.events import Done
 from core.store.store import Store
 from core.store.turns.orphans import process_lost
 from core.turns.endings import Endings
-from core.turns.lease import Lease
 
 PAUSE_SECONDS = 5.0
 """Somebody may be waiting for such a turn's end, and to look for them takes two cheap queries."""
 
 
 class Housekeeping:
-    def __init__(self, store: Store, endings: Endings, lease: Lease) -> None:
+    def __init__(self, store: Store, endings: Endings) -> None:
         self._store = store
         self._endings = endings
-        self._lease = lease
         self._background = Background()
 
     def start(self) -> None:
@@ -27,8 +25,6 @@ class Housekeeping:
         await self._background.stop()
 
     async def _clean(self) -> None:
-        if not self._lease.settled:
-            return
         for turn in await self._store.orphans.lost_direct():
             await self._endings.end(turn, process_lost(turn))
         for turn in await self._store.orphans.cancelled():

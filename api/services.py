@@ -33,7 +33,7 @@ class Services:
         self.provider = self.owner.provider
         self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection)
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
-        self._housekeeping = Housekeeping(self.store, self.owner.endings, self.owner.keeper.lease)
+        self._housekeeping = Housekeeping(self.store, self.owner.endings)
         self._background = Background()
 
     @property

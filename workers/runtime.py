@@ -84,7 +84,7 @@ class Runtime:
         await open_when_up(owner.store)  # without it there is nothing to do
         self.turns = TurnHandler(owner)
         self._dead_jobs = DeadJobs(owner.store, self._connection, owner.endings, self.turns.announce_end)
-        self._sweeper = Sweeper(owner.store, self._connection, owner.keeper.lease)
+        self._sweeper = Sweeper(owner.store, self._connection)
         self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds)
         if settings.worker_health_port:
             from workers.health import HealthServer  # aiohttp's server: a tenth of the start of those who have no port

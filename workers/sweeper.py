@@ -11,7 +11,6 @@ from core.broker.topology import declare_jobs, log_name
 from core.model.errors import BrokerDown, StoreDown
 from core.store.store import Store
 from core.store.turns.orphans import Requeued
-from core.turns.lease import Lease
 
 log = structlog.get_logger()
 
@@ -23,10 +22,9 @@ LEFT_LOGS_EVERY = 240
 
 
 class Sweeper:
-    def __init__(self, store: Store, connection: BrokerConnection, lease: Lease) -> None:
+    def __init__(self, store: Store, connection: BrokerConnection) -> None:
         self._store = store
         self._connection = connection
-        self._lease = lease
         self._sweeps = 0
         self._background = Background()
 
@@ -41,8 +39,7 @@ class Sweeper:
     async def _sweep(self) -> None:
         sweeps = self._sweeps
         self._sweeps += 1
-        if self._lease.settled:
-            await self._requeue(await self._store.orphans.requeue_lost(), "orphaned")
+        await self._requeue(await self._store.orphans.requeue_lost(), "orphaned")
         if sweeps % OVERDUE_EVERY == OVERDUE_EVERY - 1:
             await self._sweep_overdue()
         if sweeps % LEFT_LOGS_EVERY == 0:

@@ -61,9 +61,10 @@ class Liveness:
 _beat = sa.bindparam("silent_beat", type_=sa.BigInteger)
 """In each statement that asks for liveness."""
 _OF_AN_OLDER_RELEASE = processes.c.beat.is_(None)
-"""It has no numbers, and is judged by the database's clock."""
+"""It has no numbers, and is judged by the database's clock, while anybody is judged."""
 IS_SILENT = sa.case(
-    (_OF_AN_OLDER_RELEASE, processes.c.seen_at <= db_now() - SILENT_SECONDS), else_=processes.c.beat <= _beat
+    (_OF_AN_OLDER_RELEASE, (_beat > 0) & (processes.c.seen_at <= db_now() - SILENT_SECONDS)),
+    else_=processes.c.beat <= _beat,
 )
 
 

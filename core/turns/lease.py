@@ -3,8 +3,6 @@
 import asyncio
 from time import monotonic
 
-from core.store.liveness import SETTLE_SECONDS
-
 LEASE_SECONDS = 2.5
 """Shorter than the time after which others take a process's turns over (SILENT_SECONDS): a process that was frozen, or
 cannot reach the database, stops publishing before another one starts."""
@@ -16,16 +14,10 @@ class Lease:
     def __init__(self) -> None:
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
-        self._settled_at = float("-inf")
 
     @property
     def valid(self) -> bool:
         return self.age() < LEASE_SECONDS
-
-    @property
-    def settled(self) -> bool:
-        """Whether an old heartbeat means a dead process. Not right after the database was away: then all are old."""
-        return self.valid and monotonic() >= self._settled_at
 
     def age(self) -> float:
         """Seconds since the last heartbeat."""
@@ -33,8 +25,6 @@ class Lease:
 
     def renew(self, at: float) -> None:
         """`at`: the monotonic time before the heartbeat was sent."""
-        if self._renewed_at > float("-inf") and not self.valid:
-            self._settled_at = monotonic() + SETTLE_SECONDS
         self._renewed_at = at
         self._renewed.set()
 

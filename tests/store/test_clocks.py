@@ -60,3 +60,13 @@ async def test_a_dead_process_is_found_all_the_same(
     await jump(database, seconds if abs(seconds) > REQUEUE_SECONDS else REQUEUE_SECONDS + 1)
     assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]
     assert isinstance(await store.ownership.claim(turn.key, "alive"), Turn)
+
+
+async def test_a_process_of_a_release_without_numbers(store: Store, database: Database, make: Maker) -> None:
+    """Is told by the database's clock, but by nobody who has not looked on for so long."""
+    turn = await make.running(await make.process("old"))
+    long_ago = {"seen_at": processes.c.seen_at - SILENT_SECONDS - 1, "beat": None}
+    await database.change(sa.update(processes).values(long_ago))
+    assert await store.orphans.requeue_lost() == []
+    look_back(store, 1)
+    assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]

@@ -8,8 +8,7 @@ from time import monotonic
 import pytest
 
 from core.process_id import _process_id, process_id
-from core.store.liveness import SETTLE_SECONDS, SILENT_SECONDS
-from core.turns import keeper
+from core.store.liveness import SILENT_SECONDS
 from core.turns.lease import LEASE_SECONDS, Lease
 from tests.patience import PATIENCE_SECONDS
 
@@ -43,27 +42,6 @@ async def test_who_waits_goes_on_with_the_next_valid_heartbeat() -> None:
     assert not waiting.done()
     lease.renew(monotonic())
     await asyncio.wait_for(waiting, PATIENCE_SECONDS)
-
-
-def test_others_are_not_judged_right_after_a_time_without_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of all processes are old when the database comes back."""
-    lease = Lease()
-    assert not lease.settled
-    lease.renew(monotonic() - LEASE_SECONDS)
-    assert not lease.settled
-    lease.renew(monotonic())
-    assert lease.valid
-    assert not lease.settled
-    monkeypatch.setattr(keeper, "monotonic", lambda: monotonic() + SETTLE_SECONDS)
-    lease.renew(monotonic() + SETTLE_SECONDS)
-    assert not lease.settled  # too late: it had run out once more
-
-
-def test_others_are_judged_from_the_first_heartbeat_on() -> None:
-    lease = Lease()
-    lease.renew(monotonic())
-    lease.renew(monotonic())
-    assert lease.settled
 
 
 def test_process_ids_are_unique_and_fit_the_store() -> None:
