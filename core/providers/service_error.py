@@ -45,9 +45,10 @@ _SAYS_PASSING = re.compile(
     r"overload|rate.?limit|too many requests|try again|temporar|at capacity|loading", re.IGNORECASE
 )
 _SAYS_FINAL = re.compile(
-    r"insufficient (quota|credit|balance|funds)|credit balance|(daily|per ?day).{0,40}quota", re.IGNORECASE
+    r"insufficient (quota|credit|balance|funds)|credit balance"
+    r"|(daily|per ?day)[^{}]{0,80}quota|quota[^{}]{0,80}(daily|per ?day)",
+    re.IGNORECASE,
 )
-_SAYS_DAILY_QUOTA = re.compile(r"quota[^{}]{0,80}per ?day|per ?day[^{}]{0,80}quota", re.IGNORECASE)
 _SAYS_CONTEXT = re.compile(
     r"context.{0,20}(length|size|window|limit).{0,60}(exceed|too long|too large|reach|is \d)"
     r"|(exceed|larger than|beyond|over).{0,60}context.{0,20}(length|size|window|limit)"
@@ -204,10 +205,8 @@ def _status_of(kind: Any) -> int | None:
 
 def _says_final(value: Any, message: str) -> bool:
     """A quota of the day, or money, which a retry does not bring back."""
-    if _SAYS_FINAL.search(message):
-        return True
     details = [f"{key} {text}" for each in _objects(value) for key, text in each.items() if isinstance(text, str)]
-    return any(map(_SAYS_DAILY_QUOTA.search, [message, *details]))
+    return any(map(_SAYS_FINAL.search, [message, *details]))
 
 
 def _fits(value: Any) -> float | None:

@@ -17,6 +17,11 @@
     return parent.querySelector(`[data-testid="${testId}"]`);
   }
 
+  /** A text as HTML that shows it. */
+  function escape(text) {
+    return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  }
+
   /** An error's text as a sentence. */
   function asSentence(text) {
     const ended = /[.!?…]$/.test(text) ? text : `${text}.`;
@@ -71,5 +76,5 @@
     element.textContent = date.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
   }
 
-  Hopstream.dom = { byId, clone, part, asSentence, announce, copy, stamp };
+  Hopstream.dom = { byId, clone, part, escape, asSentence, announce, copy, stamp };
 })();

@@ -4,7 +4,7 @@
 
 (() => {
   const { maths } = Hopstream;
-  const { clone } = Hopstream.dom;
+  const { clone, escape } = Hopstream.dom;
   const HIGHLIGHTED_CHARS = 60_000; // beyond that highlighting would hold the page up
   const HARMLESS_HTML = /^<\/?(?:br|kbd|mark|sub|sup|u)\s*\/?>$/i;
   const RULES = {
@@ -19,8 +19,6 @@
     ALLOW_DATA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
   };
-
-  const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
   const renderer = {
     html: ({ text, block }) => (HARMLESS_HTML.test(text.trim()) ? text : block ? `<p>${escape(text)}</p>` : escape(text)),

@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const { escape } = Hopstream.dom;
   const SCRIPT = "assets/vendor/temml.min.js";
   const LONGEST_CHARS = 10_000;
   const DISPLAYED = /^(?:\\\[([\s\S]+?)\\\]|\$\$([\s\S]+?)\$\$|(\\begin\{([a-zA-Z]+\*?)\}[\s\S]+?\\end\{\4\}))/;
@@ -51,7 +52,6 @@
     renderer: ({ tex, isDisplayed }) => source(tex, isDisplayed),
   };
 
-  const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
   const source = (tex, isDisplayed) => `<code class="${isDisplayed ? "maths displayed" : "maths"}">${escape(tex)}</code>`;
 
   /** Typesets the formulas of an element or fragment, now or as soon as that can be done. */
