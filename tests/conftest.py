@@ -18,8 +18,6 @@ from tests.postgres import Postgres, find_binaries
 hypothesis.settings.register_profile("hopstream", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("hopstream")
 
-TESTS = Path(__file__).parent
-
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -31,15 +29,6 @@ def pytest_pycollect_makeitem(name: str, obj: object) -> None:
     """Coroutines are looked after in their event loop, too: first among a test's fixtures, so that it ends last."""
     if name.startswith("test") and inspect.iscoroutinefunction(obj):
         pytest.mark.usefixtures("_loop_is_left_clean")(obj)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two processes (`-n 2 --dist loadgroup`), what needs the broker runs in one, which waits a lot, and what
-    needs nothing or a database of its own in the other."""
-    for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        item.add_marker(pytest.mark.xdist_group("alone" if folder in ("unit", "store") else "broker"))
 
 
 def pytest_collection_finish() -> None:

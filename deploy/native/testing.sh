@@ -25,7 +25,6 @@ run_tests() { # [PYTEST ARGUMENT]...
         check "mypy" "$VENV/bin/mypy"
         check "import directions" "$VENV/bin/lint-imports"
     fi
-    if (($# == 0)); then set -- -n 2 --dist loadgroup; fi
     check "pytest" "$VENV/bin/python" -m pytest "$@"
 }
 
