@@ -16,7 +16,7 @@ run_tests() { # [PYTEST ARGUMENT]...
     get_chromium
     get_kubectl
     get_shellcheck
-    trap stop_test_broker EXIT
+    trap end_tests EXIT
     choose_test_broker
 
     if (($# == 0)); then
@@ -24,8 +24,27 @@ run_tests() { # [PYTEST ARGUMENT]...
         check "ruff format" "$VENV/bin/ruff" format --check .
         check "mypy" "$VENV/bin/mypy"
         check "import directions" "$VENV/bin/lint-imports"
+        check "pytest" all_tests
+    else
+        check "pytest" "$VENV/bin/python" -m pytest "$@"
     fi
-    check "pytest" "$VENV/bin/python" -m pytest "$@"
+}
+
+# Those that need the broker wait most of the time; meanwhile those that need nothing run in a process of their own.
+all_tests() {
+    local log=$LOGS/unit-tests.log failed=
+    "$VENV/bin/python" -m pytest -p no:cacheprovider tests/unit tests/store >"$log" 2>&1 </dev/null &
+    unit_tests=$!
+    "$VENV/bin/python" -m pytest --ignore=tests/unit --ignore=tests/store || failed=yes
+    wait "$unit_tests" || failed=yes
+    unit_tests=
+    cat "$log"
+    [[ -z $failed ]]
+}
+
+end_tests() {
+    if [[ -n ${unit_tests:-} ]]; then kill "$unit_tests" 2>/dev/null || true; fi
+    stop_test_broker
 }
 
 # Load and faults, and the books of every token: a table. Without --node a fresh RabbitMQ is broken.

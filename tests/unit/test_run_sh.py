@@ -47,6 +47,10 @@ class Tree:
         )
 
 
+UNIT, OTHERS = "tests/unit", "--ignore=tests/unit"
+"""Words that the two halves of the suite are started with."""
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
@@ -442,3 +446,20 @@ def test_smoke_fails_line_by_line_where_nothing_runs(free_port: int) -> None:
     lines = smoke.stdout.splitlines()
     assert smoke.returncode == 1
     assert [line.split()[0] for line in lines] == ["FAILED"] * 5
+
+
+@pytest.mark.parametrize(
+    "failing", [[], ["tests/unit"], ["--ignore=tests/unit"], ["tests/unit", "--ignore=tests/unit"]]
+)
+def test_the_suite_is_green_where_both_its_halves_are(tree: Tree, failing: list[str]) -> None:
+    python = tree.path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(
+        "#!/bin/bash\n"
+        'echo "ran $*"\n'
+        f'for word in "$@"; do if [[ " {" ".join(failing)} " == *" $word "* ]]; then exit 1; fi; done\n'
+    )
+    python.chmod(0o755)
+    ran = tree.call("VENV=venv; make_data; all_tests")
+    assert (ran.returncode != 0) == bool(failing)
+    assert [line.split()[-2] for line in ran.stdout.splitlines()] == [OTHERS, UNIT]
