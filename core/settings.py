@@ -184,7 +184,7 @@ class Settings(BaseSettings):
     def _unquoted(cls, values: dict[str, Any]) -> dict[str, Any]:
         """`docker run --env-file` leaves the quotes around a value; from `.env` they are gone already."""
         bare = {name: _unquote(value) for name, value in values.items()}
-        return {name: value for name, value in bare.items() if value != ""}
+        return {name: value for name, value in bare.items() if value != "" or values[name] == ""}
 
     @field_validator("openai_base_url")
     @classmethod
