@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
 
     openai_api_key: SecretStr | None = Field(
-        None, description="Key of the OpenAI-compatible API. Without one the demo provider answers."
+        None, description="Key of the OpenAI-compatible API. Where no provider is set up, the demo answers."
     )
     openai_base_url: str | None = Field(
         None,
@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         "Basic authentication, in the key's place. Default: OpenAI.",
     )
     openai_model: str = Field("gpt-4o-mini", description="OpenAI's model where a request names none.")
+    anthropic_api_key: SecretStr | None = Field(None, description="Key of Anthropic's API.")
+    anthropic_base_url: str | None = Field(None, description="Of another server with that API.")
+    gemini_api_key: SecretStr | None = Field(None, description="Key of the Gemini API.")
+    gemini_base_url: str | None = Field(None, description="Of another server with that API.")
+    ollama_host: str | None = Field(None, description="Ollama's host and port, e.g. localhost:11434.")
+    ollama_api_key: SecretStr | None = Field(None, description="Key of Ollama's cloud, or of a proxy before it.")
     system_prompt: str | None = Field(None, description="Put before every conversation.")
 
     rabbit_mq: str = Field("amqp://guest:guest@localhost/", description="amqp:// or amqps:// URL of RabbitMQ.")
@@ -186,7 +192,7 @@ class Settings(BaseSettings):
         bare = {name: _unquote(value) for name, value in values.items()}
         return {name: value for name, value in bare.items() if value != "" or values[name] == ""}
 
-    @field_validator("openai_base_url")
+    @field_validator("openai_base_url", "anthropic_base_url", "gemini_base_url")
     @classmethod
     def _http_url(cls, url: str | None) -> str | None:
         parts = urlsplit(url or "http://none")

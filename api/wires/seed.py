@@ -11,7 +11,7 @@ from api.streams.cursor import Cursor
 from api.wires.base import Frames, Wire
 from core.model.errors import Closing, HopstreamError
 from core.model.events import Done, End, Failed
-from core.model.parts import Part, Reasoning, Refusal, Text, ToolCall
+from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
 
 Event = dict[str, Any]
 RETRY_MS = 1000
@@ -94,5 +94,9 @@ def _event_of(part: Part) -> Event | None:
             return {"refusal": text}
         case ToolCall():
             return {"tool_call": {"id": part.id, "name": part.name, "arguments": part.arguments}}
+        case ToolCallBegun():
+            return {"tool_call_begun": {"id": part.id, "name": part.name}}
+        case ToolArguments():
+            return {"tool_call_arguments": {"call": part.call, "text": part.text}}
         case _:
             return None

@@ -1,5 +1,7 @@
 """Every error the product raises: a stable `code` for clients and the HTTP status it means."""
 
+from collections.abc import Iterator
+
 QUEUE_RETRY_SECONDS = 10
 """A full queue is minutes long; who is refused asks again soon, because those who gave up leave gaps."""
 
@@ -169,6 +171,14 @@ class ContextTooLong(ProviderError):
         self.fits = fits
 
 
+class UnsupportedOption(ProviderError):
+    """The model's service has not got what the question asks for; it was not asked."""
+
+    code = "unsupported_option"
+    status = 400
+    title = "The model's service has no such option"
+
+
 class EmptyAnswer(ProviderError):
     """The model ended its answer as if it had one."""
 
@@ -206,3 +216,17 @@ class Closing(HopstreamError):
     code = "closing"
     status = 503
     title = "This process is shutting down"
+
+
+def error_of(code: str, message: str) -> HopstreamError:
+    """One that was told by its code, as a turn's is."""
+    kinds = {kind.code: kind for kind in _kinds(HopstreamError)}
+    error = kinds.get(code, HopstreamError)(message)
+    error.code = code
+    return error
+
+
+def _kinds(kind: type[HopstreamError]) -> Iterator[type[HopstreamError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)

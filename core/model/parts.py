@@ -92,6 +92,17 @@ class StepBegun(msgspec.Struct, array_like=True, tag="s", frozen=True):
         return 1
 
 
+class Opaque(msgspec.Struct, array_like=True, tag="q", frozen=True):
+    """What a service wants back unchanged with the answer, and nobody else can read: the signature of a thought, or one
+    that is encrypted. `kind` names it, its service first."""
+
+    kind: str
+    data: str
+
+    def __len__(self) -> int:
+        return 1
+
+
 class Unknown:
     """A part of a kind that this process does not know: kept and counted, and shown by nobody."""
 
@@ -120,7 +131,7 @@ class Unknown:
 
 
 Growing = Text | Reasoning | Refusal | ToolArguments
-Known = Text | Reasoning | Refusal | ToolCall | ToolCallBegun | ToolArguments | ToolResult | StepBegun
+Known = Text | Reasoning | Refusal | ToolCall | ToolCallBegun | ToolArguments | ToolResult | StepBegun | Opaque
 Part = Known | Unknown
 if TYPE_CHECKING:
     Parts = list[Part]

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream, Told
 from core.providers.failures import EndedEarly, ReportedError, Service, ServiceFailure, Unreadable, provider_error
 from core.providers.http import Body
+from core.providers.reader import PartReader, ServerEvent
 from core.providers.service_error import ServiceError
 
 MAX_UNREAD_BYTES = 1024 * 1024
@@ -30,13 +31,6 @@ Ask = Callable[[], AbstractAsyncContextManager[Body]]
 """Sends the request, as `HttpClient.post` does."""
 
 
-class ServerEvent(NamedTuple):
-    """`data` as it came: whoever reads it decodes it, as UTF-8 in which what is none is replaced."""
-
-    data: bytes
-    is_error: bool = False
-
-
 class EventSplitter(Protocol):
     def feed(self, raw: bytes, *, is_last: bool = False) -> list[ServerEvent]:
         """The events that these bytes complete. `is_last`: the response ended properly with them.
@@ -47,30 +41,6 @@ class EventSplitter(Protocol):
 
 Choose = Callable[[bytes], EventSplitter | None]
 """What splits a body that begins with these bytes; None as long as they do not tell. Raises ServiceFailure."""
-
-
-class PartReader(Protocol):
-    """Knows one service's events, and remembers of one answer what comes in pieces."""
-
-    is_done: bool
-    """Whether the service has said that nothing more comes."""
-
-    @property
-    def told(self) -> Told:
-        """What the service has told about the answer so far."""
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the service has said how the answer finished; something about it may follow."""
-
-    def read(self, events: list[ServerEvent], parts: list[Part]) -> None:
-        """Add to `parts` those of the events. Raises ServiceFailure."""
-
-    def end(self) -> tuple[list[Part], Finish] | None:
-        """What can be told at the end alone; None where the service has not finished the answer.
-
-        Raises ServiceFailure where it finished by an error.
-        """
 
 
 class HttpAnswer(Stream):

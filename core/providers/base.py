@@ -1,5 +1,6 @@
 """What a provider is: it is asked with a conversation, answers with parts, and then says how it finished."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, Literal, Protocol, Self
@@ -48,16 +49,34 @@ class ToolCallRequest(msgspec.Struct, frozen=True):
     name: str
     arguments: str
 
+    def object(self) -> dict[str, Any]:
+        """The arguments as most services take them; none where they are no object, or were cut off."""
+        try:
+            value = json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+class Thought(msgspec.Struct, frozen=True):
+    """What a service gave with its answer for itself alone, see `core.model.parts.Opaque`. `text`: the reasoning that
+    it belongs to, or the id of the call."""
+
+    kind: str
+    data: str
+    text: str = ""
+
 
 class Message(msgspec.Struct, frozen=True):
     """`tool_calls` are an assistant's; a message of the role `tool` is the result of the one that `tool_call_id` names.
-    `name` tells participants of one role apart."""
+    `name` tells participants of one role apart, `thoughts` are an assistant's, in order."""
 
     role: Role
     content: str | list[ContentPart] = ""
     tool_calls: list[ToolCallRequest] = []
     tool_call_id: str | None = None
     name: str | None = None
+    thoughts: list[Thought] = []
 
     def text(self) -> str:
         """What of its content is text."""

@@ -1,4 +1,4 @@
-"""The demo provider answers where no key is set: deterministic, paced like a model, scripted by model name.
+"""The demo provider answers where no other is set up: deterministic, paced like a model, scripted by model name.
 
 `demo` answers, `demo:slow` takes its time, `demo:long` writes pages, `demo:error` fails before its first token,
 `demo:drop` breaks off in the middle of a turn's first attempt.
@@ -12,7 +12,6 @@ from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
 from core.model.parts import Part, Text
 from core.providers.base import Finish, GeneratedStream, Item, Request, Stream, Told
-from core.settings import Settings
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
 TOKENS_PER_SECOND = 50.0
@@ -71,11 +70,6 @@ class DemoProvider:
             told = due
 
 
-def create(settings: Settings) -> DemoProvider:
-    """Needs no settings."""
-    return DemoProvider()
-
-
 def _answer(request: Request) -> str:
     question = request.messages[-1].text()
     quoted = " ".join(question.split())[:QUOTED_CHARS]
@@ -93,8 +87,8 @@ _PARAGRAPH = (
 )
 _SHORT = """You wrote: “{quoted}”
 
-This is the **demo provider** (message {turns} of this conversation): it answers because no `OPENAI_API_KEY` is set. \
-Its words travel the same way that a real model's would:
+This is the **demo provider** (message {turns} of this conversation): it answers because no other is set up, as by \
+`OPENAI_API_KEY`. Its words travel the same way that a real model's would:
 
 1. the API stores your message and puts a *job* on a queue,
 2. a worker claims it and streams the answer into RabbitMQ,

@@ -1,6 +1,7 @@
 """What all HTTP providers share: one session, time limits, bounded bodies, counters, and closing at once."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -9,7 +10,7 @@ from functools import cache
 from math import isfinite
 from time import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from core.idle_timer import IdleTimer
@@ -22,6 +23,11 @@ MAX_ERROR_BYTES = 64 * 1024
 """Of an error's body: all that is read of it."""
 ERROR_SECONDS = 5.0
 """For an error's body. The status alone says enough."""
+MAX_REDIRECTS = 3
+_REDIRECTS = (301, 302, 307, 308)
+_IS_SECRET = re.compile("auth|key|token|cookie|secret", re.IGNORECASE)
+"""The name of a header."""
+_PORTS = {"http": 80, "https": 443}
 KEEP_ALIVE_SECONDS = 4.0
 """Many servers close a connection that was idle for 5 s, and a request that meets that is lost."""
 
@@ -95,11 +101,23 @@ class HttpClient:
             await self._session.close()
 
     async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> "aiohttp.ClientResponse":
+        """Follows redirects, with the same question; the key is for the address that it was given for alone."""
         if self._session is None:  # it needs a running loop
             self._session = self._open_session()
-        if url not in self._proxies:
-            self._proxies[url] = _proxy_of(url)
-        return await self._session.post(url, headers=headers, data=content, proxy=self._proxies[url])
+        for is_last in [False] * MAX_REDIRECTS + [True]:
+            if url not in self._proxies:
+                self._proxies[url] = _proxy_of(url)
+            response = await self._session.post(
+                url, headers=headers, data=content, proxy=self._proxies[url], allow_redirects=False
+            )
+            location = response.headers.get("Location") if response.status in _REDIRECTS else None
+            if is_last or not location:
+                break
+            response.close()
+            asked, url = url, urljoin(url, location)
+            if _origin(url) not in (_origin(asked), _origin(asked, scheme="https")):
+                headers = {name: value for name, value in headers.items() if not _IS_SECRET.search(name)}
+        return response
 
     def _open_session(self) -> "aiohttp.ClientSession":
         import aiohttp
@@ -149,6 +167,14 @@ def _abort(response: "aiohttp.ClientResponse") -> None:
     if connection is not None and connection.transport is not None:
         connection.transport.abort()
     response.close()
+
+
+def _origin(url: str, scheme: str | None = None) -> tuple[str, str | None, int | None]:
+    """`scheme`: as if it were that one, at its usual port."""
+    parts = urlsplit(url)
+    if scheme is not None:
+        return scheme, parts.hostname, _PORTS[scheme]
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _proxy_of(url: str) -> str | None:

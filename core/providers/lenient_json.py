@@ -1,4 +1,4 @@
-"""JSON as some services send it: with half characters, bytes that are no UTF-8, or NaN among the numbers."""
+"""JSON as some services send it: with half characters, NUL, bytes that are no UTF-8, or NaN among the numbers."""
 
 import json
 from typing import Any
@@ -15,3 +15,8 @@ def parse(raw: bytes) -> Any:
         return json.loads(whole)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def clean(text: str) -> str:
+    """PostgreSQL takes no NUL."""
+    return text.replace("\0", "\ufffd") if "\0" in text else text

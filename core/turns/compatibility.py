@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from core.model.parts import (
+    Opaque,
     Part,
     Refusal,
     StepBegun,
@@ -15,6 +16,8 @@ from core.model.parts import (
 
 GROWING_CALLS_FORMAT = 2
 """The first `core.version.FORMAT` that has refusals, steps, tool calls in pieces and their results."""
+OPAQUE_FORMAT = 3
+"""The first one that has what a service wants back."""
 
 
 class ReadableParts:
@@ -22,6 +25,7 @@ class ReadableParts:
 
     def __init__(self, oldest_format: int) -> None:
         self._converts = oldest_format < GROWING_CALLS_FORMAT
+        self._leaves_out_opaque = oldest_format < OPAQUE_FORMAT
         self._calls: list[Part] = []
         """Pieces of this step's calls."""
         self._calls_before = 0
@@ -29,6 +33,8 @@ class ReadableParts:
 
     def convert(self, parts: list[Part]) -> list[Part]:
         """As all living processes can read them."""
+        if self._leaves_out_opaque:
+            parts = [part for part in parts if not isinstance(part, Opaque)]
         return list(self._in_first_format(parts)) if self._converts else parts
 
     def finish(self) -> list[Part]:

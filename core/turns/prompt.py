@@ -5,9 +5,20 @@ from typing import Any
 
 import msgspec
 
-from core.model.parts import Part, StepBegun, Text, ToolArguments, ToolCall, ToolCallBegun, ToolResult, whole_tool_calls
+from core.model.parts import (
+    Opaque,
+    Part,
+    Reasoning,
+    StepBegun,
+    Text,
+    ToolArguments,
+    ToolCall,
+    ToolCallBegun,
+    ToolResult,
+    whole_tool_calls,
+)
 from core.model.tape import Tape
-from core.providers.base import Message, Request, ToolCallRequest
+from core.providers.base import Message, Request, Thought, ToolCallRequest
 from core.settings import Settings
 from core.store.turns.records import Earlier, Turn
 
@@ -98,34 +109,50 @@ def answer_messages(parts: Sequence[Part]) -> list[Message]:
     results of its tools. A service refuses a call without its result, so such a one is left out."""
     results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
     messages: list[Message] = []
-    for text, calls in _steps(parts):
-        answered_calls = [call for call in calls if call.id in results]
-        if text or answered_calls:
-            requests = [ToolCallRequest(call.id, call.name, call.arguments) for call in answered_calls]
-            messages.append(Message("assistant", text, requests))
-        messages += [Message("tool", results[call.id].content, tool_call_id=call.id) for call in answered_calls]
+    for step in _steps(parts):
+        text = "".join(part.text for part in step if isinstance(part, Text))
+        calls = [call for call in whole_tool_calls(step) if call.id in results]
+        if text or calls:
+            requests = [ToolCallRequest(call.id, call.name, call.arguments) for call in calls]
+            messages.append(Message("assistant", text, requests, thoughts=_thoughts(step) if calls else []))
+        messages += [Message("tool", results[call.id].content, tool_call_id=call.id) for call in calls]
     return messages
 
 
-def _steps(parts: Sequence[Part]) -> Iterable[tuple[str, list[ToolCall]]]:
-    """The text and the calls of each pass through the model. A new one begins with what follows a tool's result."""
-    text, calls, begun = "", [], 0
+def _steps(parts: Sequence[Part]) -> Iterable[list[Part]]:
+    """What each pass through the model has said, its calls counted from 0. A new one begins with what follows a tool's
+    result."""
+    step: list[Part] = []
+    begun_before = 0
     has_results = False
-    pieces: list[Part] = []
     for part in parts:
-        is_next = isinstance(part, StepBegun) or (has_results and not isinstance(part, ToolResult))
-        if is_next and (text or pieces):
-            calls = whole_tool_calls(pieces)
-            begun += sum(isinstance(piece, ToolCallBegun) for piece in pieces)
-            yield text, calls
-            text, pieces, has_results = "", [], False
+        if step and (isinstance(part, StepBegun) or (has_results and not isinstance(part, ToolResult))):
+            yield step
+            begun_before += sum(isinstance(each, ToolCallBegun) for each in step)
+            step, has_results = [], False
         match part:
-            case Text():
-                text += part.text
-            case ToolCall() | ToolCallBegun():
-                pieces.append(part)
-            case ToolArguments():
-                pieces.append(ToolArguments(part.text, part.call - begun))
             case ToolResult():
                 has_results = True
-    yield text, whole_tool_calls(pieces)
+            case StepBegun():
+                pass
+            case ToolArguments(text, call):
+                step.append(ToolArguments(text, call - begun_before))
+            case _:
+                step.append(part)
+    yield step
+
+
+def _thoughts(step: Sequence[Part]) -> list[Thought]:
+    """What the service wants back with the calls: each belongs to the reasoning before it, or to the call."""
+    thoughts: list[Thought] = []
+    reasoning = call_id = ""
+    for part in step:
+        match part:
+            case Reasoning(text):
+                reasoning += text
+            case ToolCall(id=call_id) | ToolCallBegun(id=call_id):
+                pass
+            case Opaque(kind, data):
+                thoughts.append(Thought(kind, data, reasoning or call_id))
+                reasoning = ""
+    return thoughts

@@ -4,7 +4,14 @@ import asyncio
 from typing import cast
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    wait_exponential,
+    wait_random,
+    wait_random_exponential,
+)
 
 from core.model.errors import ProviderError
 from core.providers.base import Item, Provider, Request, Stream
@@ -13,7 +20,7 @@ from core.settings import Settings
 log = structlog.get_logger()
 
 _back_off = wait_random_exponential(0.5, max=10)
-_look_again = wait_exponential_jitter(multiplier=0.5, max=3, jitter=0.5)
+_look_again = wait_exponential(0.5, max=3) + wait_random(0, 0.5)
 """For a service that cannot be reached: to find out costs little, and a person waits."""
 
 

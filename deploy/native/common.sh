@@ -72,6 +72,15 @@ unquoted() { # RIGHT-HAND SIDE OF A LINE IN .env
     trimmed "$text"
 }
 
+# Whether a model's service is set up; else the demo provider answers.
+has_provider() {
+    local name
+    for name in OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY OLLAMA_HOST; do
+        if [[ -n $(setting "$name") ]]; then return; fi
+    done
+    return 1
+}
+
 api_host() { setting API_HOST 127.0.0.1; }
 api_port() { setting API_PORT "$DEFAULT_API_PORT"; }
 

@@ -8,6 +8,14 @@ setup() {
     make_data
     if ! venv_works; then make_venv; fi
     install_requirements requirements.txt
+    install_extras
+}
+
+# What only some settings need.
+install_extras() {
+    if [[ -n $(setting ANTHROPIC_API_KEY) ]]; then install_requirements requirements.txt requirements-anthropic.txt; fi
+    if [[ -n $(setting GEMINI_API_KEY) ]]; then install_requirements requirements.txt requirements-gemini.txt; fi
+    if [[ -n $(setting OLLAMA_HOST) ]]; then install_requirements requirements.txt requirements-ollama.txt; fi
 }
 
 # Not after a move of the repository: its scripts name their Python by its full path.

@@ -1,6 +1,7 @@
 """Parts for processes of before: nothing of an answer is lost on a reader who knows text and whole calls alone."""
 
 from core.model.parts import (
+    Opaque,
     Part,
     Reasoning,
     Refusal,
@@ -12,6 +13,7 @@ from core.model.parts import (
     ToolResult,
 )
 from core.turns.compatibility import ReadableParts
+from core.version import FORMAT
 
 NEW: list[Part] = [
     Reasoning("hm"),
@@ -39,9 +41,15 @@ OLD: list[Part] = [
 
 
 def test_they_go_as_they_are_where_everybody_can_read_them() -> None:
-    readable = ReadableParts(oldest_format=2)
+    readable = ReadableParts(oldest_format=FORMAT)
     assert readable.convert(NEW) is NEW
     assert readable.finish() == []
+
+
+def test_what_a_service_wants_back_is_left_out_while_nobody_knows_it() -> None:
+    readable = ReadableParts(oldest_format=2)
+    assert readable.convert([Reasoning("hm"), Opaque("some.signature", "s"), Text("a")]) == [Reasoning("hm"), Text("a")]
+    assert readable.convert(NEW) == NEW
 
 
 def test_they_go_as_older_ones_while_an_old_process_lives() -> None:

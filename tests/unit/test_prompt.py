@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from core.model.parts import (
+    Opaque,
     Part,
     Reasoning,
     StepBegun,
@@ -16,7 +17,7 @@ from core.model.parts import (
     ToolResult,
 )
 from core.model.tape import Tape
-from core.providers.base import Message, TextContent, ToolCallRequest
+from core.providers.base import Message, TextContent, Thought, ToolCallRequest
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import Earlier, NewTurn, Turn
@@ -149,3 +150,25 @@ async def test_a_turn_that_brings_its_messages_is_asked_with_those_alone(store: 
     ]
     assert (request.tools, request.tool_choice) == (asked["tools"], "auto")
     assert (request.response_format, request.options) == ({"type": "json_object"}, {"seed": 1})
+
+
+def test_what_a_service_wants_back_goes_with_the_calls_that_it_belongs_to() -> None:
+    parts: list[Part] = [
+        Reasoning("First."),
+        Opaque("a.signature", "s1"),
+        Opaque("a.redacted", "r"),
+        Text("Yes."),
+        ToolCall("1", "now", "{}"),
+        Opaque("g.signature", "s2"),
+        ToolResult("1", "noon"),
+        Reasoning("Then."),
+        Opaque("a.signature", "s3"),
+        Text("It is noon."),
+    ]
+    call, _, last = answer_messages(parts)
+    assert call.thoughts == [
+        Thought("a.signature", "s1", "First."),
+        Thought("a.redacted", "r"),
+        Thought("g.signature", "s2", "1"),
+    ]
+    assert last == Message("assistant", "It is noon.")  # an answer without calls is understood without

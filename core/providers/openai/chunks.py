@@ -7,25 +7,18 @@ for whatever it turns out to be.
 from typing import Any, Literal
 
 import msgspec
-import structlog
 
 from core.model.events import Usage
 from core.model.parts import Part, Refusal, Text
-from core.providers.answer import ServerEvent
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError, Unreadable
-from core.providers.lenient_json import parse
-from core.providers.openai.content import clean, parts_of, reasoning_of
+from core.providers.failures import ReportedError
+from core.providers.lenient_json import clean, parse
+from core.providers.openai.content import parts_of, reasoning_of
 from core.providers.openai.tool_calls import ToolCalls
+from core.providers.reader import PartReader, ServerEvent, model_of, usage_of
 from core.providers.service_error import ServiceError, is_error
 
-log = structlog.get_logger()
-
 DONE = b"[DONE]"
-MAX_UNREADABLE_EVENTS = 10
-"""In one answer, that are passed over."""
-MAX_COUNT = 2**31 - 1
-"""Of tokens. What is beyond it counts nothing that there is."""
 
 _FINISH_REASONS = {
     "function_call": "tool_calls",
@@ -109,88 +102,66 @@ _PLAIN = msgspec.json.Decoder(_PlainChunk)
 _DECODER = msgspec.json.Decoder(_Chunk)
 
 
-class ChunkReader:
-    """Turns the chunks of one answer into parts, and remembers what comes in pieces."""
-
+class ChunkReader(PartReader):
     def __init__(self) -> None:
-        self.is_done = False
-        """Whether the service has said that nothing more comes."""
+        super().__init__()
         self._finish_reason: str | None = None
-        self._usage: Usage | None = None
-        self._model: str | None = None
         self._index: int | None = None
         """Of the choice that is read: a service that was not asked for more than one may send more."""
         self._calls = ToolCalls()
         self._has_parts = False
         self._is_refused = False
-        self._unreadable = 0
 
     @property
     def is_finished(self) -> bool:
         return self._finish_reason is not None and self._finish_reason not in _FAILURES
 
-    @property
-    def told(self) -> Told:
-        return Told(self._usage, self._model)
-
     def read(self, events: list[ServerEvent], parts: list[Part]) -> None:
-        """Add to `parts` those of the events. Raises Unreadable, ReportedError."""
         for event in events:
             if self.is_done:
                 return
             try:
                 text = _PLAIN.decode(event.data).choices[0].delta.content
             except (ValueError, RecursionError):
-                self._read_event(event, parts)
+                super().read([event], parts)
                 continue
             if event.is_error or self._index or "\0" in text:
-                self._read_event(event, parts)
+                super().read([event], parts)
             elif text:
                 parts.append(Text(text))
                 self._has_parts = True
                 self._index = 0
 
     def end(self) -> tuple[list[Part], Finish] | None:
-        """The tool calls, whole, and the finish; None where the service has told neither this nor that it is done."""
-        calls = self._calls.whole()
+        """None where the service has told neither the finish nor that it is done."""
         reason = self._finish_reason
         if reason is None:
-            if not (self.is_done and (self._has_parts or calls)):
+            if not (self.is_done and self._has_parts):
                 return None
             reason = "stop"
         if reason in _FAILURES:
             raise ReportedError(ServiceError(f"finish_reason {reason}", is_passing=True))
         if reason == "stop":
-            reason = "tool_calls" if calls else "content_filter" if self._is_refused else reason
-        return [*calls], Finish(reason, self.told)
+            reason = "tool_calls" if self._calls.have_begun else "content_filter" if self._is_refused else reason
+        return [], Finish(reason, self.told)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
-        """Anything else. Raises ReportedError, Unreadable."""
+        """Anything else."""
         data, is_error_event = event
         if data.strip().startswith(DONE):
             self.is_done = True
         elif is_error_event:
             raise ReportedError(ServiceError.of_body(data))
         else:
-            try:
-                for chunk in _chunks_of(data):
-                    self._read_chunk(chunk, parts)
-            except ValueError as error:  # json's, msgspec's and our own
-                self._pass_over(error)
-
-    def _pass_over(self, error: ValueError) -> None:
-        """Raises Unreadable."""
-        self._unreadable += 1
-        log.warning("event passed over", action="provider.unreadable_event", count=self._unreadable)
-        if self._unreadable > MAX_UNREADABLE_EVENTS:
-            raise Unreadable("too many events are not readable") from error
+            for chunk in _chunks_of(data):
+                self._read_chunk(chunk, parts)
 
     def _read_chunk(self, chunk: _Chunk, parts: list[Part]) -> None:
         """Raises ReportedError, Unreadable, ValueError."""
         if chunk.usage is not None:
-            self._usage = _usage_of(chunk.usage) or self._usage
-        if chunk.model and type(chunk.model) is str:
-            self._model = clean(chunk.model)
+            self.told = Told(_usage_of(chunk.usage) or self.told.usage, self.told.model)
+        if chunk.model:
+            self.told = Told(self.told.usage, model_of(chunk.model, self.told.model))
         for choice in chunk.choices or ():
             self._read_choice(choice, parts)
         if chunk.error:
@@ -216,9 +187,9 @@ class ChunkReader:
             parts.append(Refusal(clean(said.refusal)))
             self._is_refused = True
         if said.tool_calls:
-            self._calls.add(said.tool_calls)
+            self._calls.add(said.tool_calls, parts)
         if said.function_call:
-            self._calls.add({"function": said.function_call})
+            self._calls.add({"function": said.function_call}, parts)
         self._has_parts = self._has_parts or len(parts) > before
         if choice.finish_reason:
             self._finish_reason = _reason_of(choice.finish_reason)
@@ -265,14 +236,7 @@ def _usage_of(told: Any) -> Usage | None:
     """None where a count is no count."""
     if not isinstance(told, dict):
         return None
-    counts = [
+    return usage_of(
         told.get("prompt_tokens", told.get("input_tokens")),
         told.get("completion_tokens", told.get("output_tokens")),
-    ]
-    if counts == [None, None] or not all(count is None or _is_count(count) for count in counts):
-        return None
-    return Usage(*(int(count or 0) for count in counts))
-
-
-def _is_count(told: Any) -> bool:
-    return isinstance(told, int | float) and 0 <= told <= MAX_COUNT
+    )

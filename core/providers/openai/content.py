@@ -4,16 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.model.parts import Part, Reasoning, Refusal, Text
+from core.providers.lenient_json import clean
 
 _MAX_DEPTH = 4
 _TEXTS = ("text", "thinking", "reasoning", "content", "summary", "value")
 """Where a part has its text, or the parts that have it."""
 _THOUGHTS = frozenset({"thinking", "reasoning", "thought"})
-
-
-def clean(text: str) -> str:
-    """PostgreSQL takes no NUL."""
-    return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
 def parts_of(content: Any) -> list[Part]:

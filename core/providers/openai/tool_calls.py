@@ -1,4 +1,4 @@
-"""Tool calls that come in pieces, put together.
+"""Tool calls that come in pieces, told apart.
 
 OpenAI tells the calls of an answer apart by an index. Others have none, or the same one for all, so that the ids and
 names have to tell; and some repeat a call's id or name in each of its pieces, or make a new id for each.
@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import msgspec
 
-from core.model.parts import ToolCall
+from core.model.parts import Part, ToolArguments, ToolCallBegun
 from core.providers.failures import Unreadable
-from core.providers.openai.content import clean
+from core.providers.lenient_json import clean
 
 MAX_TOOL_CALLS = 128
 MAX_TOOL_CALL_CHARS = 1024 * 1024
@@ -24,6 +24,8 @@ class _Call(msgspec.Struct):
     id: str = ""
     name: str = ""
     arguments: str = ""
+    number: int | None = None
+    """Among those that have begun on the tape, where it has a name."""
 
     @property
     def is_whole(self) -> bool:
@@ -39,23 +41,22 @@ class ToolCalls:
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
+        self._begun = 0
         self._chars = 0
 
-    def add(self, pieces: Any) -> None:
+    @property
+    def have_begun(self) -> bool:
+        return self._begun > 0
+
+    def add(self, pieces: Any, parts: list[Part]) -> None:
         """As a chunk or a message has them; what is no piece of a call is passed over. Raises Unreadable."""
         for piece in pieces if isinstance(pieces, list) else [pieces]:
             if isinstance(piece, dict):
-                self._add(piece)
+                self._add(piece, parts)
         if len(self._calls) > MAX_TOOL_CALLS or self._chars > MAX_TOOL_CALL_CHARS:
             raise Unreadable("the tool calls do not end")
 
-    def whole(self) -> list[ToolCall]:
-        """In the order of their indexes. A call without a name is none; one without an id is given one, because its
-        result has to name it."""
-        calls = sorted(self._calls, key=lambda call: call.index if call.index is not None else len(self._calls))
-        return [ToolCall(call.id or f"call_{uuid4().hex}", call.name, call.arguments) for call in calls if call.name]
-
-    def _add(self, piece: dict[str, Any]) -> None:
+    def _add(self, piece: dict[str, Any], parts: list[Part]) -> None:
         function = piece.get("function")
         function = function if isinstance(function, dict) else piece
         index, call_id, name = _number(piece.get("index")), _text(piece.get("id")), _text(function.get("name"))
@@ -68,9 +69,22 @@ class ToolCalls:
             self._calls.append(call)
         call.id = call.id or call_id
         call.name = call.name or name
-        if not (is_object and call.arguments):  # a whole object, once more
-            call.arguments += text
+        if is_object and call.arguments:  # a whole object, once more
+            text = ""
+        call.arguments += text
         self._chars += len(call_id) + len(name) + len(text)
+        self._tell(call, text, parts)
+
+    def _tell(self, call: _Call, text: str, parts: list[Part]) -> None:
+        """A call without a name is none; one without an id is given one, because its result has to name it."""
+        if call.number is None and call.name:
+            call.id = call.id or f"call_{uuid4().hex}"
+            call.number = self._begun
+            self._begun += 1
+            parts.append(ToolCallBegun(call.id, call.name))
+            text = call.arguments
+        if call.number is not None and text:
+            parts.append(ToolArguments(text, call.number))
 
     def _find(self, index: int | None, call_id: str, name: str) -> _Call | None:
         """The call that this piece goes on with; None where it begins one."""

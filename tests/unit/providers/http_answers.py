@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -10,8 +11,8 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.model.errors import ProviderError
-from core.model.parts import Part, Reasoning, Text, ToolCall
+from core.model.errors import ProviderDropped
+from core.model.parts import Part, Reasoning, Text, ToolCall, whole_tool_calls
 from core.model.tape import Tape
 from core.providers.answer import MAX_UNREAD_BYTES
 from core.providers.base import Finish, Item, Provider
@@ -40,13 +41,14 @@ class HttpAnswers(HttpProviding):
         upstream.say(whole(200, self.event(Text("Let me look.")) + self.event(CALL) + self.end(finish)))
         assert [item async for item in stream_of(provider)][-1] == finish
         tape, _ = await read(stream_of(provider))
-        assert tape.slice() == [Text("Let me look."), CALL]
+        (call,) = whole_tool_calls(tape.slice())
+        assert (tape.text(), call.name, json.loads(call.arguments)) == ("Let me look.", CALL.name, {"zone": "UTC"})
+        assert call.id
 
-    async def test_a_tool_call_that_may_be_cut_off_is_not_told(self, provider: Provider, upstream: Upstream) -> None:
+    async def test_a_tool_call_without_a_finish_is_a_drop(self, provider: Provider, upstream: Upstream) -> None:
         upstream.say(whole(200, self.event(CALL)))
-        with pytest.raises(ProviderError, match="without finishing") as raised:
-            await anext(stream_of(provider))
-        assert type(raised.value) is ProviderError
+        with pytest.raises(ProviderDropped, match="without finishing"):
+            await read(stream_of(provider))
 
     async def test_an_empty_answer_has_nothing_but_its_finish(self, provider: Provider, upstream: Upstream) -> None:
         upstream.say(whole(200, self.answer()))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.providers.http import HttpClient, _proxy_of, _retry_after
+from core.providers.failures import Refused
+from core.providers.http import MAX_REDIRECTS, HttpClient, _proxy_of, _retry_after
 from tests.unit.providers.upstream import Upstream, whole
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,40 @@ async def test_cookies_are_not_kept() -> None:
                 await body.content.read()
         await http.close()
     assert ["cookie" in asked.headers for asked in upstream.asked] == [False, False]
+
+
+KEYS = {"Authorization": "Bearer k", "x-api-key": "k", "X-Goog-Api-Key": "k", "api-key": "k"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_gets_the_same_question_and_the_key_at_home_alone(status: int) -> None:
+    http = HttpClient(5)
+
+    def moved(to: str) -> bytes:
+        return f"HTTP/1.1 {status} Moved\r\nContent-Length: 0\r\nLocation: {to}\r\n\r\n".encode()
+
+    async with Upstream() as upstream, Upstream() as other:
+        upstream.say_first(moved("/v2"), moved(f"{other.url}/v3"))
+        other.say(whole(200, b"hello"))
+        async with http.post(f"{upstream.url}/v1", {"Content-Type": "text/plain", **KEYS}, b"hi") as body:
+            assert await body.content.read() == b"hello"
+        await http.close()
+    asked = [*upstream.asked, *other.asked]
+    assert [(each.path, each.body) for each in asked] == [("/v1", b"hi"), ("/v2", b"hi"), ("/v3", b"hi")]
+    has_keys = [[name.lower() in each.headers for name in KEYS] for each in asked]
+    assert has_keys == [[True] * 4, [True] * 4, [False] * 4]
+    assert [each.headers["content-type"] for each in asked] == ["text/plain"] * 3
+
+
+async def test_redirects_without_an_end_are_a_refusal() -> None:
+    http = HttpClient(5)
+    async with Upstream() as upstream:
+        upstream.say(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: /again\r\n\r\n")
+        with pytest.raises(Refused, match="307"):
+            async with http.post(f"{upstream.url}/v1", {}, b"hi"):
+                pass
+        await http.close()
+    assert len(upstream.asked) == 1 + MAX_REDIRECTS
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from bench.mock_upstream import MockUpstream
 from core.model.errors import ProviderError
-from core.model.parts import ToolCall
+from core.model.parts import whole_tool_calls
 from core.model.tape import Tape
 from core.providers.base import (
     ContentPart,
@@ -69,7 +69,7 @@ async def test_every_request_says_what_is_its_own(provider: OpenAIProvider, mock
 async def test_tools_are_offered_and_called(provider: OpenAIProvider, mock: MockUpstream) -> None:
     request = Request("mock?tokens=1&tools=2", [Message("user", "hi")], tools=[TOOL], tool_choice="auto")
     tape, finish = await read(provider.stream(request))
-    calls = [part for part in tape.slice() if isinstance(part, ToolCall)]
+    calls = whole_tool_calls(tape.slice())
     assert (len(calls), {call.name for call in calls}, finish.reason) == (2, {"now"}, "tool_calls")
     assert all(call.id and call.arguments for call in calls)
     assert mock.stats.last_request is not None

@@ -8,7 +8,7 @@ import pytest
 
 from core.model.errors import ContextTooLong, ProviderDropped, ProviderError
 from core.model.events import Usage
-from core.model.parts import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Reasoning, Text, ToolArguments, ToolCallBegun
 from core.model.tape import Tape
 from core.providers import answer
 from core.providers.base import Finish, Message, Request, Told
@@ -57,12 +57,12 @@ def choice(delta: str, reason: str = "null") -> str:
         ),
         pytest.param(
             whole(200, (choice(CALL) + choice("{}", '"tool_calls"') + DONE).encode(), **SSE),
-            Answered([ToolCall("a", "f", "{}")], Finish("tool_calls")),
+            Answered([ToolCallBegun("a", "f"), ToolArguments("{}", 0)], Finish("tool_calls")),
             id="an index that is null",
         ),
         pytest.param(
             whole(200, (choice(CALL) + choice("{}", '"stop"') + DONE).encode(), **SSE),
-            Answered([ToolCall("a", "f", "{}")], Finish("tool_calls")),
+            Answered([ToolCallBegun("a", "f"), ToolArguments("{}", 0)], Finish("tool_calls")),
             id="a call that ends by stop",
         ),
         pytest.param(

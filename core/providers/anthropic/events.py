@@ -1,0 +1,183 @@
+"""The events of Anthropic's messages, or a message that comes whole, and the parts that they are.
+
+Source: the event types of the messages API (platform.claude.com, "Streaming messages"). Events and blocks of kinds that
+are not known are passed over, as its versioning policy asks for.
+"""
+
+from typing import Any
+
+import msgspec
+
+from core.model.parts import Opaque, Part, Reasoning, Refusal, Text, ToolArguments, ToolCallBegun
+from core.providers.base import Finish, Told
+from core.providers.failures import ReportedError
+from core.providers.lenient_json import clean, parse
+from core.providers.reader import PartReader, ServerEvent, count_of, model_of, usage_of
+from core.providers.service_error import ServiceError
+
+SIGNATURE = "anthropic.signature"
+"""Of the thought before it."""
+REDACTED = "anthropic.redacted"
+"""A thought that is encrypted as a whole."""
+
+_FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+
+
+class _Delta(msgspec.Struct):
+    type: Any = None
+    text: Any = None
+    thinking: Any = None
+    signature: Any = None
+    partial_json: Any = None
+    stop_reason: Any = None
+    stop_details: Any = None
+
+
+class _Event(msgspec.Struct):
+    type: Any = None
+    index: Any = None
+    delta: _Delta | None = None
+    content_block: dict[str, Any] | None = None
+    message: dict[str, Any] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+_DECODER = msgspec.json.Decoder(_Event)
+
+
+class EventReader(PartReader):
+    def __init__(self) -> None:
+        super().__init__()
+        self._stop_reason: str | None = None
+        self._usage: dict[str, Any] = {}
+        self._calls: dict[Any, int] = {}
+        """The numbers of those that are open, by the index of their block."""
+        self._silent_calls: set[Any] = set()
+        """Of which no argument has come."""
+        self._begun_calls = 0
+
+    @property
+    def is_finished(self) -> bool:
+        return self._stop_reason is not None
+
+    def end(self) -> tuple[list[Part], Finish] | None:
+        if self._stop_reason is None:
+            return None
+        reason = _FINISH_REASONS.get(self._stop_reason, self._stop_reason)
+        return self._close_calls(), Finish(reason, self.told)
+
+    def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
+        data, is_error_event = event
+        try:
+            read = _DECODER.decode(data)
+        except (ValueError, RecursionError):
+            read = msgspec.convert(parse(data), _Event)
+        if is_error_event or read.error or read.type == "error":
+            raise ReportedError(ServiceError.of_body(data))
+        match read.type:
+            case "content_block_delta" if read.delta is not None:
+                self._grow(read.index, read.delta, parts)
+            case "content_block_start" if read.content_block is not None:
+                self._begin_block(read.index, read.content_block, parts)
+            case "content_block_stop":
+                parts += self._close_calls(read.index)
+            case "message_start" if read.message is not None:
+                self._tell(read.message)
+            case "message_delta":
+                self._count(read.usage)
+                if read.delta is not None:
+                    self._stop(read.delta.stop_reason, read.delta.stop_details, parts)
+            case "message_stop":
+                self.is_done = True
+            case "message":
+                self._read_message(msgspec.convert(parse(data), dict[str, Any]), parts)
+
+    def _read_message(self, message: dict[str, Any], parts: list[Part]) -> None:
+        """One that comes whole, though a stream was asked for."""
+        self._tell(message)
+        blocks = message.get("content")
+        for index, block in enumerate(blocks if isinstance(blocks, list) else []):
+            if isinstance(block, dict):
+                self._begin_block(index, block, parts)
+                parts += self._close_calls(index)
+        self._stop(message.get("stop_reason"), message.get("stop_details"), parts)
+        self.is_done = True
+
+    def _begin_block(self, index: Any, block: dict[str, Any], parts: list[Part]) -> None:
+        match block:
+            case {"type": "text", "text": str(text)} if text:
+                parts.append(Text(clean(text)))
+            case {"type": "thinking"}:
+                thought, signature = block.get("thinking"), block.get("signature")
+                if isinstance(thought, str) and thought:
+                    parts.append(Reasoning(clean(thought)))
+                if isinstance(signature, str) and signature:
+                    parts.append(Opaque(SIGNATURE, clean(signature)))
+            case {"type": "redacted_thinking", "data": str(data)}:
+                parts.append(Opaque(REDACTED, clean(data)))
+            case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
+                parts.append(ToolCallBegun(clean(call_id), clean(name)))
+                self._calls[index] = self._begun_calls
+                self._silent_calls.add(index)
+                self._begun_calls += 1
+                if given := block.get("input"):
+                    self._add_arguments(index, msgspec.json.encode(given).decode(), parts)
+
+    def _grow(self, index: Any, delta: _Delta, parts: list[Part]) -> None:
+        match delta:
+            case _Delta(type="text_delta", text=str(text)):
+                if text:
+                    parts.append(Text(clean(text)))
+            case _Delta(type="thinking_delta", thinking=str(thought)):
+                if thought:
+                    parts.append(Reasoning(clean(thought)))
+            case _Delta(type="signature_delta", signature=str(signature)):
+                if signature:
+                    parts.append(Opaque(SIGNATURE, clean(signature)))
+            case _Delta(type="input_json_delta", partial_json=str(piece)):
+                self._add_arguments(index, clean(piece), parts)
+
+    def _add_arguments(self, index: Any, piece: str, parts: list[Part]) -> None:
+        if piece and index in self._calls:
+            self._silent_calls.discard(index)
+            parts.append(ToolArguments(piece, self._calls[index]))
+
+    def _close_calls(self, *indexes: Any) -> list[Part]:
+        """Those of these blocks, or all. One without an argument has none, which is an empty object."""
+        closed = [index for index in (indexes or (*self._calls,)) if index in self._calls]
+        silent = [ToolArguments("{}", self._calls[index]) for index in closed if index in self._silent_calls]
+        for index in closed:
+            del self._calls[index]
+        self._silent_calls.difference_update(closed)
+        return [*silent]
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self.told = Told(self.told.usage, model_of(message.get("model"), self.told.model))
+        self._count(message.get("usage"))
+
+    def _count(self, usage: Any) -> None:
+        """Each count is that of all so far; one that is not told again stays as it was."""
+        if not isinstance(usage, dict):
+            return
+        self._usage |= {name: count for name, count in usage.items() if count_of(count) is not None}
+        read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+        counts = [self._usage[name] for name in read if name in self._usage]
+        told = usage_of(sum(counts) if counts else None, self._usage.get("output_tokens"))
+        self.told = Told(told or self.told.usage, self.told.model)
+
+    def _stop(self, reason: Any, details: Any, parts: list[Part]) -> None:
+        if not isinstance(reason, str) or not reason:
+            return
+        self._stop_reason = clean(reason)
+        if isinstance(details, dict) and reason == "refusal":
+            explanation = details.get("explanation")
+            if isinstance(explanation, str) and explanation:
+                parts.append(Refusal(clean(explanation)))

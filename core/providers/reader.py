@@ -1,0 +1,94 @@
+"""What the readers of all services share: one answer's events become parts, and what cannot be read is passed over."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import structlog
+
+from core.model.events import Usage
+from core.model.parts import Part
+from core.providers.base import Finish, Told
+from core.providers.failures import Unreadable
+from core.providers.lenient_json import clean
+
+log = structlog.get_logger()
+
+MAX_UNREADABLE_EVENTS = 10
+"""In one answer, that are passed over."""
+MAX_COUNT = 2**31 - 1
+"""Of tokens. What is beyond it counts nothing that there is."""
+
+
+class ServerEvent(NamedTuple):
+    """`data` as it came: whoever reads it decodes it, as UTF-8 in which what is none is replaced."""
+
+    data: bytes
+    is_error: bool = False
+
+
+class PartReader(ABC):
+    """Of one answer. A service's own reader knows its events, and remembers what comes in pieces."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        """Whether the service has said that nothing more comes."""
+        self.told = Told()
+        """What the service has told about the answer so far."""
+        self._unreadable = 0
+
+    @property
+    @abstractmethod
+    def is_finished(self) -> bool:
+        """Whether the service has said how the answer finished; something about it may follow."""
+
+    def read(self, events: list[ServerEvent], parts: list[Part]) -> None:
+        """Add to `parts` those of the events. Raises ServiceFailure."""
+        for event in events:
+            if self.is_done:
+                return
+            try:
+                self._read_event(event, parts)
+            except ValueError as error:  # json's, msgspec's and our own
+                self._pass_over(error)
+
+    @abstractmethod
+    def end(self) -> tuple[list[Part], Finish] | None:
+        """What can be told at the end alone; None where the service has not finished the answer.
+
+        Raises ServiceFailure where it finished by an error.
+        """
+
+    @abstractmethod
+    def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
+        """Raises ServiceFailure, and ValueError for one that cannot be read."""
+
+    def _pass_over(self, error: ValueError) -> None:
+        """Raises Unreadable."""
+        self._unreadable += 1
+        log.warning("event passed over", action="provider.unreadable_event", count=self._unreadable)
+        if self._unreadable > MAX_UNREADABLE_EVENTS:
+            raise Unreadable("too many events are not readable") from error
+
+
+def count_of(told: object) -> int | None:
+    """A number of tokens; None where it is no number that there can be."""
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return int(told) if 0 <= told <= MAX_COUNT else None
+
+
+def usage_of(input_tokens: object, output_tokens: object) -> Usage | None:
+    """None where neither is told, or one is no count; one that is left out is 0."""
+    if input_tokens is None and output_tokens is None:
+        return None
+    counts = [count_of(0 if count is None else count) for count in (input_tokens, output_tokens)]
+    known = [count for count in counts if count is not None]
+    return Usage(*known) if len(known) == len(counts) else None
+
+
+def model_of(told: object, before: str | None) -> str | None:
+    """The model's name as the service tells it; `before`: as it told it before. Of a path, as llama.cpp tells, the last
+    part: where a file lies is nobody's business."""
+    if not isinstance(told, str) or not told:
+        return before
+    return clean(told.rpartition("/")[2] if told.startswith("/") else told)
