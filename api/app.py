@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 BYTES_PER_CHARACTER = 12
 """A character takes up to 12 bytes in JSON, as two \\u escapes."""
+BYTES_PER_CHARACTER_OF_HISTORY = 4
+"""Of `messages` that come with their history: the most that UTF-8 takes."""
 OTHER_FIELDS_BYTES = 65_536
 BODY_SECONDS = 30.0
 """For a request's body; whoever needs longer has stopped sending."""
@@ -76,7 +78,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)
     limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)
-    body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
+    history_bytes = settings.max_history_chars * BYTES_PER_CHARACTER_OF_HISTORY
+    body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + history_bytes + OTHER_FIELDS_BYTES
     app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
     # Behind CORS: a preflight has no key.
     app.add_middleware(AdmissionMiddleware, policies=policies, access=access, origins=Origins(settings), limits=limits)
@@ -103,7 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if app.state.access.is_open:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
     if services.provider.name == "demo":
-        log.warning("no OPENAI_API_KEY: the demo provider answers", action="api.demo")
+        log.warning("no provider is set up, as by OPENAI_API_KEY: the demo provider answers", action="api.demo")
     with _BeforeSignal(services.closing):
         yield
     await services.stop()

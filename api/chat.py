@@ -11,7 +11,7 @@ from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
 from core.broker.jobs import Job, publish_job
 from core.model.context import RequestContext
-from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning
+from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning, error_of
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
@@ -42,7 +42,7 @@ class Chat:
 
         Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull.
         """
-        self._check_length(request.message)
+        self._check_length(request)
         if request.mode == "queue":  # before anything is stored
             self._connection.channel()
         turn, position = await self._create(request)
@@ -83,6 +83,13 @@ class Chat:
         fill_from_store(feed, turn)
         return nullcontext(feed)
 
+    async def answered(self, key: TurnKey) -> Turn:
+        """A turn that has ended well, or was cancelled. Raises the error that it ended with."""
+        turn = await self._store.turns.get(key)
+        if turn.error_code is not None:
+            raise error_of(turn.error_code, turn.error_message or "")
+        return turn
+
     async def cancel(self, session_id: str) -> Turn:
         """Raises NotFound. A running turn ends by its owner, which looks for this several times a second."""
         turn, ended_here = await self._store.turns.request_cancel(session_id)
@@ -109,10 +116,13 @@ class Chat:
             log.warning("deleted while running", action="chat.delete", session_id=session_id)
         await self._store.sessions.delete(session_id)
 
-    def _check_length(self, message: str) -> None:
-        limit = self._settings.max_message_chars
-        if len(message) > limit:
-            raise TooLarge(f"message has {len(message)} characters; the limit is {limit}", field="message")
+    def _check_length(self, request: ChatRequest) -> None:
+        """Messages are a question and its history."""
+        field, limit = "message", self._settings.max_message_chars
+        if request.messages is not None:
+            field, limit = "messages", limit + self._settings.max_history_chars
+        if request.chars > limit:
+            raise TooLarge(f"{field} has {request.chars} characters; the limit is {limit}", field=field)
 
     async def _create(self, request: ChatRequest) -> Created:
         new = request.new_turn(self._owner.provider.default_model, self._direct.process_id, self._context)

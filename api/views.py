@@ -103,6 +103,14 @@ class TurnView(BaseModel):
         )
 
 
+class WholeAnswer(TurnView):
+    session_id: str
+
+    @classmethod
+    def of(cls, turn: Turn) -> "WholeAnswer":
+        return cls(session_id=turn.session_id, **TurnView.of(turn).model_dump())
+
+
 class SessionSummary(BaseModel):
     session_id: str
     title: str

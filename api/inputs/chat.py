@@ -1,10 +1,11 @@
 """What `POST /chat` is asked, and the turn that it becomes."""
 
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, ResponseFormat, Storable, Tool
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
 from core.store.turns.records import NewTurn
@@ -23,8 +24,12 @@ def _check_message(message: str) -> str:
     return message
 
 
+_INPUTS = ("tools", "tool_choice", "response_format")
+"""Options that a turn keeps with its messages."""
+
+
 class Options(BaseModel):
-    """Passed on to the model."""
+    """Passed on to the model, in its service's own words. What it has not got is refused by name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,6 +41,9 @@ class Options(BaseModel):
     frequency_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
     seed: int | None = Field(None, strict=True)
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
+    tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS), Storable] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = None
+    response_format: Annotated[ResponseFormat, Storable] | None = None
 
 
 class ChatRequest(BaseModel):
@@ -46,14 +54,29 @@ class ChatRequest(BaseModel):
                 {"message": "Hello!"},
                 {"message": "And in French?", "session_id": "demo-1"},
                 {"message": "Hello!", "mode": "direct", "options": {"temperature": 0.2}},
+                {
+                    "messages": [
+                        {"role": "system", "content": "Answer in verse."},
+                        {"role": "user", "content": "Hello!"},
+                    ],
+                    "model": "anthropic/claude-haiku-5-5",
+                },
             ]
         },
     )
 
-    message: Annotated[str, Field(min_length=1), AfterValidator(_check_message)]
+    messages: Annotated[list[InputMessage], Field(min_length=1, max_length=MAX_MESSAGES), Storable] | None = Field(
+        None, description="In place of `message`: the whole conversation, as OpenAI's chat completions have it."
+    )
+    message: Annotated[str, Field(min_length=1), AfterValidator(_check_message)] | None = Field(
+        None, validate_default=True, description="Is asked after the session's history."
+    )
     session_id: SessionId | None = Field(None, description="Continues a session; the API makes one up without it.")
     mode: Literal["queue", "direct"] = Field(
         "queue", description="direct skips the queue and ends with its connection."
+    )
+    stream: bool | None = Field(
+        None, description="false: the answer whole, as JSON, once it is finished. true: as events, if `Accept` agrees."
     )
     model: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
     options: Options = Field(default_factory=Options)
@@ -61,14 +84,43 @@ class ChatRequest(BaseModel):
         None, ge=1, strict=True, description="The session's latest, finished turn, whose answer this one replaces."
     )
 
+    @field_validator("message")
+    @classmethod
+    def _asks_once(cls, message: str | None, known: ValidationInfo) -> str | None:
+        if "messages" in known.data and (message is None) == (known.data["messages"] is None):
+            raise ValueError("there must be either message or messages")
+        return message
+
+    @property
+    def question(self) -> str:
+        """What the turn shows: the last words of the user's."""
+        if self.messages is None:
+            return self.message or ""
+        asked = [message.text() for message in self.messages if message.role == "user"]
+        return next(filter(str.strip, reversed(asked)), "…")
+
+    @property
+    def chars(self) -> int:
+        """Of all that is asked, but for data."""
+        if self.messages is None:
+            return len(self.question)
+        calls = [call for message in self.messages for call in message.tool_calls or []]
+        said = sum(len(message.text()) for message in self.messages)
+        return said + sum(len(call.function.arguments) for call in calls)
+
     def new_turn(self, default_model: str, api_process_id: str, context: RequestContext) -> NewTurn:
         """What is stored. `api_process_id`: of this process, which answers by itself in direct mode."""
+        options = self.options.model_dump(exclude_none=True, by_alias=True)
+        asked: dict[str, Any] = {name: options.pop(name) for name in _INPUTS if name in options}
+        if self.messages is not None:
+            asked["messages"] = [message.stored() for message in self.messages]
         return NewTurn(
             session_id=self.session_id or secrets.token_urlsafe(16),
             mode=self.mode,
             model=self.model or default_model,
-            message=self.message,
-            options=self.options.model_dump(exclude_none=True),
+            message=self.question,
+            input=asked or None,
+            options=options,
             replaces=self.replaces,
             owner=api_process_id if self.mode == "direct" else None,
             context=context,

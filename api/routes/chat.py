@@ -10,9 +10,11 @@ from api.dependencies import CurrentCaller
 from api.http.problems import responses
 from api.inputs.chat import ChatRequest
 from api.streams.response import StreamResponse
-from api.views import CancelAccepted, ChatAccepted
+from api.streams.whole import WholeResponse
+from api.views import CancelAccepted, ChatAccepted, WholeAnswer
 from api.wires.base import WireContext
 from api.wires.catalogue import choose_wire
+from api.wires.seed import SeedWire
 from api.wires.text import TextWire
 from core.model.keys import SESSION_ID_PATTERN
 
@@ -26,17 +28,28 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
     status_code=202,
     response_model=ChatAccepted,
     responses={
-        200: {"description": "The answer itself, token by token", "content": _STREAMS},
+        200: {"description": "The answer itself, token by token; or whole", "content": _STREAMS, "model": WholeAnswer},
         **responses(404, 406, 408, 409, 413, 422, 429, 502, 503),
     },
 )
 @policy(is_stream=True, costs=True)
 async def ask(request: ChatRequest, caller: CurrentCaller, http: Request) -> Response:
-    """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams."""
+    """Ask. Queue mode answers 202 with the stream's URL, or streams if `Accept` says so; direct mode streams. With
+    `"stream": false` either answers once the turn is finished."""
     chat = caller.chat
-    chosen = choose_wire(http.headers.getlist("accept"), TextWire if request.mode == "direct" else None)
+    usual = SeedWire if request.stream else TextWire if request.mode == "direct" else None
+    chosen = choose_wire(http.headers.getlist("accept"), usual)
     turn, position = await chat.ask(request)
     headers = {"X-Session-ID": turn.session_id}
+    if request.stream is False:
+        is_direct = turn.mode == "direct"
+        watching = chat.answer_directly(turn, may_restart=True) if is_direct else chat.watch(turn)
+
+        async def conclude() -> Response:
+            answer = WholeAnswer.of(await chat.answered(turn.key))
+            return JSONResponse(answer.model_dump(mode="json"), 200, headers)
+
+        return WholeResponse(watching, conclude)
     wire = None if chosen is None else chosen(WireContext.of(turn))
     if wire is not None and turn.mode == "direct":
         return StreamResponse(chat.answer_directly(turn, may_restart=wire.shows_restarts), None, wire, headers)
