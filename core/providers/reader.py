@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
+from uuid import uuid4
 
+import msgspec
 import structlog
 
 from core.model.events import Usage
-from core.model.parts import Part
+from core.model.parts import Part, ToolCall
 from core.providers.base import Finish, Told
 from core.providers.failures import Unreadable
 from core.providers.lenient_json import clean
@@ -92,3 +94,10 @@ def model_of(told: object, before: str | None) -> str | None:
     if not isinstance(told, str) or not told:
         return before
     return clean(told.rpartition("/")[2] if told.startswith("/") else told)
+
+
+def whole_call(call_id: object, name: str, arguments: object) -> ToolCall:
+    """A call of which the service gives the arguments as an object. One without an id is given one, because its result
+    has to name it."""
+    own_id = clean(call_id) if isinstance(call_id, str) and call_id else f"call_{uuid4().hex}"
+    return ToolCall(own_id, clean(name), clean(msgspec.json.encode(arguments or {}).decode()))

@@ -286,16 +286,14 @@ class Run:
             return failed if await self._commit(failed) else None
 
     async def _commit(self, end: End) -> bool:
-        ownership = self._store.ownership
-        stages = self._stages
         return await retry_while_down(
-            lambda: ownership.finish(
+            lambda: self._store.ownership.finish(
                 self.turn.key,
                 self._process_id,
                 self.feed.tape,
                 end,
-                asked_after=stages.asked_after,
-                first_token_after=stages.first_token_after,
+                asked_after=self._stages.asked_after,
+                first_token_after=self._stages.first_token_after,
                 part_ends=self.feed.tape.encode_ends(),
             )
         )

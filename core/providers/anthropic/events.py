@@ -11,7 +11,7 @@ import msgspec
 from core.model.parts import Opaque, Part, Reasoning, Refusal, Text, ToolArguments, ToolCallBegun
 from core.providers.base import Finish, Told
 from core.providers.failures import ReportedError
-from core.providers.lenient_json import clean, parse
+from core.providers.lenient_json import clean, decode, parse
 from core.providers.reader import PartReader, ServerEvent, count_of, model_of, usage_of
 from core.providers.service_error import ServiceError
 
@@ -76,10 +76,7 @@ class EventReader(PartReader):
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         data, is_error_event = event
-        try:
-            read = _DECODER.decode(data)
-        except (ValueError, RecursionError):
-            read = msgspec.convert(parse(data), _Event)
+        read = decode(_DECODER, data)
         if is_error_event or read.error or read.type == "error":
             raise ReportedError(ServiceError.of_body(data))
         match read.type:

@@ -5,17 +5,16 @@ the Gemini API (ai.google.dev) and of google-genai's types.
 """
 
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
-from core.model.parts import Opaque, Part, Reasoning, Text, ToolCall
+from core.model.parts import Opaque, Part, Reasoning, Text
 from core.providers.answer import EventSplitter, SseSplitter
 from core.providers.base import Finish, Told
 from core.providers.body import ObjectSplitter, splitter_of
 from core.providers.failures import ReportedError
-from core.providers.lenient_json import clean, parse
-from core.providers.reader import PartReader, ServerEvent, count_of, model_of, usage_of
+from core.providers.lenient_json import clean, decode
+from core.providers.reader import PartReader, ServerEvent, count_of, model_of, usage_of, whole_call
 from core.providers.service_error import ServiceError
 
 SIGNATURE = "gemini.signature"
@@ -102,10 +101,7 @@ class ChunkReader(PartReader):
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         data, is_error_event = event
-        try:
-            chunk = _DECODER.decode(data)
-        except (ValueError, RecursionError):
-            chunk = msgspec.convert(parse(data), _Chunk)
+        chunk = decode(_DECODER, data)
         self._tell(chunk)
         for candidate in chunk.candidates or ():
             if candidate.index in (None, 0):  # no more than one is asked for
@@ -134,10 +130,7 @@ class ChunkReader(PartReader):
                 if text:
                     parts.append(Text(clean(text)))
             case {"functionCall": {"name": str(name)} as call}:
-                given = call.get("id")
-                call_id = clean(given) if isinstance(given, str) and given else f"call_{uuid4().hex}"
-                arguments = msgspec.json.encode(call.get("args") or {}).decode()
-                parts.append(ToolCall(call_id, clean(name), clean(arguments)))
+                parts.append(whole_call(call.get("id"), name, call.get("args")))
                 self._has_calls = True
         signature = part.get("thoughtSignature")
         if isinstance(signature, str) and signature:

@@ -4,17 +4,16 @@ Source: `ChatResponse` of Ollama's api/types.go, and docs/api/errors.mdx for err
 """
 
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
-from core.model.parts import Part, Reasoning, Text, ToolCall
+from core.model.parts import Part, Reasoning, Text
 from core.providers.answer import EventSplitter
 from core.providers.base import Finish, Told
 from core.providers.body import LineSplitter
 from core.providers.failures import ReportedError, WebPage
-from core.providers.lenient_json import clean, parse
-from core.providers.reader import PartReader, ServerEvent, model_of, usage_of
+from core.providers.lenient_json import clean, decode
+from core.providers.reader import PartReader, ServerEvent, model_of, usage_of, whole_call
 from core.providers.service_error import ServiceError
 
 _REASONS = {"": "error", "load": "stop", "unload": "error"}
@@ -70,10 +69,7 @@ class LineReader(PartReader):
         return [], Finish("tool_calls" if self._has_calls and self._reason == "stop" else self._reason, self.told)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
-        try:
-            line = _DECODER.decode(event.data)
-        except (ValueError, RecursionError):
-            line = msgspec.convert(parse(event.data), _Line)
+        line = decode(_DECODER, event.data)
         if line.error:
             raise ReportedError(ServiceError.of_body(event.data))
         if line.message is not None:
@@ -95,8 +91,5 @@ class LineReader(PartReader):
         for call in message.tool_calls if isinstance(message.tool_calls, list) else []:
             match call:
                 case {"function": {"name": str(name)} as function}:
-                    given = call.get("id")
-                    call_id = clean(given) if isinstance(given, str) and given else f"call_{uuid4().hex}"
-                    arguments = msgspec.json.encode(function.get("arguments") or {}).decode()
-                    parts.append(ToolCall(call_id, clean(name), clean(arguments)))
+                    parts.append(whole_call(call.get("id"), name, function.get("arguments")))
                     self._has_calls = True
