@@ -201,6 +201,23 @@ class Settings(BaseSettings):
         _ = parts.port  # raises ValueError
         return url
 
+    @field_validator("anthropic_base_url", "gemini_base_url")
+    @classmethod
+    def _bare_url(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if parts.username is not None or parts.query:
+            raise ValueError("must have no user, password or query")
+        return url
+
+    @field_validator("ollama_host")
+    @classmethod
+    def _host(cls, host: str | None) -> str | None:
+        parts = urlsplit(host if host is None or "//" in host else f"//{host}")
+        if host is not None and not parts.hostname:
+            raise ValueError("must name a host, as localhost:11434 does")
+        _ = parts.port  # raises ValueError
+        return host
+
     @field_validator("rabbit_mq")
     @classmethod
     def _amqp_url(cls, url: str) -> str:

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 MAX_MESSAGES = 1000
 MAX_TOOLS = 128
+MAX_DEPTH = 64
+"""Of a tool's or a format's JSON Schema."""
 _DATA_URL = r"^data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$"
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -46,7 +48,9 @@ class ImagePart(_Input):
 
     def stored(self) -> dict[str, Any]:
         url = self.image_url.url
-        return {"type": "image", "source": _data_of(url) if url.startswith("data:") else {"type": "url", "url": url}}
+        detail = {} if self.image_url.detail is None else {"detail": self.image_url.detail}
+        source = _data_of(url) if url.startswith("data:") else {"type": "url", "url": url}
+        return {"type": "image", "source": source, **detail}
 
 
 class File(_Input):
@@ -75,13 +79,17 @@ class CalledTool(_Input):
 
 
 class InputMessage(_Input):
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]] | None = None
     name: Name | None = None
     tool_calls: Annotated[list[CalledTool], Field(max_length=MAX_TOOLS)] | None = Field(
         None, description="An assistant's."
     )
     tool_call_id: Id | None = Field(None, description="Of a tool's: which call it answers.")
+    refusal: str | None = Field(None, description="Of an assistant's; is not passed on, as what follows.")
+    annotations: Annotated[list[Any], Field(max_length=MAX_MESSAGES)] | None = None
+    audio: None = None
+    function_call: None = None
 
     @model_validator(mode="after")
     def _fits_its_role(self) -> "InputMessage":
@@ -89,7 +97,10 @@ class InputMessage(_Input):
             raise ValueError("a message of the role tool has a tool_call_id, and no other has")
         if self.tool_calls and self.role != "assistant":
             raise ValueError("tool_calls are an assistant's")
-        if not self.content and not self.tool_calls and self.role != "tool":
+        listed = self.content if isinstance(self.content, list) else []
+        if self.role not in ("user", "assistant") and not all(isinstance(part, TextPart) for part in listed):
+            raise ValueError(f"a message of the role {self.role} has texts alone")
+        if not self.content and not self.refusal and not self.tool_calls and self.role != "tool":
             raise ValueError("a message has content, or tool_calls")
         return self
 
@@ -108,7 +119,7 @@ class InputMessage(_Input):
             "tool_calls": [{"id": call.id, **call.function.model_dump()} for call in calls] or None,
         }
         return {
-            "role": self.role,
+            "role": "system" if self.role == "developer" else self.role,
             "content": [part.stored() for part in content] if isinstance(content, list) else content or "",
             **{name: value for name, value in optional.items() if value is not None},
         }
@@ -155,7 +166,7 @@ class ResponseFormat(_Input):
 
 def check_storable(value: Any) -> Any:
     """Raises ValueError for what no database takes: NUL, and halves of characters."""
-    for text in _texts(value.model_dump() if isinstance(value, BaseModel) else value):
+    for text in _texts(value):
         if "\0" in text:
             raise ValueError("must not contain NUL characters")
         try:
@@ -168,19 +179,23 @@ def check_storable(value: Any) -> Any:
 Storable = AfterValidator(check_storable)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """Raises ValueError."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
     match value:
         case str():
             yield value
         case dict():
             for key, each in value.items():
                 yield str(key)
-                yield from _texts(each)
+                yield from _texts(each, depth + 1)
         case list():
             for each in value:
-                yield from _texts(each)
+                yield from _texts(each, depth + 1)
         case BaseModel():
-            yield from _texts(value.model_dump())
+            for _, each in value:
+                yield from _texts(each, depth + 1)
 
 
 def _data_of(url: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {
     response_model=ChatAccepted,
     responses={
         200: {"description": "The answer itself, token by token; or whole", "content": _STREAMS, "model": WholeAnswer},
-        **responses(404, 406, 408, 409, 413, 422, 429, 502, 503),
+        **responses(400, 404, 406, 408, 409, 413, 422, 429, 500, 502, 503, 504),
     },
 )
 @policy(is_stream=True, costs=True)
@@ -49,7 +49,7 @@ async def ask(request: ChatRequest, caller: CurrentCaller, http: Request) -> Res
             answer = WholeAnswer.of(await chat.answered(turn.key))
             return JSONResponse(answer.model_dump(mode="json"), 200, headers)
 
-        return WholeResponse(watching, conclude)
+        return WholeResponse(watching, conclude, headers)
     wire = None if chosen is None else chosen(WireContext.of(turn))
     if wire is not None and turn.mode == "direct":
         return StreamResponse(chat.answer_directly(turn, may_restart=wire.shows_restarts), None, wire, headers)

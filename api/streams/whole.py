@@ -7,26 +7,36 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.streams.connected import run_while_connected
+from core.model.errors import HopstreamError
 from core.model.feed import Feed
 
 
 class WholeResponse(Response):
-    """`watching` is left as soon as the client is gone; `conclude` makes the response of what is stored by then."""
+    """`watching` is left as soon as the client is gone; `conclude` makes the response of what is stored by then.
+    `headers` tell of the turn where it is an error."""
 
     def __init__(
-        self, watching: AbstractAsyncContextManager[Feed], conclude: Callable[[], Awaitable[Response]]
+        self,
+        watching: AbstractAsyncContextManager[Feed],
+        conclude: Callable[[], Awaitable[Response]],
+        headers: dict[str, str],
     ) -> None:
         self.background = None
         self._watching = watching
         self._conclude = conclude
+        self._headers_of_errors = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await run_while_connected(self._respond(scope, receive, send), receive)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._watching as feed:
-            await _until_over(feed)
-        response = await self._conclude()
+        try:
+            async with self._watching as feed:
+                await _until_over(feed)
+            response = await self._conclude()
+        except HopstreamError as error:
+            error.headers |= self._headers_of_errors
+            raise
         await response(scope, receive, send)
 
 

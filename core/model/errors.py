@@ -220,9 +220,11 @@ class Closing(HopstreamError):
 
 def error_of(code: str, message: str) -> HopstreamError:
     """One that was told by its code, as a turn's is."""
-    kinds = {kind.code: kind for kind in _kinds(HopstreamError)}
-    error = kinds.get(code, HopstreamError)(message)
+    error = HopstreamError(message)
     error.code = code
+    for kind in _kinds(HopstreamError):
+        if kind.code == code:
+            error.status, error.title = kind.status, kind.title
     return error
 
 

@@ -32,6 +32,8 @@ class TextContent(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
 
 class ImageContent(msgspec.Struct, frozen=True, tag="image", tag_field="type"):
     source: Link | Data
+    detail: str | None = None
+    """How closely to look, where a service lets one choose."""
 
 
 class FileContent(msgspec.Struct, frozen=True, tag="file", tag_field="type"):

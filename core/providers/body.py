@@ -7,7 +7,8 @@ from core.providers.answer import MAX_EVENT_BYTES, EventSplitter, EventTooLarge,
 from core.providers.failures import WebPage
 from core.providers.reader import ServerEvent
 
-_SIGNS = re.compile(rb'"(?:[^"\\]|\\.)*(?P<end>"?)|[{}]', re.DOTALL)
+_SIGNS = re.compile(rb'["{}]')
+_IN_STRING = re.compile(rb'["\\]')
 """What tells in JSON where an object ends."""
 _WHITE_SPACE = b"\xef\xbb\xbf\t\n\r "
 """A byte order mark among it."""
@@ -47,11 +48,19 @@ class LineSplitter:
     """Each line is one event (newline-delimited JSON)."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, raw: bytes, *, is_last: bool = False) -> list[ServerEvent]:
         """Raises EventTooLarge."""
-        *lines, self._rest = (self._rest + raw + (b"\n" if is_last else b"")).split(b"\n")
+        head, end, tail = raw.rpartition(b"\n")
+        self._rest += head + end
+        lines = bytes(self._rest).split(b"\n") if end else []
+        if end:
+            self._rest.clear()
+        self._rest += tail
+        if is_last:
+            lines.append(bytes(self._rest))
+            self._rest.clear()
         if len(self._rest) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"a line has more than {MAX_EVENT_BYTES} bytes")
         return [ServerEvent(line) for line in lines if line.strip()]
@@ -61,31 +70,43 @@ class ObjectSplitter:
     """Each JSON object is one event, whatever stands between them: commas and brackets of a list, or line ends."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._object = bytearray()
+        """What there is of the one that is not whole yet."""
         self._depth = 0
-        self._next = 0
-        """Where in the rest to look on."""
+        self._is_in_string = False
+        self._escaped = 0
+        """Bytes of the next piece that a backslash at the end of this one escapes."""
+
+    @property
+    def is_within(self) -> bool:
+        """Whether an object has begun, and not ended."""
+        return self._depth > 0
 
     def feed(self, raw: bytes, *, is_last: bool = False) -> list[ServerEvent]:
         """Raises EventTooLarge."""
-        self._rest += raw
-        events, begin = [], 0
-        for sign in _SIGNS.finditer(self._rest, self._next):
-            mark = sign[0]
-            if mark == b"{":
-                begin = begin if self._depth else sign.start()
-                self._depth += 1
-            elif mark == b"}":
-                self._depth = max(self._depth - 1, 0)
-                if not self._depth:
-                    events.append(ServerEvent(self._rest[begin : sign.end()]))
-            elif not sign["end"]:  # of a string that is not whole yet
-                self._next = sign.start()
+        events, begin, at = [], 0, self._escaped
+        while at < len(raw):
+            sign = (_IN_STRING if self._is_in_string else _SIGNS).search(raw, at)
+            if sign is None:
                 break
-            self._next = sign.end()
-        keep = begin if self._depth else self._next
-        self._rest = self._rest[keep:]
-        self._next -= keep
-        if len(self._rest) > MAX_EVENT_BYTES:
+            at = sign.end()
+            match sign[0]:
+                case b'"':
+                    self._is_in_string = self.is_within and not self._is_in_string
+                case b"{":
+                    if not self._depth:
+                        begin = sign.start()
+                    self._depth += 1
+                case b"}" if self._depth:
+                    self._depth -= 1
+                    if not self._depth:
+                        events.append(ServerEvent(bytes(self._object) + raw[begin:at]))
+                        self._object.clear()
+                case b"\\":  # and whatever it escapes, in the next piece perhaps
+                    at += 1
+        self._escaped = max(at - len(raw), 0)
+        if self._depth:
+            self._object += raw[begin:]
+        if len(self._object) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"an event has more than {MAX_EVENT_BYTES} bytes")
         return events

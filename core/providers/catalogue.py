@@ -1,12 +1,16 @@
 """Which provider answers."""
 
 from pkgutil import resolve_name
+from urllib.parse import urlsplit
 
 import msgspec
+import structlog
 
 from core.providers.base import Provider, Request, Stream
 from core.providers.demo import DemoProvider
 from core.settings import Settings
+
+log = structlog.get_logger()
 
 PROVIDERS = [
     "core.providers.openai.provider:create",
@@ -20,7 +24,15 @@ answers where a model's name does not choose another."""
 
 def create_provider(settings: Settings) -> Provider:
     made = [provider for name in PROVIDERS if (provider := resolve_name(name)(settings)) is not None]
-    has_own_address = settings.openai_api_key is not None and settings.openai_base_url is not None
+    address = urlsplit(settings.openai_base_url or "").hostname
+    has_own_address = settings.openai_api_key is not None and address not in (None, "api.openai.com")
+    if has_own_address and len(made) > 1:
+        names = ", ".join(provider.name for provider in made[1:])
+        log.warning(
+            "cannot be asked: OPENAI_BASE_URL's server has slashes in its own models' names",
+            action="provider.unreachable",
+            providers=names,
+        )
     return ProviderRouter(made or [DemoProvider()], knows_prefixes=not has_own_address)
 
 

@@ -14,6 +14,8 @@ class SettingNames(NamedTuple):
 
     key: str
     address: str
+    hint: str = ""
+    """How such an address looks."""
 
 
 class Service(NamedTuple):
@@ -108,8 +110,7 @@ def provider_error(failure: ServiceFailure, service: Service, *, has_begun: bool
             told = ProviderError("the model's service ended the stream without finishing the answer", transient=True)
         case WebPage():
             told = ProviderError(
-                f"the model's service answered with a web page; see {service.settings.address}, "
-                "which ends in /v1 as a rule"
+                f"the model's service answered with a web page; see {service.settings.address}{service.settings.hint}"
             )
         case _:
             told = ProviderError("the model's service sent something that cannot be read", transient=has_begun)

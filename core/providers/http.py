@@ -1,7 +1,6 @@
 """What all HTTP providers share: one session, time limits, bounded bodies, counters, and closing at once."""
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -23,10 +22,12 @@ MAX_ERROR_BYTES = 64 * 1024
 """Of an error's body: all that is read of it."""
 ERROR_SECONDS = 5.0
 """For an error's body. The status alone says enough."""
+CONNECT_SECONDS = 10.0
+"""For a connection. A host that does not answer at all is not loading a model."""
 MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 307, 308)
-_IS_SECRET = re.compile("auth|key|token|cookie|secret", re.IGNORECASE)
-"""The name of a header."""
+_HARMLESS = frozenset({"accept", "content-type", "user-agent"})
+"""Headers that anybody may read."""
 _PORTS = {"http": 80, "https": 443}
 KEEP_ALIVE_SECONDS = 4.0
 """Many servers close a connection that was idle for 5 s, and a request that meets that is lost."""
@@ -57,7 +58,7 @@ class HttpClient:
         self._timeout = timeout
         self._first_timeout = first_timeout or timeout
         self._tls = tls
-        self._proxies: dict[str, str | None] = {}
+        self._proxies: dict[_Origin, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
 
     def prepare(self) -> None:
@@ -82,7 +83,10 @@ class HttpClient:
         until = asyncio.get_running_loop().time() + self._first_timeout
         try:
             async with asyncio.timeout_at(until):
-                response = await self._ask(url, headers, content)
+                try:
+                    response = await self._ask(url, headers, content)
+                except ValueError as error:  # the address is none
+                    raise Broken from error
             try:
                 if not 200 <= response.status < 300:
                     raise await _refusal(response)
@@ -101,22 +105,25 @@ class HttpClient:
             await self._session.close()
 
     async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> "aiohttp.ClientResponse":
-        """Follows redirects, with the same question; the key is for the address that it was given for alone."""
+        """Follows redirects, with the same question, but not from https to http; the key, and whatever else may be
+        secret, is for the address that it was given for alone. Raises Broken for an address that is none."""
         if self._session is None:  # it needs a running loop
             self._session = self._open_session()
         for is_last in [False] * MAX_REDIRECTS + [True]:
-            if url not in self._proxies:
-                self._proxies[url] = _proxy_of(url)
+            origin = _origin(url)
+            if origin not in self._proxies:
+                self._proxies[origin] = _proxy_of(url)
             response = await self._session.post(
-                url, headers=headers, data=content, proxy=self._proxies[url], allow_redirects=False
+                url, headers=headers, data=content, proxy=self._proxies[origin], allow_redirects=False
             )
             location = response.headers.get("Location") if response.status in _REDIRECTS else None
-            if is_last or not location:
+            target = urljoin(url, location) if location else url
+            if is_last or not location or (origin.scheme == "https" and _origin(target).scheme != "https"):
                 break
             response.close()
-            asked, url = url, urljoin(url, location)
-            if _origin(url) not in (_origin(asked), _origin(asked, scheme="https")):
-                headers = {name: value for name, value in headers.items() if not _IS_SECRET.search(name)}
+            if _origin(target) not in (origin, _encrypted(origin)):
+                headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
+            url = target
         return response
 
     def _open_session(self) -> "aiohttp.ClientSession":
@@ -125,7 +132,7 @@ class HttpClient:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),  # limited here
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),  # the rest is limited here
         )
 
 
@@ -169,12 +176,22 @@ def _abort(response: "aiohttp.ClientResponse") -> None:
     response.close()
 
 
-def _origin(url: str, scheme: str | None = None) -> tuple[str, str | None, int | None]:
-    """`scheme`: as if it were that one, at its usual port."""
+class _Origin(NamedTuple):
+    scheme: str
+    host: str | None
+    port: int | None
+
+
+def _origin(url: str) -> _Origin:
+    """Raises ValueError."""
     parts = urlsplit(url)
-    if scheme is not None:
-        return scheme, parts.hostname, _PORTS[scheme]
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return _Origin(parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+
+
+def _encrypted(origin: _Origin) -> _Origin | None:
+    """Where a server sends those who come without encryption: its usual port for https."""
+    is_usual = (origin.scheme, origin.port) == ("http", _PORTS["http"])
+    return _Origin("https", origin.host, _PORTS["https"]) if is_usual else None
 
 
 def _proxy_of(url: str) -> str | None:

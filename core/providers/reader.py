@@ -8,15 +8,19 @@ import msgspec
 import structlog
 
 from core.model.events import Usage
-from core.model.parts import Part, ToolCall
+from core.model.parts import Opaque, Part, ToolCall, ToolCallBegun
 from core.providers.base import Finish, Told
 from core.providers.failures import Unreadable
-from core.providers.lenient_json import clean
+from core.providers.lenient_json import clean, parse
+from core.providers.service_error import is_error
 
 log = structlog.get_logger()
 
 MAX_UNREADABLE_EVENTS = 10
 """In one answer, that are passed over."""
+MAX_WHOLE_PARTS = 1000
+MAX_WHOLE_CHARS = 1024 * 1024
+"""Of an answer's parts that count as one character each of MAX_ANSWER_CHARS, together."""
 MAX_COUNT = 2**31 - 1
 """Of tokens. What is beyond it counts nothing that there is."""
 
@@ -37,6 +41,8 @@ class PartReader(ABC):
         self.told = Told()
         """What the service has told about the answer so far."""
         self._unreadable = 0
+        self._whole_parts = 0
+        self._whole_chars = 0
 
     @property
     @abstractmethod
@@ -64,12 +70,25 @@ class PartReader(ABC):
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         """Raises ServiceFailure, and ValueError for one that cannot be read."""
 
+    def _add_whole(self, part: ToolCall | ToolCallBegun | Opaque, parts: list[Part]) -> None:
+        """Raises Unreadable where there are too many."""
+        self._whole_parts += 1
+        self._whole_chars += sum(len(text) for text in msgspec.structs.astuple(part))
+        if self._whole_parts > MAX_WHOLE_PARTS or self._whole_chars > MAX_WHOLE_CHARS:
+            raise Unreadable("the tool calls do not end")
+        parts.append(part)
+
     def _pass_over(self, error: ValueError) -> None:
         """Raises Unreadable."""
         self._unreadable += 1
         log.warning("event passed over", action="provider.unreadable_event", count=self._unreadable)
         if self._unreadable > MAX_UNREADABLE_EVENTS:
             raise Unreadable("too many events are not readable") from error
+
+
+def tells_of_error(data: bytes) -> bool:
+    """Whether an event that says nothing of an answer tells of an error, in a shape that is not the service's own."""
+    return is_error(parse(data))
 
 
 def count_of(told: object) -> int | None:

@@ -38,7 +38,7 @@ _PASSING = """
 """.split()  # noqa: SIM905 - a table
 _IS_PASSING = {**dict.fromkeys(_FINAL, False), **dict.fromkeys(_PASSING, True)}
 """By the word for a kind, without its case and its signs."""
-_KEY_KINDS = {"authenticationerror", "invalidapikey", "unauthenticated", "unauthorized"}
+_KEY_KINDS = {"authenticationerror", "invalidapikey", "apikeyinvalid", "unauthenticated", "unauthorized"}
 _CONTEXT_KINDS = {"contextlengthexceeded", "exceedcontextsizeerror", "contextwindowexceedederror"}
 
 _SAYS_PASSING = re.compile(

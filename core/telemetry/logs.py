@@ -13,7 +13,9 @@ from core.settings import Settings
 NOISY = {
     "aiormq": logging.ERROR,
     "aio_pika": logging.ERROR,
-    "httpx2": logging.WARNING,  # the openai SDK's
+    "httpx": logging.WARNING,  # SDKs'
+    "httpx2": logging.WARNING,
+    "google_genai": logging.WARNING,
     "alembic": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,  # each job received
     "celery.app.trace": logging.WARNING,  # each job done

@@ -14,10 +14,9 @@ from core.model.parts import (
     whole_tool_calls,
 )
 
-GROWING_CALLS_FORMAT = 2
-"""The first `core.version.FORMAT` that has refusals, steps, tool calls in pieces and their results."""
-OPAQUE_FORMAT = 3
-"""The first one that has what a service wants back."""
+GROWING_CALLS_FORMAT = 3
+"""The first `core.version.FORMAT` whose processes show tool calls in pieces, and know what a service wants back. The
+one before it could read refusals, steps, pieces and results, and showed no pieces."""
 
 
 class ReadableParts:
@@ -25,7 +24,6 @@ class ReadableParts:
 
     def __init__(self, oldest_format: int) -> None:
         self._converts = oldest_format < GROWING_CALLS_FORMAT
-        self._leaves_out_opaque = oldest_format < OPAQUE_FORMAT
         self._calls: list[Part] = []
         """Pieces of this step's calls."""
         self._calls_before = 0
@@ -33,8 +31,6 @@ class ReadableParts:
 
     def convert(self, parts: list[Part]) -> list[Part]:
         """As all living processes can read them."""
-        if self._leaves_out_opaque:
-            parts = [part for part in parts if not isinstance(part, Opaque)]
         return list(self._in_first_format(parts)) if self._converts else parts
 
     def finish(self) -> list[Part]:
@@ -56,5 +52,7 @@ class ReadableParts:
                     yield from self.finish()
                 case Refusal(text):
                     yield Text(text)
+                case Opaque():
+                    pass
                 case _:
                     yield part

@@ -54,7 +54,7 @@ class Prompt:
     def request(self, attempt: int) -> Request:
         return Request(
             self._turn.model,
-            self._messages() if self._given is None else self._given,
+            self._messages(),
             self._turn.options,
             attempt,
             tools=self._asked.get("tools"),
@@ -82,6 +82,8 @@ class Prompt:
 
     def _messages(self) -> list[Message]:
         messages = [Message("system", self._system_prompt)] if self._system_prompt else []
+        if self._given is not None:
+            return messages + self._given
         for exchange in self._history:
             messages += [Message("user", exchange.message), *exchange.answer]
         return [*messages, Message("user", self._turn.message)]
@@ -151,7 +153,7 @@ def _thoughts(step: Sequence[Part]) -> list[Thought]:
             case Reasoning(text):
                 reasoning += text
             case ToolCall(id=call_id) | ToolCallBegun(id=call_id):
-                pass
+                reasoning = ""
             case Opaque(kind, data):
                 thoughts.append(Thought(kind, data, reasoning or call_id))
                 reasoning = ""

@@ -28,6 +28,7 @@ async def test_a_failed_answer_is_a_problem(client: Client, mode: str) -> None:
     session = new_session()
     answer = await client.ask(session_id=session, mode=mode, stream=False, model="mock?status=401")
     problem = assert_problem(answer, 502, "provider_error")
+    assert answer.headers["X-Session-ID"] == session
     assert "Incorrect API key" in problem["detail"]
     assert (await client.turn(session))["status"] == "error"
 

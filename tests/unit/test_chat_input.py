@@ -14,6 +14,9 @@ from core.store.turns.records import NewTurn
 TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
 CALL = {"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+DEEP: dict[str, Any] = {}
+for _ in range(900):
+    DEEP = {"a": DEEP}
 PNG = "data:image/png;base64,cG5n"
 
 
@@ -55,7 +58,7 @@ def test_messages_are_kept_as_a_provider_takes_them() -> None:
             "user",
             [
                 TextContent("Look:"),
-                ImageContent(Data("image/png", b"png")),
+                ImageContent(Data("image/png", b"png"), "low"),
                 ImageContent(Link("https://a/b.png")),
                 FileContent(Data("application/pdf", b"pdf"), "b.pdf"),
             ],
@@ -64,6 +67,20 @@ def test_messages_are_kept_as_a_provider_takes_them() -> None:
         Message("tool", "noon", tool_call_id="a"),
         Message("user", "And now?", name="Ada"),
     ]
+
+
+def test_messages_as_clients_of_openai_have_them() -> None:
+    """Its own answers among them, with all that they may have."""
+    said: dict[str, Any] = {"role": "assistant", "content": "Yes.", "refusal": None, "annotations": [], "audio": None}
+    turn = turn_of(messages=[{"role": "developer", "content": "Be brief."}, user("Hi"), said, user("Go on")])
+    assert turn.input == {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Yes."},
+            {"role": "user", "content": "Go on"},
+        ]
+    }
 
 
 def test_tools_and_formats_go_with_the_messages() -> None:
@@ -114,6 +131,8 @@ def test_what_is_asked_is_measured() -> None:
         {"message": "a", "options": {"tools": [{"type": "function", "function": {"name": "a b"}}]}},
         {"message": "a", "options": {"tools": [{"type": "function", "function": {"name": "f", "description": "\0"}}]}},
         {"message": "a", "options": {"tools": [TOOL] * 129}},
+        {"message": "a", "options": {"tools": [{"type": "function", "function": {"name": "f", "parameters": DEEP}}]}},
+        {"messages": [{"role": "system", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]},
         {"message": "a", "options": {"tool_choice": "perhaps"}},
         {"message": "a", "options": {"response_format": {"type": "json_schema"}}},
         {"message": "a", "options": {"response_format": {"type": "text", "json_schema": FORMAT["json_schema"]}}},

@@ -127,7 +127,7 @@ def test_tools_count_for_the_budget() -> None:
     assert exchange.chars == 10
 
 
-async def test_a_turn_that_brings_its_messages_is_asked_with_those_alone(store: Store) -> None:
+async def test_a_turn_that_brings_its_messages_is_asked_with_those_after_the_operator_s(store: Store) -> None:
     asked = {
         "messages": [
             {"role": "system", "content": "be kind"},
@@ -143,6 +143,7 @@ async def test_a_turn_that_brings_its_messages_is_asked_with_those_alone(store: 
     turn = await store.turns.get((await store.turns.create(new)).turn.key)
     request = Prompt(turn, Settings(system_prompt="of the operator")).request(1)
     assert request.messages == [
+        Message("system", "of the operator"),
         Message("system", "be kind"),
         Message("user", [TextContent("what is this?")]),
         Message("assistant", "", [ToolCallRequest("1", "now", "{}")]),
@@ -158,6 +159,7 @@ def test_what_a_service_wants_back_goes_with_the_calls_that_it_belongs_to() -> N
         Opaque("a.signature", "s1"),
         Opaque("a.redacted", "r"),
         Text("Yes."),
+        Reasoning("Well."),
         ToolCall("1", "now", "{}"),
         Opaque("g.signature", "s2"),
         ToolResult("1", "noon"),

@@ -48,6 +48,23 @@ def test_quotes_that_docker_leaves_around_a_value(monkeypatch: pytest.MonkeyPatc
     assert (settings.openai_model, settings.api_keys, settings.system_prompt) == ("kept", {}, 'Say "yes".')
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANTHROPIC_BASE_URL", "http://user:password@host"),
+        ("GEMINI_BASE_URL", "https://host/x?key=y"),
+        ("GEMINI_BASE_URL", "host"),
+        ("OLLAMA_HOST", "host:99999"),
+        ("OLLAMA_HOST", "http://[::1"),
+        ("OLLAMA_HOST", ":11434"),
+    ],
+)
+def test_addresses_that_no_provider_can_use(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
 AMQP_OPTIONS = [
     "connection_timeout=10",
     "heartbeat=30",

@@ -12,7 +12,7 @@ from core.model.parts import Opaque, Part, Reasoning, Refusal, Text, ToolArgumen
 from core.providers.base import Finish, Told
 from core.providers.failures import ReportedError
 from core.providers.lenient_json import clean, decode, parse
-from core.providers.reader import PartReader, ServerEvent, count_of, model_of, usage_of
+from core.providers.reader import PartReader, ServerEvent, count_of, model_of, tells_of_error, usage_of
 from core.providers.service_error import ServiceError
 
 SIGNATURE = "anthropic.signature"
@@ -50,7 +50,15 @@ class _Event(msgspec.Struct):
     error: Any = None
 
 
+class _Call(msgspec.Struct):
+    number: int
+    """Among those of the answer."""
+    given: Any
+    has_pieces: bool = False
+
+
 _DECODER = msgspec.json.Decoder(_Event)
+_NOTHING = _Event()
 
 
 class EventReader(PartReader):
@@ -58,10 +66,8 @@ class EventReader(PartReader):
         super().__init__()
         self._stop_reason: str | None = None
         self._usage: dict[str, Any] = {}
-        self._calls: dict[Any, int] = {}
-        """The numbers of those that are open, by the index of their block."""
-        self._silent_calls: set[Any] = set()
-        """Of which no argument has come."""
+        self._calls: dict[int, _Call] = {}
+        """Those that are open, by the index of their block."""
         self._begun_calls = 0
 
     @property
@@ -77,15 +83,16 @@ class EventReader(PartReader):
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         data, is_error_event = event
         read = decode(_DECODER, data)
-        if is_error_event or read.error or read.type == "error":
+        if is_error_event or read.error or read.type == "error" or (read == _NOTHING and tells_of_error(data)):
             raise ReportedError(ServiceError.of_body(data))
+        index = read.index if isinstance(read.index, int) else 0
         match read.type:
             case "content_block_delta" if read.delta is not None:
-                self._grow(read.index, read.delta, parts)
+                self._grow(index, read.delta, parts)
             case "content_block_start" if read.content_block is not None:
-                self._begin_block(read.index, read.content_block, parts)
+                self._begin_block(index, read.content_block, parts)
             case "content_block_stop":
-                parts += self._close_calls(read.index)
+                parts += self._close_calls(index)
             case "message_start" if read.message is not None:
                 self._tell(read.message)
             case "message_delta":
@@ -108,7 +115,7 @@ class EventReader(PartReader):
         self._stop(message.get("stop_reason"), message.get("stop_details"), parts)
         self.is_done = True
 
-    def _begin_block(self, index: Any, block: dict[str, Any], parts: list[Part]) -> None:
+    def _begin_block(self, index: int, block: dict[str, Any], parts: list[Part]) -> None:
         match block:
             case {"type": "text", "text": str(text)} if text:
                 parts.append(Text(clean(text)))
@@ -117,18 +124,15 @@ class EventReader(PartReader):
                 if isinstance(thought, str) and thought:
                     parts.append(Reasoning(clean(thought)))
                 if isinstance(signature, str) and signature:
-                    parts.append(Opaque(SIGNATURE, clean(signature)))
+                    self._add_whole(Opaque(SIGNATURE, clean(signature)), parts)
             case {"type": "redacted_thinking", "data": str(data)}:
-                parts.append(Opaque(REDACTED, clean(data)))
+                self._add_whole(Opaque(REDACTED, clean(data)), parts)
             case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
-                parts.append(ToolCallBegun(clean(call_id), clean(name)))
-                self._calls[index] = self._begun_calls
-                self._silent_calls.add(index)
+                self._add_whole(ToolCallBegun(clean(call_id), clean(name)), parts)
+                self._calls[index] = _Call(self._begun_calls, block.get("input"))
                 self._begun_calls += 1
-                if given := block.get("input"):
-                    self._add_arguments(index, msgspec.json.encode(given).decode(), parts)
 
-    def _grow(self, index: Any, delta: _Delta, parts: list[Part]) -> None:
+    def _grow(self, index: int, delta: _Delta, parts: list[Part]) -> None:
         match delta:
             case _Delta(type="text_delta", text=str(text)):
                 if text:
@@ -138,23 +142,23 @@ class EventReader(PartReader):
                     parts.append(Reasoning(clean(thought)))
             case _Delta(type="signature_delta", signature=str(signature)):
                 if signature:
-                    parts.append(Opaque(SIGNATURE, clean(signature)))
+                    self._add_whole(Opaque(SIGNATURE, clean(signature)), parts)
             case _Delta(type="input_json_delta", partial_json=str(piece)):
                 self._add_arguments(index, clean(piece), parts)
 
-    def _add_arguments(self, index: Any, piece: str, parts: list[Part]) -> None:
+    def _add_arguments(self, index: int, piece: str, parts: list[Part]) -> None:
         if piece and index in self._calls:
-            self._silent_calls.discard(index)
-            parts.append(ToolArguments(piece, self._calls[index]))
+            self._calls[index].has_pieces = True
+            parts.append(ToolArguments(piece, self._calls[index].number))
 
-    def _close_calls(self, *indexes: Any) -> list[Part]:
-        """Those of these blocks, or all. One without an argument has none, which is an empty object."""
-        closed = [index for index in (indexes or (*self._calls,)) if index in self._calls]
-        silent = [ToolArguments("{}", self._calls[index]) for index in closed if index in self._silent_calls]
-        for index in closed:
-            del self._calls[index]
-        self._silent_calls.difference_update(closed)
-        return [*silent]
+    def _close_calls(self, *indexes: int) -> list[Part]:
+        """Those of these blocks, or all. One whose arguments did not come in pieces has those of its beginning."""
+        calls = [self._calls.pop(index) for index in (indexes or (*self._calls,)) if index in self._calls]
+        return [
+            ToolArguments(clean(msgspec.json.encode(call.given or {}).decode()), call.number)
+            for call in calls
+            if not call.has_pieces
+        ]
 
     def _tell(self, message: dict[str, Any]) -> None:
         self.told = Told(self.told.usage, model_of(message.get("model"), self.told.model))

@@ -32,7 +32,8 @@ class AnthropicProvider(HttpProvider):
     def _find_endpoint(self) -> Endpoint:
         from anthropic import Anthropic
 
-        sdk = Anthropic(api_key=self._api_key, base_url=self._base_url)
+        base_url = self._base_url.rstrip("/").removesuffix("/v1") if self._base_url else None
+        sdk = Anthropic(api_key=self._api_key, base_url=base_url)
         headers = {**sdk.default_headers, **sdk.auth_headers}
         url = str(sdk.base_url).rstrip("/") + "/v1/messages"
         return Endpoint(url, {name: value for name, value in headers.items() if isinstance(value, str)})

@@ -6,7 +6,17 @@ from typing import Any
 
 from core.model.errors import UnsupportedOption
 from core.providers.anthropic.events import REDACTED, SIGNATURE
-from core.providers.base import ContentPart, Data, FileContent, ImageContent, Message, Request, TextContent, Thought
+from core.providers.base import (
+    ContentPart,
+    Data,
+    FileContent,
+    ImageContent,
+    Link,
+    Message,
+    Request,
+    TextContent,
+    Thought,
+)
 from core.providers.options import Rename, translated
 
 DEFAULT_MAX_TOKENS = 16_000
@@ -30,7 +40,7 @@ def body_of(request: Request, limits: Mapping[str, int]) -> dict[str, Any]:
         body["tools"] = [_tool(tool) for tool in request.tools]
     if request.tools and request.tool_choice is not None:
         body["tool_choice"] = _tool_choice(request.tool_choice)
-    if request.response_format is not None:
+    if request.response_format not in (None, {"type": "text"}):
         body["output_config"] = {**body.get("output_config", {}), "format": _format(request.response_format)}
     return body
 
@@ -75,10 +85,10 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
         return
     yield from map(_thought, (thought for thought in message.thoughts if thought.kind in (SIGNATURE, REDACTED)))
     if isinstance(message.content, str):
-        if message.content.strip():  # the service refuses a blank text
+        if not _is_blank(TextContent(message.content)):
             yield {"type": "text", "text": message.content}
     else:
-        yield from map(_part, message.content)
+        yield from (_part(part) for part in message.content if not _is_blank(part))
     for call in message.tool_calls:
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": call.object()}
 
@@ -87,6 +97,11 @@ def _thought(thought: Thought) -> dict[str, Any]:
     if thought.kind == REDACTED:
         return {"type": "redacted_thinking", "data": thought.data}
     return {"type": "thinking", "thinking": thought.text, "signature": thought.data}
+
+
+def _is_blank(part: ContentPart) -> bool:
+    """The service refuses such a text."""
+    return isinstance(part, TextContent) and not part.text.strip()
 
 
 def _part(part: ContentPart) -> dict[str, Any]:
@@ -100,8 +115,11 @@ def _part(part: ContentPart) -> dict[str, Any]:
             return {"type": "document", "source": _source(part.source), **name}
 
 
-def _source(source: Any) -> dict[str, Any]:
+def _source(source: Link | Data) -> dict[str, Any]:
+    """Documents in Base64 are PDFs; others are texts."""
     if isinstance(source, Data):
+        if source.media_type.startswith("text/"):
+            return {"type": "text", "media_type": "text/plain", "data": source.data.decode("utf-8", "replace")}
         data = b64encode(source.data).decode()
         return {"type": "base64", "media_type": source.media_type, "data": data}
     return {"type": "url", "url": source.url}

@@ -14,7 +14,7 @@ from core.providers.base import Finish, Told
 from core.providers.body import ObjectSplitter, splitter_of
 from core.providers.failures import ReportedError
 from core.providers.lenient_json import clean, decode
-from core.providers.reader import PartReader, ServerEvent, count_of, model_of, usage_of, whole_call
+from core.providers.reader import PartReader, ServerEvent, count_of, model_of, tells_of_error, usage_of, whole_call
 from core.providers.service_error import ServiceError
 
 SIGNATURE = "gemini.signature"
@@ -25,11 +25,12 @@ _FILTERED = """
     SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII MODEL_ARMOR ESCALATION PUP_LIMITED_DISABLED JAILBREAK
     IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION
 """.split()  # noqa: SIM905 - a table
-_FAILURES = """
-    MALFORMED_FUNCTION_CALL MALFORMED_RESPONSE UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE
-    OTHER LANGUAGE IMAGE_OTHER NO_IMAGE
-""".split()  # noqa: SIM905 - a table
-"""Of the model, or of what it was given: no end of an answer."""
+_FAILURES = {
+    **dict.fromkeys(("MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "OTHER", "IMAGE_OTHER"), True),
+    **dict.fromkeys(("UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"), False),
+    **dict.fromkeys(("LANGUAGE", "NO_IMAGE"), False),
+}
+"""Of the model, or of what it was given: no end of an answer. Whether another try may have a better one."""
 _UNSPECIFIED = frozenset({"FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
 
 
@@ -53,6 +54,7 @@ class _Chunk(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Chunk)
+_NOTHING = _Chunk()
 
 
 class GeminiSplitter(SseSplitter):
@@ -70,8 +72,10 @@ class GeminiSplitter(SseSplitter):
         return events
 
     def _read_field(self, line: bytes) -> None:
-        super()._read_field(line)
-        self._bare += self._objects.feed(line)
+        if self._objects.is_within or line.lstrip().startswith((b"{", b"[{")):
+            self._bare += self._objects.feed(line + b"\n")
+        else:
+            super()._read_field(line)
 
 
 def choose_splitter(begin: bytes) -> EventSplitter | None:
@@ -96,7 +100,7 @@ class ChunkReader(PartReader):
         if self._reason is None:
             return None
         if self._reason in _FAILURES:
-            raise ReportedError(ServiceError(f"finishReason {self._reason}", is_passing=True))
+            raise ReportedError(ServiceError(f"finishReason {self._reason}", is_passing=_FAILURES[self._reason]))
         return [], Finish(_unified(self._reason, has_calls=self._has_calls), self.told)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
@@ -109,7 +113,7 @@ class ChunkReader(PartReader):
         match chunk.promptFeedback:
             case {"blockReason": str(reason)} if reason not in _UNSPECIFIED:
                 self._reason = clean(reason) if reason in _FILTERED else "PROHIBITED_CONTENT"
-        if is_error_event or chunk.error:
+        if is_error_event or chunk.error or (chunk == _NOTHING and tells_of_error(data)):
             raise ReportedError(ServiceError.of_body(data))
 
     def _read_candidate(self, candidate: _Candidate, parts: list[Part]) -> None:
@@ -130,11 +134,11 @@ class ChunkReader(PartReader):
                 if text:
                     parts.append(Text(clean(text)))
             case {"functionCall": {"name": str(name)} as call}:
-                parts.append(whole_call(call.get("id"), name, call.get("args")))
+                self._add_whole(whole_call(call.get("id"), name, call.get("args")), parts)
                 self._has_calls = True
         signature = part.get("thoughtSignature")
         if isinstance(signature, str) and signature:
-            parts.append(Opaque(SIGNATURE, clean(signature)))
+            self._add_whole(Opaque(SIGNATURE, clean(signature)), parts)
 
     def _tell(self, chunk: _Chunk) -> None:
         usage, model = self.told.usage, model_of(chunk.modelVersion, self.told.model)

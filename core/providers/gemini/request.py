@@ -1,9 +1,11 @@
 """A request as the body of Gemini's streamGenerateContent has it."""
 
 from base64 import b64encode
+from mimetypes import guess_type
 from typing import Any
+from urllib.parse import urlsplit
 
-from core.model.errors import ProviderError
+from core.model.errors import UnsupportedOption
 from core.providers.base import ContentPart, Data, Message, Request, TextContent
 from core.providers.gemini.chunks import SIGNATURE
 from core.providers.options import Rename, translated
@@ -12,7 +14,7 @@ _TOOL_CHOICES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """Raises ProviderError for what the service cannot be asked, UnsupportedOption among it."""
+    """Raises UnsupportedOption."""
     config = translated(request.options, _OPTIONS, "Gemini")
     if request.response_format is not None:
         config |= _format(request.response_format)
@@ -84,7 +86,10 @@ def _part(part: ContentPart) -> dict[str, Any]:
     if isinstance(part.source, Data):
         source = part.source
         return {"inlineData": {"mimeType": source.media_type, "data": b64encode(source.data).decode()}}
-    return {"fileData": {"fileUri": part.source.url}}
+    media_type, _ = guess_type(urlsplit(part.source.url).path)
+    if media_type is None:
+        raise UnsupportedOption("Gemini has to be told what kind of file there is, which this address does not")
+    return {"fileData": {"fileUri": part.source.url, "mimeType": media_type}}
 
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
@@ -111,4 +116,4 @@ def _format(wanted: dict[str, Any]) -> dict[str, Any]:
         case "text":
             return {}
         case kind:
-            raise ProviderError(f"Gemini has no response_format {kind}")
+            raise UnsupportedOption(f"Gemini has no response_format {kind}")

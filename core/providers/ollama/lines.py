@@ -13,7 +13,7 @@ from core.providers.base import Finish, Told
 from core.providers.body import LineSplitter
 from core.providers.failures import ReportedError, WebPage
 from core.providers.lenient_json import clean, decode
-from core.providers.reader import PartReader, ServerEvent, model_of, usage_of, whole_call
+from core.providers.reader import PartReader, ServerEvent, model_of, tells_of_error, usage_of, whole_call
 from core.providers.service_error import ServiceError
 
 _REASONS = {"": "error", "load": "stop", "unload": "error"}
@@ -37,6 +37,7 @@ class _Line(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Line)
+_NOTHING = _Line()
 
 
 def choose_splitter(begin: bytes) -> EventSplitter | None:
@@ -70,7 +71,7 @@ class LineReader(PartReader):
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         line = decode(_DECODER, event.data)
-        if line.error:
+        if line.error or (line == _NOTHING and tells_of_error(event.data)):
             raise ReportedError(ServiceError.of_body(event.data))
         if line.message is not None:
             self._read_message(line.message, parts)
@@ -91,5 +92,5 @@ class LineReader(PartReader):
         for call in message.tool_calls if isinstance(message.tool_calls, list) else []:
             match call:
                 case {"function": {"name": str(name)} as function}:
-                    parts.append(whole_call(call.get("id"), name, function.get("arguments")))
+                    self._add_whole(whole_call(call.get("id"), name, function.get("arguments")), parts)
                     self._has_calls = True

@@ -18,7 +18,7 @@ from core.providers.openai.dialect import Dialect, Dialects
 from core.providers.openai.request import body_of
 from core.settings import Settings
 
-NAMES = SettingNames(key="OPENAI_API_KEY", address="OPENAI_BASE_URL")
+NAMES = SettingNames(key="OPENAI_API_KEY", address="OPENAI_BASE_URL", hint=", which ends in /v1 as a rule")
 
 
 class OpenAIProvider:

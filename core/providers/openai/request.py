@@ -54,7 +54,8 @@ def _part(part: ContentPart) -> dict[str, Any]:
             return {"type": "text", "text": part.text}
         case ImageContent():
             url = _data_url(part.source) if isinstance(part.source, Data) else part.source.url
-            return {"type": "image_url", "image_url": {"url": url}}
+            detail = {} if part.detail is None else {"detail": part.detail}
+            return {"type": "image_url", "image_url": {"url": url, **detail}}
         case FileContent(Data() as source):
             name = {} if part.name is None else {"filename": part.name}
             return {"type": "file", "file": {"file_data": _data_url(source), **name}}

@@ -16,7 +16,7 @@ from core.providers.lenient_json import clean
 
 MAX_TOOL_CALLS = 128
 MAX_TOOL_CALL_CHARS = 1024 * 1024
-"""Of all of an answer's tool calls together. They count as one character each of MAX_ANSWER_CHARS."""
+"""Of all of an answer's tool calls together."""
 
 
 class _Call(msgspec.Struct):
@@ -25,7 +25,7 @@ class _Call(msgspec.Struct):
     name: str = ""
     arguments: str = ""
     number: int | None = None
-    """Among those that have begun on the tape, where it has a name."""
+    """Among those that have begun on the tape, once it has a name."""
 
     @property
     def is_whole(self) -> bool:
@@ -78,10 +78,9 @@ class ToolCalls:
     def _tell(self, call: _Call, text: str, parts: list[Part]) -> None:
         """A call without a name is none; one without an id is given one, because its result has to name it."""
         if call.number is None and call.name:
-            call.id = call.id or f"call_{uuid4().hex}"
             call.number = self._begun
             self._begun += 1
-            parts.append(ToolCallBegun(call.id, call.name))
+            parts.append(ToolCallBegun(call.id or f"call_{uuid4().hex}", call.name))
             text = call.arguments
         if call.number is not None and text:
             parts.append(ToolArguments(text, call.number))

@@ -77,6 +77,8 @@ def test_calls_side_by_side_are_told_apart_by_their_blocks() -> None:
         start(3, type="tool_use", id="c", name="h", input={}),
         stop(3),
         start(4, type="tool_use", id="d", name="i", input={"z": 3}),
+        start(5, type="tool_use", id="e", name="j", input={"x": 1}),
+        delta(5, type="input_json_delta", partial_json='{"x":1}'),
         {**END, "delta": {"stop_reason": "tool_use"}},
     )
     assert parts == [
@@ -88,6 +90,8 @@ def test_calls_side_by_side_are_told_apart_by_their_blocks() -> None:
         ToolCallBegun("c", "h"),
         ToolArguments("{}", 2),
         ToolCallBegun("d", "i"),
+        ToolCallBegun("e", "j"),
+        ToolArguments('{"x":1}', 4),
         ToolArguments('{"z":3}', 3),
     ]
     assert finish is not None
@@ -193,6 +197,8 @@ def test_a_stream_without_its_last_event_is_whole_once_the_reason_is_told() -> N
         {"type": "content_block_delta", "index": 9, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": 7, "name": None}},
         {"type": "content_block_start", "index": 0},
+        {"type": "content_block_stop", "index": []},
+        {"type": "content_block_delta", "index": {}, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
         {"type": "message_start"},
         {"type": "message_delta"},
         {"type": 7},
@@ -210,3 +216,8 @@ def test_what_no_database_takes_is_replaced() -> None:
     raw = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\\ud83d"}}'
     broken.read([ServerEvent(raw)], parts)
     assert parts == [Text("a\ufffd")]
+
+
+def test_an_error_in_another_s_shape() -> None:
+    with pytest.raises(ReportedError, match="Not Found"):
+        read({"detail": "Not Found"})

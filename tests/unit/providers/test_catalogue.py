@@ -88,7 +88,9 @@ def test_a_prefix_chooses_among_those_that_are_set_up(model: str, knows_prefixes
     assert [(provider.name, *provider.asked) for provider in providers if provider.asked] == [asked]
 
 
-@pytest.mark.parametrize(("base_url", "chooses"), [("", True), ("http://localhost:1/v1", False)])
+@pytest.mark.parametrize(
+    ("base_url", "chooses"), [("", True), ("https://api.openai.com/v1", True), ("http://localhost:1/v1", False)]
+)
 def test_prefixes_are_names_where_openai_s_place_is_taken_by_another(
     monkeypatch: pytest.MonkeyPatch, base_url: str, chooses: bool
 ) -> None:

@@ -1,6 +1,7 @@
 """Chunks of the Gemini API, in the three ways in which they come."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 from core.model.events import Usage
 from core.model.parts import Opaque, Part, Reasoning, Text, ToolCall
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError
+from core.providers.failures import ReportedError, Unreadable
 from core.providers.gemini.chunks import SIGNATURE, ChunkReader, choose_splitter
-from core.providers.reader import ServerEvent
+from core.providers.reader import MAX_WHOLE_CHARS, MAX_WHOLE_PARTS, ServerEvent
 
 
 def chunk(*parts: dict[str, Any], reason: str | None = None, **more: Any) -> dict[str, Any]:
@@ -71,10 +72,49 @@ def test_how_an_answer_ends(told: str, reason: str) -> None:
     assert read_all(chunk({"text": "a"}, reason=told)) == ([Text("a")], Finish(reason))
 
 
-@pytest.mark.parametrize("told", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "OTHER", "LANGUAGE"])
-def test_an_end_that_is_a_failure(told: str) -> None:
-    with pytest.raises(ReportedError, match=told):
+@pytest.mark.parametrize(
+    ("told", "is_passing"),
+    [
+        ("MALFORMED_FUNCTION_CALL", True),
+        ("OTHER", True),
+        ("UNEXPECTED_TOOL_CALL", False),
+        ("MISSING_THOUGHT_SIGNATURE", False),
+        ("LANGUAGE", False),
+    ],
+)
+def test_an_end_that_is_a_failure(told: str, is_passing: bool) -> None:
+    with pytest.raises(ReportedError, match=told) as raised:
         read_all(chunk({"text": "a"}, reason=told))
+    assert raised.value.error.is_passing is is_passing
+
+
+@pytest.mark.parametrize("between", [": it's 5\" wide\n", ": {keep-alive\n", "event: message\n", 'note: "{\n'])
+def test_what_stands_between_events_hides_no_error(between: str) -> None:
+    begin = between.encode() + b"data: " + json.dumps(ANSWER[1]).encode() + b"\r\n\r\n"
+    with pytest.raises(ReportedError, match="overloaded"):
+        read_body(begin + between.encode(), json.dumps(ERROR, indent=1).encode() + b"\n")
+
+
+def test_long_answers_are_looked_at_once() -> None:
+    """However small the pieces: of a quarter of a megabyte, in one string of one object."""
+    whole = json.dumps([chunk({"text": "x\\" * 125_000})]).encode()
+    looked_at = time.process_time()
+    parts, _ = read_body(*(whole[at : at + 256] for at in range(0, len(whole), 256)))
+    assert sum(map(len, parts)) == 250_000
+    assert time.process_time() - looked_at < 5
+
+
+def test_too_many_calls_are_no_answer() -> None:
+    call = {"functionCall": {"name": "f"}}
+    with pytest.raises(Unreadable):
+        read(*[chunk(call)] * (MAX_WHOLE_PARTS + 1))
+    with pytest.raises(Unreadable):
+        read(chunk({"text": "", "thoughtSignature": "x" * (MAX_WHOLE_CHARS + 1)}))
+
+
+def test_an_error_in_another_s_shape() -> None:
+    with pytest.raises(ReportedError, match="Not Found"):
+        read({"detail": "Not Found"})
 
 
 def test_a_question_that_is_blocked_has_no_candidate() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.providers.failures import Refused
+from core.providers.failures import Broken, Refused
 from core.providers.http import MAX_REDIRECTS, HttpClient, _proxy_of, _retry_after
 from tests.unit.providers.upstream import Upstream, whole
 
@@ -38,7 +38,7 @@ async def test_cookies_are_not_kept() -> None:
     assert ["cookie" in asked.headers for asked in upstream.asked] == [False, False]
 
 
-KEYS = {"Authorization": "Bearer k", "x-api-key": "k", "X-Goog-Api-Key": "k", "api-key": "k"}
+KEYS = {"Authorization": "Bearer k", "x-api-key": "k", "X-Goog-Api-Key": "k", "X-Proxy-Password": "k"}
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -59,6 +59,16 @@ async def test_a_redirect_gets_the_same_question_and_the_key_at_home_alone(statu
     has_keys = [[name.lower() in each.headers for name in KEYS] for each in asked]
     assert has_keys == [[True] * 4, [True] * 4, [False] * 4]
     assert [each.headers["content-type"] for each in asked] == ["text/plain"] * 3
+
+
+async def test_a_redirect_to_no_address_is_a_failure() -> None:
+    http = HttpClient(5)
+    async with Upstream() as upstream:
+        upstream.say(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: http://h:99999/\r\n\r\n")
+        with pytest.raises(Broken):
+            async with http.post(f"{upstream.url}/v1", {}, b"hi"):
+                pass
+        await http.close()
 
 
 async def test_redirects_without_an_end_are_a_refusal() -> None:

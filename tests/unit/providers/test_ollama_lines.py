@@ -93,3 +93,8 @@ def test_lines_are_cut_anywhere() -> None:
     reader.read(events, parts)
     assert parts == [Text("é 🫖")]
     assert reader.is_done
+
+
+def test_an_error_in_another_s_shape() -> None:
+    with pytest.raises(ReportedError, match="Not Found"):
+        read({"detail": "Not Found"})

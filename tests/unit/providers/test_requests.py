@@ -117,11 +117,14 @@ def test_anthropic_gets_its_thoughts_back_before_what_came_of_them() -> None:
 
 def test_anthropic_is_told_where_files_are() -> None:
     parts: list[ContentPart] = [
+        FileContent(Data("text/markdown", b"# hi"), "a.md"),
+        TextContent(" "),
         ImageContent(Link("https://a/b.png")),
         FileContent(Data("application/pdf", b"pdf"), "b.pdf"),
     ]
     (turn,) = anthropic.body_of(Request("m", [Message("user", parts)]), {})["messages"]
     assert turn["content"] == [
+        {"type": "document", "title": "a.md", "source": {"type": "text", "media_type": "text/plain", "data": "# hi"}},
         {"type": "image", "source": {"type": "url", "url": "https://a/b.png"}},
         {
             "type": "document",
@@ -253,6 +256,9 @@ def test_what_a_service_has_not_is_refused_by_name() -> None:
         anthropic.body_of(asked(seed=1, frequency_penalty=0.5, max_tokens=5), {})
     with pytest.raises(UnsupportedOption, match="json_object"):
         anthropic.body_of(asking(response_format={"type": "json_object"}), {})
+    assert "output_config" not in anthropic.body_of(asking(options={}, response_format={"type": "text"}), {})
+    with pytest.raises(UnsupportedOption, match="what kind of file"):
+        gemini.body_of(Request("m", [Message("user", [ImageContent(Link("https://a/b"))])]))
     with pytest.raises(UnsupportedOption, match="tool_choice"):
         ollama.body_of(asking())
     with pytest.raises(UnsupportedOption, match="images"):

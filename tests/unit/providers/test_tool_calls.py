@@ -79,6 +79,12 @@ def test_calls_that_nothing_but_their_names_tells_apart() -> None:
     assert first[0].startswith("call_")
 
 
+@pytest.mark.parametrize(("index", "name"), [(None, None), (0, "f")])
+def test_an_id_that_comes_after_the_name_makes_no_other_call(index: int | None, name: str | None) -> None:
+    ((_, called, arguments),) = put_together(piece(index, None, "f"), piece(index, "c1", name, '{"a":1}'))
+    assert (called, arguments) == ("f", '{"a":1}')
+
+
 def test_a_call_without_arguments() -> None:
     assert put_together(piece(0, "a", "f")) == [("a", "f", "")]
 
