@@ -185,11 +185,15 @@ async def test_reasoning_and_tool_calls_are_events_of_their_own(client: Client) 
     events = await client.read(session)
     assert "".join(event.data.get("reasoning", "") for event in events) == "r000000 r000001 "
     assert text_of(events) == numbered(3)
-    call = next(event.data["tool_call"] for event in events if "tool_call" in event.data)
-    assert (call["id"], call["name"]) == ("call_0000", "lookup")
+    calls = [event.data["tool_call_begun"] for event in events if "tool_call_begun" in event.data]
+    pieces = [event.data["tool_call_arguments"] for event in events if "tool_call_arguments" in event.data]
+    assert calls == [{"id": "call_0000", "name": "lookup"}]
+    assert {piece["call"] for piece in pieces} == {0}
     assert events[-1].data["finish_reason"] == "tool_calls"
     turn = await client.turn(session)
     assert (turn["text"], turn["reasoning"]) == (numbered(3), "r000000 r000001 ")
+    (call,) = turn["tool_calls"]
+    assert call["arguments"] == "".join(piece["text"] for piece in pieces) != ""
 
 
 async def test_many_turns_at_once_do_not_mix(client: Client, other_client: Client) -> None:

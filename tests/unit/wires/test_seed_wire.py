@@ -10,7 +10,7 @@ from core.model.errors import Closing
 from core.model.events import Done, Failed, Usage
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.parts import Reasoning, Text, ToolCall
+from core.model.parts import Reasoning, Text, ToolArguments, ToolCall, ToolCallBegun
 from tests.unit.wires.conformance import Reader, WireConformance
 from tests.unit.wires.sinks import CONTEXT, Watching, read
 
@@ -77,6 +77,16 @@ async def test_the_whole_turn_as_events(feed: Feed, wire: SeedWire) -> None:
         b'id: 7.1.11\ndata: {"tool_call":{"id":"c1","name":"now","arguments":"{}"}}\n\n'
         b'id: 7.1.12\ndata: {"type":"done","finish_reason":"stop","usage":{"input_tokens":5,"output_tokens":42}}\n\n'
     )
+
+
+async def test_a_call_is_told_as_it_grows(wire: SeedWire) -> None:
+    feed = Feed(TurnKey("s", 7))
+    feed.start(1, "m")
+    feed.extend([ToolCallBegun("c1", "now"), ToolArguments('{"a":', 0), ToolArguments("1}", 0)])
+    feed.finish(Done(1, 8, "tool_calls"))
+    _, begun, arguments, _ = events_of(await read(feed, wire))
+    assert begun == ("7.1.1", {"tool_call_begun": {"id": "c1", "name": "now"}})
+    assert arguments == ("7.1.8", {"tool_call_arguments": {"call": 0, "text": '{"a":1}'}})
 
 
 async def test_the_end_names_the_model_that_has_answered(wire: SeedWire) -> None:
