@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import ssl
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.model.errors import ProviderDropped
+from core.model.errors import ProviderDropped, ProviderError
 from core.model.parts import Part, Reasoning, Text, ToolCall, whole_tool_calls
 from core.model.tape import Tape
 from core.providers.answer import MAX_UNREAD_BYTES
@@ -97,14 +98,27 @@ class HttpAnswers(HttpProviding):
         upstream.say(b"HTTP/1.1 200 OK\r\n\r\n" + self.answer(*TEXTS), then=Then.BREAK_OFF)
         assert (await read(stream_of(provider)))[0].text() == "".join(TEXTS)
 
-    async def test_a_redirect_is_followed_without_the_key(self, provider: Provider, upstream: Upstream) -> None:
-        async with Upstream() as other:
+    async def test_a_redirect_is_followed_without_the_key(
+        self, provider: Provider, upstream: Upstream, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None
+    ) -> None:
+        async with Upstream(tls[0] if tls else None) as other:
             other.say(whole(200, self.answer("a")))
             upstream.say(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: %b/there\r\n\r\n" % other.url.encode())
             assert (await read(stream_of(provider)))[0].text() == "a"
         assert (other.asked[0].path, other.asked[0].body) == ("/there", upstream.asked[0].body)
         assert KEY in str(upstream.asked[0].headers)
         assert KEY not in str(other.asked[0].headers)
+
+    async def test_a_redirect_to_where_all_can_listen_is_not_followed(
+        self, provider: Provider, upstream: Upstream
+    ) -> None:
+        if not self.is_encrypted:
+            pytest.skip("everybody can listen here as well")
+        async with Upstream() as other:
+            upstream.say(b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: %b/there\r\n\r\n" % other.url.encode())
+            with pytest.raises(ProviderError, match="307"):
+                await read(stream_of(provider))
+        assert other.asked == []
 
     async def test_requests_and_bytes_are_counted(
         self, provider: Provider, upstream: Upstream, http: HttpClient
