@@ -22,3 +22,14 @@ def translated(options: Mapping[str, Any], names: Mapping[str, Rename], service:
             continue
         members |= rename(value) if callable(rename) else {rename: value}
     return members
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """`stop`, which may be one text or several."""
+    return [value] if isinstance(value, str) else value
+
+
+def schema_of(wanted: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a `response_format` that has one."""
+    schema: dict[str, Any] = wanted.get("json_schema", wanted).get("schema", {})
+    return schema

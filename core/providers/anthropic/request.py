@@ -17,7 +17,7 @@ from core.providers.base import (
     TextContent,
     Thought,
 )
-from core.providers.options import Rename, translated
+from core.providers.options import Rename, listed, schema_of, translated
 
 DEFAULT_MAX_TOKENS = 16_000
 """The service wants a limit; who gives none wants the whole answer."""
@@ -56,7 +56,7 @@ def _effort(value: str) -> dict[str, Any]:
 
 _OPTIONS: dict[str, Rename] = {
     "max_tokens": "max_tokens",
-    "stop": lambda value: {"stop_sequences": [value] if isinstance(value, str) else value},
+    "stop": lambda value: {"stop_sequences": listed(value)},
     "reasoning_effort": _effort,
     "temperature": "temperature",
     "top_p": "top_p",
@@ -141,4 +141,4 @@ def _tool_choice(choice: str | dict[str, Any]) -> dict[str, Any]:
 def _format(wanted: dict[str, Any]) -> dict[str, Any]:
     if wanted.get("type") != "json_schema":
         raise UnsupportedOption(f"Anthropic has no response_format {wanted.get('type')}, only json_schema")
-    return {"type": "json_schema", "schema": wanted.get("json_schema", wanted).get("schema", {})}
+    return {"type": "json_schema", "schema": schema_of(wanted)}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from core.model.errors import UnsupportedOption
 from core.providers.base import ContentPart, Data, Message, Request, TextContent
 from core.providers.gemini.chunks import SIGNATURE
-from core.providers.options import Rename, translated
+from core.providers.options import Rename, listed, schema_of, translated
 
 _TOOL_CHOICES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 
@@ -39,7 +39,7 @@ _OPTIONS: dict[str, Rename] = {
     "temperature": "temperature",
     "top_p": "topP",
     "max_tokens": "maxOutputTokens",
-    "stop": lambda value: {"stopSequences": [value] if isinstance(value, str) else value},
+    "stop": lambda value: {"stopSequences": listed(value)},
     "presence_penalty": "presencePenalty",
     "frequency_penalty": "frequencyPenalty",
     "seed": "seed",
@@ -111,7 +111,7 @@ def _format(wanted: dict[str, Any]) -> dict[str, Any]:
         case "json_object":
             return {"responseMimeType": "application/json"}
         case "json_schema":
-            schema = wanted.get("json_schema", wanted).get("schema", {})
+            schema = schema_of(wanted)
             return {"responseMimeType": "application/json", "responseJsonSchema": schema}
         case "text":
             return {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.model.errors import UnsupportedOption
 from core.providers.base import ContentPart, Data, ImageContent, Message, Request, TextContent
-from core.providers.options import Rename, translated
+from core.providers.options import Rename, listed, schema_of, translated
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -30,7 +30,7 @@ _OPTIONS: dict[str, Rename] = {
     "temperature": "temperature",
     "top_p": "top_p",
     "max_tokens": "num_predict",
-    "stop": lambda value: {"stop": [value] if isinstance(value, str) else value},
+    "stop": lambda value: {"stop": listed(value)},
     "presence_penalty": "presence_penalty",
     "frequency_penalty": "frequency_penalty",
     "seed": "seed",
@@ -63,7 +63,7 @@ def _format(wanted: dict[str, Any]) -> Any:
         case "json_object":
             return "json"
         case "json_schema":
-            return wanted.get("json_schema", wanted).get("schema", {})
+            return schema_of(wanted)
         case "text":
             return None
         case kind:
