@@ -83,6 +83,27 @@ def test_a_message_that_lost_against_another_tab_s_stays(
     second.wait_until("done")
 
 
+def test_a_look_that_fails_late_hides_no_later_one(page: Page, context: BrowserContext, site: Site) -> None:
+    first = ChatPage(page).open(site.api.url)
+    first.send("Count for me")
+    first.wait_until("done")
+    second = ChatPage(context.new_page())
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    second.page.route("**/sessions/**", hold_the_first)
+    with second.page.expect_request("**/sessions/*"):
+        second.page.goto(page.url)
+    second.page.evaluate("dispatchEvent(new Event('focus'))")
+    held[0].fulfill(status=503)
+    expect(second.get("message-user")).to_have_count(1)
+
+
 def stop_it(chat: ChatPage, site: Site) -> None:
     with site.holding(20):
         chat.get("regenerate").click()

@@ -11,7 +11,8 @@
     streamState = "idle"; // idle | connecting | streaming | error
     #api;
     #following = null; // {turn, controller} of the turn that is being asked or streamed
-    #syncing = null;
+    #loading = Promise.resolve(); // the latest load, whatever became of it
+    #nextLoad = null; // the one that waits for it
     #chosen = new Map(); // versions of answers, by the first of each
 
     /** The listener is told `changed`, `turnChanged`, `accepted`, `rejected`, `finished`, `gone` and `notice`. */
@@ -64,11 +65,18 @@
       return Boolean(turn && (!turn.isAccepted || (turn.mode === "direct" && !turn.isElsewhere)));
     }
 
-    /** Take over what the store has, and follow the turn that runs. Raises ApiError. */
+    /**
+     * Take over what the store has by now, and follow the turn that runs. A load that is under way may have read it
+     * before, so one more follows it. Raises ApiError.
+     */
     sync() {
-      if (this.#following) return Promise.resolve();
-      this.#syncing ??= this.#load().finally(() => (this.#syncing = null));
-      return this.#syncing;
+      this.#nextLoad ??= this.#loading.then(() => {
+        this.#nextLoad = null;
+        const load = this.#following ? Promise.resolve() : this.#load();
+        this.#loading = load.catch(() => {});
+        return load;
+      });
+      return this.#nextLoad;
     }
 
     /** Ask. What becomes of it is told to the listener: accepted and finished, or rejected. */
