@@ -59,7 +59,7 @@ class Sweeper:
         if not turns:
             return
         copies = await self._copies()
-        for key, context in turns:
+        for key, context, _ in turns:
             log.warning(
                 "job queued again",
                 action="sweep.requeue",
@@ -69,7 +69,7 @@ class Sweeper:
                 why=why,
             )
         # Together, since a worker that ran hundreds of turns may be gone, and everybody waits.
-        again = [Job(*turn, self._store.id) for turn in turns for _ in range(copies)]
+        again = [Job(turn.key, turn.context, self._store.id, turn.silent_beat) for turn in turns for _ in range(copies)]
         await asyncio.gather(*(publish_job(self._connection, job) for job in again))
 
     async def _copies(self) -> int:

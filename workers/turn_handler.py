@@ -88,7 +88,7 @@ class TurnHandler:
     async def _claim(self, job: Job) -> Turn | Held:
         if job.store_id and self._store.id and job.store_id != self._store.id:
             return Held.ELSEWHERE
-        return await self._store.ownership.claim(job.key, self._runs.process_id)
+        return await self._store.ownership.claim(job.key, self._runs.process_id, job.silent_beat)
 
     async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
         structlog.contextvars.bind_contextvars(attempt=turn.attempt)

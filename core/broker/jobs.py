@@ -19,8 +19,10 @@ PUBLISH_SECONDS = 3.0
 """A broker that does not confirm a job for this long (it has a memory or disk alarm, say) counts as down."""
 REQUEST_ID_HEADER = "request_id"
 STORE_HEADER = "store_id"
+SILENT_HEADER = "silent_beat"
 TRACE_HEADERS = ("traceparent", "tracestate")
 """W3C Trace Context, under the names that OpenTelemetry's instrumentation of Celery reads as well."""
+OWN_HEADERS = (REQUEST_ID_HEADER, STORE_HEADER, SILENT_HEADER, *TRACE_HEADERS)
 
 
 class Job(NamedTuple):
@@ -29,6 +31,9 @@ class Job(NamedTuple):
     """Of the request that asked for the turn, whoever queues it again."""
     store_id: str = ""
     """Of the database that holds the turn. Empty: not told, as by an older release."""
+    silent_beat: int = 0
+    """Who queued it again has seen that processes without a later heartbeat are silent (`core.store.liveness`): a
+    worker that has not looked on for long enough would take the turn's owner for alive. 0: not seen."""
 
 
 class _Template(NamedTuple):
@@ -70,6 +75,7 @@ def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
             "argsrepr": repr(tuple(job.key)),
             REQUEST_ID_HEADER: job.context.request_id,
             STORE_HEADER: job.store_id,
+            SILENT_HEADER: job.silent_beat,
             **job.context.trace,
         },
         delivery_mode=2,
@@ -78,6 +84,17 @@ def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
     body = msgspec.json.encode((job.key, template.kwargs, template.embed))
     channel = connection.message_channel()
     return _confirm(channel.publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
+
+
+def job_of(key: TurnKey, headers: Mapping[str, Any]) -> Job:
+    """By what its message headers tell; those of an older release tell less."""
+    store_id, silent_beat = headers.get(STORE_HEADER), headers.get(SILENT_HEADER)
+    return Job(
+        key,
+        context_of(headers),
+        store_id if isinstance(store_id, str) else "",
+        silent_beat if isinstance(silent_beat, int) else 0,
+    )
 
 
 def context_of(headers: Mapping[str, Any]) -> RequestContext:

@@ -62,6 +62,20 @@ async def test_a_dead_process_is_found_all_the_same(
     assert isinstance(await store.ownership.claim(turn.key, "alive"), Turn)
 
 
+async def test_who_has_not_looked_on_yet_is_told_that_an_owner_is_dead(store: Store, make: Maker) -> None:
+    """A worker that has just begun gets the job as well as others, and there is no other for a while."""
+    dead, frozen = await make.process("dead"), await make.process("frozen")
+    turn, other = await make.running(dead), await make.running(frozen, "other")
+    look_back(store, 2)
+    requeued = {again.key: again.silent_beat for again in await store.orphans.requeue_lost()}
+    assert requeued == {turn.key: 2, other.key: 2}
+    store.processes._liveness.__init__()  # type: ignore[misc]
+    assert await store.ownership.claim(turn.key, "new") is Held.BUSY
+    assert isinstance(await store.ownership.claim(turn.key, "new", 2), Turn)
+    await make.process("frozen")  # it lives again
+    assert await store.ownership.claim(other.key, "new", 2) is Held.BUSY
+
+
 async def test_a_process_of_a_release_without_numbers(store: Store, database: Database, make: Maker) -> None:
     """Is told by the database's clock, but by nobody who has not looked on for so long."""
     turn = await make.running(await make.process("old"))

@@ -6,6 +6,7 @@ from starlette.requests import HTTPConnection
 from api.http.request_context import MAX_TRACESTATE_CHARS, context_of
 from core.broker import jobs
 from core.model.context import RequestContext
+from core.model.keys import TurnKey
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -50,3 +51,10 @@ def test_a_state_that_is_too_long_is_left_out() -> None:
 @pytest.mark.parametrize("headers", [{}, {"request_id": 7, "traceparent": None}])
 def test_a_job_of_an_older_release_tells_nothing(headers: dict[str, object]) -> None:
     assert jobs.context_of(headers) == RequestContext()
+
+
+def test_a_job_says_what_its_headers_do() -> None:
+    key = TurnKey("s", 1)
+    told = {"request_id": "r1", "store_id": "d", "silent_beat": 7}
+    assert jobs.job_of(key, told) == jobs.Job(key, RequestContext("r1"), "d", 7)
+    assert jobs.job_of(key, {"store_id": None, "silent_beat": "7"}) == jobs.Job(key)

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery.signals import task_revoked
 
-from core.broker.jobs import REQUEST_ID_HEADER, STORE_HEADER, TASK_NAME, TRACE_HEADERS, Job, context_of
+from core.broker.jobs import OWN_HEADERS, TASK_NAME, job_of
 from core.model.keys import TurnKey
 from workers.app import app
 from workers.celery.pool import TaskPool
@@ -12,8 +12,8 @@ from workers.celery.pool import TaskPool
 
 @app.task(name=TASK_NAME, bind=True)  # type: ignore[untyped-decorator]
 def generate(self: Any, session_id: str, turn: int) -> None:
-    context = context_of({name: self.request.get(name) for name in (REQUEST_ID_HEADER, *TRACE_HEADERS)})
-    TaskPool.running().current_task.run(Job(TurnKey(session_id, turn), context, self.request.get(STORE_HEADER) or ""))
+    headers = {name: self.request.get(name) for name in OWN_HEADERS}
+    TaskPool.running().current_task.run(job_of(TurnKey(session_id, turn), headers))
 
 
 @task_revoked.connect  # type: ignore[untyped-decorator]

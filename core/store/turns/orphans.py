@@ -59,6 +59,8 @@ class Requeued(NamedTuple):
 
     key: TurnKey
     context: RequestContext
+    silent_beat: int = 0
+    """By which its owner was found silent; see `core.store.liveness`."""
 
 
 class Orphans:
@@ -101,11 +103,13 @@ class Orphans:
         return {"silent_beat": self._liveness.silent_beat}
 
     async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
-        if await self._database.row(requeue.exists, **self._silent) is None:
+        silent = self._silent
+        if await self._database.row(requeue.exists, **silent) is None:
             return []
-        rows = await self._database.rows(requeue.update, **self._silent)
+        rows = await self._database.rows(requeue.update, **silent)
         return [
-            Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context)) for row in rows
+            Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context), **silent)
+            for row in rows
         ]
 
 

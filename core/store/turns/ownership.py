@@ -95,9 +95,11 @@ class Ownership:
         self._database = database
         self._liveness = liveness
 
-    async def claim(self, key: TurnKey, process_id: str) -> Turn | Held:
-        """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left."""
-        asked = {**of(key), "claimant": process_id, "silent_beat": self._liveness.silent_beat}
+    async def claim(self, key: TurnKey, process_id: str, silent_beat: int = 0) -> Turn | Held:
+        """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left.
+        `silent_beat`: what another process has seen of that; a heartbeat beyond it shows that the owner lives again."""
+        seen = max(silent_beat, self._liveness.silent_beat)
+        asked = {**of(key), "claimant": process_id, "silent_beat": seen}
         return await self._database.run(lambda connection: _claim(connection, key, asked))
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str, *, is_last: bool = False) -> int | None:
