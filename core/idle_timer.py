@@ -41,4 +41,5 @@ class IdleTimer:
         if self.is_idle:
             self._on_idle()
         rest = self._until - self._loop.time()
-        self._timer = self._loop.call_later(rest if rest > 0 else self._seconds, self._check)
+        # The first touch may bring the end nearer.
+        self._timer = self._loop.call_later(min(rest, self._seconds) if rest > 0 else self._seconds, self._check)
