@@ -105,7 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services.start()
     if app.state.access.is_open:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
-    if services.provider.name == "demo":
+    if services.catalogue.find(services.catalogue.default_model).provider == "demo":
         log.warning("no provider is set up, as by OPENAI_API_KEY: the demo provider answers", action="api.demo")
     with _BeforeSignal(services.closing):
         yield

@@ -40,7 +40,7 @@ class Chat:
     async def ask(self, request: ChatRequest) -> Created:
         """Store the turn, and in queue mode queue its job.
 
-        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull.
+        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull, UnknownModel.
         """
         self._check_length(request)
         if request.mode == "queue":  # before anything is stored
@@ -125,7 +125,9 @@ class Chat:
             raise TooLarge(f"{field} has {request.chars} characters; the limit is {limit}", field=field)
 
     async def _create(self, request: ChatRequest) -> Created:
-        new = request.new_turn(self._owner.provider.default_model, self._direct.process_id, self._context)
+        catalogue = self._owner.catalogue
+        new = request.new_turn(catalogue.default_model, self._direct.process_id, self._context)
+        catalogue.find(new.model)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)

@@ -8,7 +8,8 @@ from core.model.errors import AttemptLost
 from core.model.feed import Feed
 from core.store.turns.records import Turn
 from core.turns.keeper import Keeper
-from core.turns.run import Run, RunServices, Stop
+from core.turns.run import Run, Stop
+from core.turns.services import RunServices
 
 COMMIT_SECONDS = 5.0
 LOST = "the answer was ended elsewhere: its session was deleted, or this process was not heard of for too long"

@@ -30,7 +30,7 @@ class Services:
         self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", declare_all, publishes=True)
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
-        self.provider = self.owner.provider
+        self.catalogue = self.owner.catalogue
         self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection)
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
         self._housekeeping = Housekeeping(self.store, self.owner.endings)

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 
+from core.model.events import Usage
 from core.model.parts import Part, ToolResult, whole_tool_calls
+from core.providers.catalogue.models import Model
 from core.store.turns.records import Session, Turn
 
 
@@ -37,6 +40,23 @@ class TicketIssued(BaseModel):
 class UsageCounts(BaseModel):
     input_tokens: int
     output_tokens: int
+    cached_tokens: int | None = Field(None, description="Of the input: those that the service had read before.")
+    reasoning_tokens: int | None = Field(None, description="Of the output: those of what the model thought.")
+
+    @classmethod
+    def of(cls, usage: Usage | None) -> "UsageCounts | None":
+        return None if usage is None else cls(**msgspec.structs.asdict(usage))
+
+
+class TryView(BaseModel):
+    """One request to a model's service."""
+
+    model: str
+    provider: str
+    outcome: str = Field(description="How the answer finished, or the code of the error by which it did not.")
+    message: str | None = None
+    usage: UsageCounts | None = None
+    cost: float | None = Field(None, description="US dollars, by the prices of MODELS_FILE.")
 
 
 class TurnError(BaseModel):
@@ -65,8 +85,12 @@ class TurnView(BaseModel):
     tool_calls: list[ToolCallView]
     replaces: int | None
     finish_reason: str | None
+    raw_finish_reason: str | None = Field(description="By the word of the model's service.")
+    provider: str | None = Field(description="Who has answered.")
     served_model: str | None = Field(description="Which model has answered, by the word of its service.")
     usage: UsageCounts | None
+    cost: float | None = Field(description="US dollars for all tries, by the prices of MODELS_FILE, as far as known.")
+    tries: list[TryView] = Field(description="Of a turn that needed more than one; the newest of many.")
     error: TurnError | None
     created_at: datetime
     started_at: datetime | None
@@ -77,7 +101,7 @@ class TurnView(BaseModel):
 
     @classmethod
     def of(cls, turn: Turn) -> "TurnView":
-        tape, usage = turn.read_tape(), turn.usage
+        tape = turn.read_tape()
         return cls(
             turn=turn.turn,
             mode=turn.mode,
@@ -91,8 +115,12 @@ class TurnView(BaseModel):
             tool_calls=_tool_calls(tape.slice()),
             replaces=turn.replaces,
             finish_reason=turn.finish_reason,
+            raw_finish_reason=turn.raw_finish_reason,
+            provider=turn.provider,
             served_model=turn.served_model,
-            usage=UsageCounts(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens) if usage else None,
+            usage=UsageCounts.of(turn.usage),
+            cost=turn.cost,
+            tries=[TryView(**each) for each in turn.tries or []],
             error=TurnError(code=turn.error_code, message=turn.error_message or "") if turn.error_code else None,
             created_at=_time(turn.created_at),
             started_at=turn.started_at and _time(turn.started_at),
@@ -171,12 +199,46 @@ class SessionView(BaseModel):
         )
 
 
+class PricesView(BaseModel):
+    """US dollars for a million tokens."""
+
+    input: float
+    output: float
+    cached: float | None
+
+
+class ModelView(BaseModel):
+    name: str = Field(description="To be asked for by `model` of `POST /chat`.")
+    provider: str
+    is_default: bool = Field(description="Whether it answers where a question names none.")
+    context: int | None = Field(description="Tokens that it can read.")
+    prices: PricesView | None
+    tools: bool
+    reasoning: bool
+    images: bool
+    continues: bool = Field(description="Whether it goes on with an answer that broke off.")
+    fallbacks: list[str]
+
+    @classmethod
+    def of(cls, model: Model, *, is_default: bool) -> "ModelView":
+        """Without its address and its key's variable."""
+        told = model.model_dump(include=set(cls.model_fields) - {"is_default", "continues"})
+        return cls(**told, is_default=is_default, continues=model.goes_on)
+
+
+class ModelList(BaseModel):
+    models: list[ModelView] = Field(description="Others can be asked for as well, where their service knows the name.")
+
+
 class Health(BaseModel):
     status: Literal["ok", "stuck"]
-    version: str | None = Field(None, description="With a key only, where there are keys; the next three too.")
+    version: str | None = Field(None, description="With a key only, where there are keys; the next four too.")
     provider: str | None = None
     model: str | None = None
     workers: int | None = Field(None, description="Workers alive by heartbeat.")
+    circuits: dict[str, str] | None = Field(
+        None, description="Models whose service is not asked for a while, by the word of any process: open, half_open."
+    )
     broker: Literal["up", "down"]
     store: Literal["up", "down"]
 

@@ -39,7 +39,10 @@ class Answer:
         self._question = question
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
+        self._begun = _begun(question) if script.continues else ""
         planned = script.reasoning + script.tokens + script.tools * (1 + len(_TOOL_ARGUMENTS))
+        if self._begun:
+            planned = sum(1 for _ in self._planned())
         limit = question.max_completion_tokens or question.max_tokens or planned
         self.tokens = min(planned, limit)
         """How many tokens it has: deltas of reasoning, text and tool calls."""
@@ -76,7 +79,10 @@ class Answer:
         return _encode(self._envelope("chat.completion") | {"choices": [choice], "usage": self._usage})
 
     def _deltas(self) -> Iterator[dict[str, Any]]:
-        return itertools.islice(_deltas(self._script, self._question.tools), self.tokens)
+        return itertools.islice(self._planned(), self.tokens)
+
+    def _planned(self) -> Iterator[dict[str, Any]]:
+        return _rest(_deltas(self._script, self._question.tools), self._begun)
 
     @cached_property
     def _frame(self) -> tuple[bytes, bytes]:
@@ -124,6 +130,25 @@ def _deltas(script: Script, tools: list[dict[str, Any]]) -> Iterator[dict[str, A
         yield {"tool_calls": [{"index": index, "id": f"call_{index:04d}", "type": "function", "function": function}]}
         for fragment in _TOOL_ARGUMENTS:
             yield {"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}
+
+
+def _begun(question: Question) -> str:
+    """The text that the answer goes on with."""
+    last = question.messages[-1]
+    return str(last.get("content") or "") if last.get("role") == "assistant" else ""
+
+
+def _rest(deltas: Iterator[dict[str, Any]], begun: str) -> Iterator[dict[str, Any]]:
+    """What comes after so much text; the thoughts before it come no more."""
+    skip = len(begun)
+    for delta in deltas:
+        text = delta.get("content")
+        if skip and text is not None:
+            text, skip = text[skip:], max(skip - len(text), 0)
+            if text:
+                yield {"content": text}
+        elif not (begun and "reasoning_content" in delta):
+            yield delta
 
 
 def _add_tool_call(calls: list[dict[str, Any]], delta: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from bench.http_client import HttpClient, OnBody
 from bench.tokens import Ledger
-from core.providers.answer import SseSplitter
+from core.providers.http.answer import SseSplitter
 
 MESSAGE = "Tell me about tea."
 

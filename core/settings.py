@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     gemini_base_url: str | None = Field(None, description="Of another server with that API.")
     ollama_host: str | None = Field(None, description="Ollama's host and port, e.g. localhost:11434.")
     ollama_api_key: SecretStr | None = Field(None, description="Key of Ollama's cloud, or of a proxy before it.")
+    models_file: FilePath | None = Field(
+        None,
+        description="TOML file of the models that can be asked, with their fallbacks, prices and limits; "
+        "models.example.toml shows all of it. The first one answers where a question names none.",
+    )
     system_prompt: str | None = Field(None, description="Put before every conversation.")
 
     rabbit_mq: str = Field("amqp://guest:guest@localhost/", description="amqp:// or amqps:// URL of RabbitMQ.")

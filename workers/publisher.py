@@ -18,7 +18,7 @@ from core.broker.bundle import BUNDLE, encode_bundle
 from core.broker.connection import AMQP_ERRORS, BrokerConnection
 from core.broker.topology import SESSIONS
 from core.model.errors import BrokerDown
-from core.model.events import ENCODER, Batch, End, Event, Start
+from core.model.events import ENCODER, Batch, End, Event, Snapshot, Start
 from core.model.feed import Feed
 from core.turns.lease import Lease
 from core.turns.ticks import TickScheduler
@@ -48,15 +48,25 @@ class Publisher:
     """One turn's."""
 
     def __init__(
-        self, feed: Feed, connection: BrokerConnection, outbox: "Outbox", lease: Lease, ticks: TickScheduler
+        self,
+        feed: Feed,
+        connection: BrokerConnection,
+        outbox: "Outbox",
+        lease: Lease,
+        ticks: TickScheduler,
+        logged_to: Callable[[], int],
     ) -> None:
+        """`logged_to`: up to which position the session log has the tape. What another attempt could go on with is not
+        published before the log has it, or viewers would have more than that attempt knows of."""
         self._feed = feed
+        self._logged_to = logged_to
         self._connection = connection
         self._outbox = outbox
         self._lease = lease
         self._ticks = ticks
         self._routing_key = str(feed.key)
         self._attempt = 0
+        self._model = ""
         self._position = 0
         self._state = State.READY
         self._sent: Event | None = None
@@ -67,8 +77,8 @@ class Publisher:
     async def run(self) -> None:
         """Publish until the feed's end is out. A lost broker is waited for; then a snapshot fills what was missed."""
         try:
-            with self._feed.on_change(self._publish_growth):
-                self._publish_growth()
+            with self._feed.on_change(self.publish_growth):
+                self.publish_growth()
                 while True:
                     await self._halted.wait()
                     self._halted.clear()
@@ -85,12 +95,12 @@ class Publisher:
         await self._lease.wait_valid()
         is_unsure, self._state = self._state is State.UNSURE, State.READY
         if is_unsure:
-            self._attempt, self._position = self._feed.attempt, len(self._feed.tape)
-            self._send(self._feed.snapshot())
+            self._attempt, self._model = self._feed.attempt, self._feed.model
+            self._send(self._snapshot())
         else:
-            self._publish_growth()
+            self.publish_growth()
 
-    def _publish_growth(self) -> None:
+    def publish_growth(self) -> None:
         """What is new, unless something is on its way, or in it."""
         if self._state is not State.READY or not self._is_behind():
             return
@@ -102,20 +112,41 @@ class Publisher:
 
     def _is_behind(self) -> bool:
         feed = self._feed
-        return feed.attempt != self._attempt or len(feed.tape) > self._position or feed.end is not None
+        return self._has_begun_anew() or self._length() > self._position or feed.end is not None
+
+    def _length(self) -> int:
+        """Of what may be published."""
+        feed = self._feed
+        length = len(feed.tape)
+        return min(length, self._logged_to()) if feed.may_go_on and feed.end is None else length
+
+    def _has_begun_anew(self) -> bool:
+        """An attempt, or with another model. One that goes on begins once the log has it."""
+        feed = self._feed
+        goes_on = feed.origin != feed.attempt
+        is_logged = not (goes_on and feed.may_go_on) or self._logged_to() > 0 or feed.end is not None
+        return (feed.attempt, feed.model) != (self._attempt, self._model) and is_logged
 
     def _next_event(self) -> Event:
         """What is new. Only for one that is behind."""
         feed = self._feed
-        if feed.attempt != self._attempt:
-            self._attempt, self._position = feed.attempt, 0
-            return Start(feed.attempt, feed.model, feed.reason)
-        position, self._position = self._position, len(feed.tape)
-        if self._position == position:
+        if self._has_begun_anew():
+            is_another, self._attempt, self._model = feed.attempt != self._attempt, feed.attempt, feed.model
+            if is_another and feed.origin != feed.attempt:  # it goes on
+                return self._snapshot()
+            self._position = 0 if is_another else self._position
+            return Start(feed.attempt, feed.model, feed.reason, feed.provider)
+        length = self._length()
+        if self._position == length:
             return cast(End, feed.end)
-        if self._position <= EARLY_LENGTH:
-            return feed.snapshot()
-        return Batch(feed.attempt, position, feed.tape.pieces(position))
+        if length <= EARLY_LENGTH:
+            return self._snapshot()
+        position, self._position = self._position, length
+        return Batch(feed.attempt, position, feed.tape.pieces(position, length))
+
+    def _snapshot(self) -> Snapshot:
+        self._position = self._length()
+        return self._feed.snapshot(self._position)
 
     def _send(self, event: Event) -> None:
         self._sent, self._state = event, State.SENDING
@@ -139,7 +170,7 @@ class Publisher:
             self._halt(State.OVER)
         else:
             self._state = State.READY
-            self._publish_growth()
+            self.publish_growth()
 
     def _halt(self, state: State) -> None:
         self._state = state

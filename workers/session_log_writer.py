@@ -5,6 +5,7 @@ what has been added since. An answer that is over before the first writing never
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -26,26 +27,39 @@ DELETE_SECONDS = 30.0
 
 
 class SessionLogWriter:
-    def __init__(self, feed: Feed, connection: BrokerConnection, lease: Lease, attempt: int) -> None:
-        """`attempt`: the turn's, with which it begins; the first one finds no log."""
+    def __init__(
+        self,
+        feed: Feed,
+        connection: BrokerConnection,
+        lease: Lease,
+        attempt: int,
+        *,
+        is_known: bool = False,
+    ) -> None:
+        """`attempt`: the turn's, with which it begins; the first one finds no log. `is_known`: the log of the attempt
+        before was read, and is gone on with."""
+        self.on_written: Callable[[], None] = lambda: None
+        """Called after each writing."""
         self._feed = feed
         self._connection = connection
         self._lease = lease
         self._name = log_name(feed.key)
         self._exists = attempt > 1
         """There may be a queue of that name."""
-        self._is_open = False
+        self._is_open = is_known
         """The queue is ours, and we know what is in it."""
         self._opening: asyncio.Task[None] | None = None
         self._attempt = 0
         self._position = 0
         self._since_snapshot = 0
+        self._written = 0, 0
 
     async def run(self) -> None:
         """Write until cancelled. A log that is lost is made anew."""
         with self._feed.watch() as changed:
             while True:
-                await asyncio.sleep(EVERY_SECONDS)
+                if not self._feed.may_go_on:
+                    await asyncio.sleep(EVERY_SECONDS)
                 changed.clear()
                 try:
                     await self._write()
@@ -62,6 +76,11 @@ class SessionLogWriter:
                     await self._connection.wait_up()
                 else:
                     await changed.wait()
+
+    def reaches_to(self) -> int:
+        """Up to which position the log has the attempt that runs."""
+        attempt, position = self._written
+        return position if attempt == self._feed.attempt else 0
 
     async def delete(self) -> None:
         """The turn is committed: the store has it now. A broker that is away for longer is left to expire the log.
@@ -93,6 +112,8 @@ class SessionLogWriter:
         self._since_snapshot += 1
         # It has to reach a queue, or the log is gone.
         await self._connection.message_channel().publish(encode(event), "", self._name, mandatory=True)
+        self._written = self._attempt, self._position
+        self.on_written()
 
     async def _open(self) -> None:
         open_log = renew_log if self._exists else declare_log

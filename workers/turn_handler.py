@@ -5,9 +5,12 @@ from collections.abc import Callable
 
 import structlog
 
+from core.broker.connection import AMQP_ERRORS
 from core.broker.jobs import Job, publish_job
+from core.broker.session_log import read_log
 from core.model.errors import AttemptsExhausted, BrokerDown, NotFound
 from core.model.events import Failed
+from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.store.retry import retry_while_down
 from core.store.turns.ownership import MAX_LOST_ATTEMPTS, Held
@@ -93,9 +96,14 @@ class TurnHandler:
     async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
         structlog.contextvars.bind_contextvars(attempt=turn.attempt)
         self._subscribers.tell(Moment.CLAIMED, turn)
-        run = Run(turn, self._runs)
-        publisher = Publisher(run.feed, self._connection, self._outbox, self._keeper.lease, self._runs.ticks)
-        log_writer = SessionLogWriter(run.feed, self._connection, self._keeper.lease, turn.attempt)
+        past = await self._past(turn)
+        run = Run(turn, self._runs, past=past)
+        lease = self._keeper.lease
+        log_writer = SessionLogWriter(run.feed, self._connection, lease, turn.attempt, is_known=past is not None)
+        publisher = Publisher(
+            run.feed, self._connection, self._outbox, lease, self._runs.ticks, logged_to=log_writer.reaches_to
+        )
+        log_writer.on_written = publisher.publish_growth
         on_stop(run.stop)
         self._keeper.add(run)
         if turn.cancel_requested:
@@ -111,7 +119,7 @@ class TurnHandler:
                 await log_writer.delete()
             elif run.stopped is Stop.HANDED_OVER:
                 await self._requeue(turn)
-            elif await self._is_deleted(turn.key):
+            elif await self._is_over(turn.key):
                 logging.cancel()
                 await log_writer.delete()
         finally:
@@ -120,18 +128,32 @@ class TurnHandler:
             logging.cancel()
         return run.stopped
 
+    async def _past(self, turn: Turn) -> Feed | None:
+        """What viewers have of a turn that is taken over and whose model may go on with it, by its session log; None
+        where that is not to be had: then it begins again."""
+        if turn.attempt == 1 or not self._runs.catalogue.may_go_on(turn.model):
+            return None
+        feed = Feed(turn.key)
+        try:
+            events = await read_log(self._connection, turn.key)
+        except (BrokerDown, *AMQP_ERRORS) as error:
+            log.warning("session log not read", action="log.not_read", error=type(error).__name__)
+            return None
+        is_whole = [feed.apply(event) for event in events][-1:] == [True]
+        return feed if is_whole and feed.end is None else None
+
     async def _give_up(self, key: TurnKey) -> None:
         turn = await self._store.turns.get(key)
         error = AttemptsExhausted(f"the turn was given up after {MAX_LOST_ATTEMPTS} lost attempts")
         if not await self._endings.end(turn, Failed(turn.attempt, 0, error.code, error.message)):
             await self.announce_end(key)
 
-    async def _is_deleted(self, key: TurnKey) -> bool:
+    async def _is_over(self, key: TurnKey) -> bool:
+        """Ended elsewhere, or deleted: nobody else would see a log that was made here after that."""
         try:
-            await self._store.turns.get(key)
+            return (await self._store.turns.get(key)).finished
         except NotFound:
             return True
-        return False
 
     async def _requeue(self, turn: Turn) -> None:
         """A hint only: where it fails, the sweep of another worker finds the turn without an owner."""

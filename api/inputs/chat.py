@@ -24,7 +24,7 @@ def _check_message(message: str) -> str:
     return message
 
 
-_INPUTS = ("tools", "tool_choice", "response_format")
+_INPUTS = ("tools", "tool_choice", "response_format", "provider_options")
 """Options that a turn keeps with its messages."""
 
 
@@ -44,6 +44,10 @@ class Options(BaseModel):
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS), Storable] | None = None
     tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = None
     response_format: Annotated[ResponseFormat, Storable] | None = None
+    provider_options: Annotated[dict[str, Any], Storable] | None = Field(
+        None,
+        description="Members of the service's own request, as far as the operator's MODELS_FILE allows them.",
+    )
 
 
 class ChatRequest(BaseModel):

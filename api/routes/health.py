@@ -1,6 +1,7 @@
 """GET /health, /ready and /test."""
 
 import asyncio
+from contextlib import suppress
 from time import perf_counter
 from typing import Literal
 
@@ -36,9 +37,10 @@ async def health(services: ProcessServices, is_known: IsKnown, response: Respons
     told = Health(status="stuck" if stuck else "ok", broker=_word(services.broker_up), store=_word(workers is not None))
     if is_known:
         told.version = VERSION
-        told.provider = services.provider.name
-        told.model = services.provider.default_model
+        default = services.catalogue.find(services.catalogue.default_model)
+        told.provider, told.model = default.provider, default.name
         told.workers = workers or 0
+        told.circuits = await _circuits(services)
     return told
 
 
@@ -58,18 +60,26 @@ async def ready(services: ProcessServices) -> JSONResponse:
 @policy(costs=True)
 async def test(services: ProcessServices) -> ProviderTest:
     """Call the provider once."""
-    model = services.provider.default_model
-    request = Request(model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
+    route = services.catalogue.route(services.catalogue.default_model)
+    request = Request(route.model.upstream, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
     tape = Tape()
     begin = perf_counter()
     try:
         async with asyncio.timeout(services.settings.provider_timeout):
-            async for item in services.provider.stream(request):
+            async for item in route.provider.stream(request):
                 if not isinstance(item, Finish):
                     tape.extend(item)
     except TimeoutError as error:
         raise ProviderError("the model's service did not answer in time") from error
-    return ProviderTest(model=model, latency_ms=round((perf_counter() - begin) * 1000, 1), reply=tape.text())
+    return ProviderTest(model=route.model.name, latency_ms=round((perf_counter() - begin) * 1000, 1), reply=tape.text())
+
+
+async def _circuits(services: Services) -> dict[str, str]:
+    """This process's own at least."""
+    with suppress(StoreDown, TimeoutError):
+        async with asyncio.timeout(STORE_SECONDS):
+            return {**await services.store.processes.circuits(), **services.catalogue.circuits()}
+    return {**services.catalogue.circuits()}
 
 
 async def _count_workers(services: Services) -> int | None:

@@ -213,9 +213,12 @@ def fill_from_store(feed: Feed, turn: Turn) -> None:
     """Bring a feed to the end of a finished turn, from wherever it is."""
     if feed.end is not None:
         return
-    if turn.attempt > feed.attempt:
-        feed.start(turn.attempt, turn.model, turn.restart_reason)
     stored = turn.read_tape(as_it_came=True)
+    if turn.attempt > feed.attempt:
+        if feed.goes_on(turn.origin or 0, len(stored)):
+            feed.go_on(turn.attempt)
+        else:
+            feed.start(turn.attempt, turn.model, turn.restart_reason, turn.provider or "", origin=turn.origin)
     feed.extend(stored.pieces(len(feed.tape)))
     end = turn.end()
     if end is not None:

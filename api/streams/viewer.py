@@ -49,6 +49,8 @@ class Viewer:
         self._sink = sink
         self._at = cursor or Cursor(feed.key.turn, 0, 0)
         self._queue_position: int | None = None
+        self._model = ""
+        """That answers, as far as the client was told."""
         self._has_sent = False
         """Whether any of the answer was."""
         self._changed = asyncio.Event()
@@ -104,12 +106,18 @@ class Viewer:
         if feed.attempt > self._at.attempt:
             before, self._at = self._at, Cursor(self._at.turn, feed.attempt, 0)
             if before.attempt == 0:
-                frames += wire.started(self._at, feed.model)
+                frames += wire.started(self._at, feed.model, feed.provider)
+            elif before.attempt >= feed.origin and before.position <= len(feed.tape):  # it went on
+                self._at = before._replace(attempt=feed.attempt)
             else:
-                frames += wire.restarted(self._at, feed.reason or "worker_lost", has_sent=self._has_sent)
+                reason = feed.reason or "worker_lost"
+                frames += wire.restarted(self._at, feed.model, feed.provider, reason, has_sent=self._has_sent)
+        elif feed.attempt and self._model not in ("", feed.model):
+            frames += wire.started(self._at, feed.model, feed.provider)
         elif feed.attempt == 0 and feed.queue_position not in (None, self._queue_position):
             self._queue_position = feed.queue_position
             frames += wire.queued(self._queue_position or 0)
+        self._model = feed.model
         if feed.attempt == self._at.attempt:
             frames += self._growth()
         if feed.end is not None:

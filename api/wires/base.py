@@ -72,13 +72,13 @@ class Wire:
         """The turn waits for a worker; 1 is next."""
         return []
 
-    def started(self, at: Cursor, model: str) -> Frames:
-        """The first attempt begins. The model is the one that answers."""
+    def started(self, at: Cursor, model: str, provider: str) -> Frames:
+        """The first attempt begins, or another model answers than was told before."""
         return []
 
-    def restarted(self, at: Cursor, reason: str, *, has_sent: bool) -> Frames:
-        """Another attempt begins, and what was shown of the one before is void. `has_sent`: whether `grew` gave this
-        viewer any frames before. Raises Unfinished where they cannot be taken back."""
+    def restarted(self, at: Cursor, model: str, provider: str, reason: str, *, has_sent: bool) -> Frames:
+        """Another attempt begins, by another model perhaps, and what was shown of the one before is void. `has_sent`:
+        whether `grew` gave this viewer any frames before. Raises Unfinished where they cannot be taken back."""
         if has_sent:
             raise Unfinished(f"the answer was restarted ({reason}) after some of it was sent")
         return []

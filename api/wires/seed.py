@@ -10,7 +10,7 @@ import msgspec
 from api.streams.cursor import Cursor
 from api.wires.base import Frames, Wire
 from core.model.errors import Closing, HopstreamError
-from core.model.events import Done, End, Failed
+from core.model.events import Done, End, Failed, Usage
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
 
 Event = dict[str, Any]
@@ -40,11 +40,12 @@ class SeedWire(Wire):
     def queued(self, position: int) -> Frames:
         return [self.frame({"type": "queued", "position": position})]
 
-    def started(self, at: Cursor, model: str) -> Frames:
-        return [self.frame({"type": "start", "turn": at.turn, "attempt": at.attempt, "model": model}, at)]
+    def started(self, at: Cursor, model: str, provider: str) -> Frames:
+        return [self.frame({"type": "start", "turn": at.turn, "attempt": at.attempt, **_by(model, provider)}, at)]
 
-    def restarted(self, at: Cursor, reason: str, *, has_sent: bool) -> Frames:
-        return [self.frame({"type": "restart", "attempt": at.attempt, "reason": reason}, at)]
+    def restarted(self, at: Cursor, model: str, provider: str, reason: str, *, has_sent: bool) -> Frames:
+        event = {"type": "restart", "attempt": at.attempt, "reason": reason, **_by(model, provider)}
+        return [self.frame(event, at)]
 
     def grew(self, parts: list[Part], start: Cursor) -> Frames:
         frames = []
@@ -58,12 +59,10 @@ class SeedWire(Wire):
 
     def ended(self, at: Cursor, end: End) -> Frames:
         match end:
-            case Done(finish_reason=reason, usage=usage, model=model):
-                counts = usage and {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-                event = {"type": "done", "finish_reason": reason, "usage": counts}
-                if model:
-                    event["model"] = model
-                return [self.frame(event, at)]
+            case Done(finish_reason=reason, usage=usage):
+                event = {"type": "done", "finish_reason": reason, "usage": usage and _counts(usage)}
+                more = {"model": end.model, "provider": end.provider, "raw_finish_reason": end.raw_finish_reason}
+                return [self.frame({**event, **{name: told for name, told in more.items() if told}}, at)]
             case Failed(code=code, message=message):
                 return [self.frame({"type": "error", "code": code, "message": message}, at)]
 
@@ -83,6 +82,16 @@ def failure(error: Exception) -> Event:
         (error.code, error.message) if isinstance(error, HopstreamError) else ("internal_error", "internal error")
     )
     return {"type": "error", "code": code, "message": message}
+
+
+def _by(model: str, provider: str) -> Event:
+    """An older worker does not tell the provider."""
+    return {"model": model, "provider": provider} if provider else {"model": model}
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    """Those that were told."""
+    return {name: count for name, count in msgspec.structs.asdict(usage).items() if count is not None}
 
 
 def _event_of(part: Part) -> Event | None:

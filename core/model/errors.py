@@ -138,25 +138,42 @@ class NotStorable(HopstreamError):
 
 
 class ProviderError(HopstreamError):
-    """The model's service failed. `transient` says that the same request may succeed later; `is_away`, that the service
-    may be restarting."""
+    """The model's service failed."""
 
     code = "provider_error"
     status = 502
     title = "The model's service failed"
 
     def __init__(
-        self, message: str, *, transient: bool = False, is_away: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        is_away: bool = False,
+        is_silent: bool = False,
+        is_rate_limit: bool = False,
+        is_of_request: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.transient = transient
+        """The same request may succeed later."""
         self.is_away = is_away
+        """The service may be restarting."""
+        self.is_silent = is_silent
+        """It did not answer in time, and would most likely cost the same time again."""
+        self.is_rate_limit = is_rate_limit
+        self.is_of_request = is_of_request
+        """The request is at fault: another service has no reason to take it."""
 
 
 class ProviderDropped(ProviderError):
     """The model's service broke off after the first token, so that another answer may come to its end."""
 
     code = "provider_drop"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, transient=True)
 
 
 class ContextTooLong(ProviderError):
@@ -167,7 +184,7 @@ class ContextTooLong(ProviderError):
     title = "The conversation is too long for the model"
 
     def __init__(self, message: str, *, fits: float | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message, is_of_request=True)
         self.fits = fits
 
 
@@ -177,6 +194,15 @@ class UnsupportedOption(ProviderError):
     code = "unsupported_option"
     status = 400
     title = "The model's service has no such option"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, is_of_request=True)
+
+
+class UnknownModel(HopstreamError):
+    code = "unknown_model"
+    status = 400
+    title = "There is no such model"
 
 
 class EmptyAnswer(ProviderError):

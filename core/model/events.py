@@ -11,16 +11,25 @@ from core.model.parts import BadParts, Parts, decode_parts, encode_unknown
 
 
 class Usage(msgspec.Struct, array_like=True, frozen=True):
+    """Tokens. The two that may be None where nobody told them are among the others."""
+
     input_tokens: int
     output_tokens: int
+    cached_tokens: int | None = None
+    """Of the input: those that the service had read before."""
+    reasoning_tokens: int | None = None
+    """Of the output: those of what the model thought."""
 
 
 class Start(msgspec.Struct, array_like=True, tag="start", frozen=True):
-    """An attempt begins. `reason` says why where it is not the first: worker_lost, provider_drop or handed_over."""
+    """An attempt begins, or another model answers than it began with. `reason` says why where it is not the first:
+    worker_lost, provider_drop or handed_over."""
 
     attempt: int
     model: str
+    """By the catalogue's name."""
     reason: str | None = None
+    provider: str = ""
 
 
 class Batch(msgspec.Struct, array_like=True, tag="b", frozen=True):
@@ -40,6 +49,9 @@ class Snapshot(msgspec.Struct, array_like=True, tag="s", frozen=True):
     parts: Parts
     reason: str | None = None
     sizes: list[int] = []
+    provider: str = ""
+    origin: int = 0
+    """The attempt with which this tape began: those after it have gone on with it. 0: this one."""
 
 
 class Done(msgspec.Struct, array_like=True, tag="done", frozen=True):
@@ -51,6 +63,9 @@ class Done(msgspec.Struct, array_like=True, tag="done", frozen=True):
     usage: Usage | None = None
     model: str | None = None
     """Which one has answered, by the word of the model's service."""
+    provider: str | None = None
+    raw_finish_reason: str | None = None
+    """In the words of the model's service."""
 
 
 class Failed(msgspec.Struct, array_like=True, tag="error", frozen=True):

@@ -20,9 +20,14 @@ class Feed:
     def __init__(self, key: TurnKey) -> None:
         self.key = key
         self.attempt = 0
+        self.origin = 0
+        """The attempt with which the tape began: what was shown of it, or of one since, still holds."""
         self.model = ""
+        self.provider = ""
         self.reason: str | None = None
         self.tape = Tape()
+        self.may_go_on = False
+        """Whether another attempt could go on with the tape, so that its log must not be behind what viewers have."""
         self.end: End | None = None
         self.error: Exception | None = None
         """Why the feed itself broke down; its watchers raise it."""
@@ -36,12 +41,33 @@ class Feed:
         """Nothing more comes."""
         return self.end is not None or self.error is not None
 
-    def start(self, attempt: int, model: str, reason: str | None = None) -> None:
-        """An attempt begins with an empty tape."""
-        self.attempt, self.model, self.reason = attempt, model, reason
-        self.tape = Tape()
+    def start(
+        self,
+        attempt: int,
+        model: str,
+        reason: str | None = None,
+        provider: str = "",
+        *,
+        origin: int | None = None,
+        parts: Iterable[Part] = (),
+    ) -> None:
+        """An attempt begins; with an empty tape, unless it goes on with one that began at the attempt `origin`."""
+        self.attempt, self.model, self.reason, self.provider = attempt, model, reason, provider
+        self.origin = attempt if origin is None else origin
+        self.tape = Tape(parts)
         self.queue_position = None
         self.wake()
+
+    def go_on(self, attempt: int, reason: str | None = None) -> None:
+        """An attempt begins where the one before was left, with all that it has said."""
+        self.attempt, self.reason = attempt, reason
+        self.wake()
+
+    def answer_by(self, model: str, provider: str) -> None:
+        """Another model answers than the attempt began with."""
+        if (model, provider) != (self.model, self.provider):
+            self.model, self.provider = model, provider
+            self.wake()
 
     def extend(self, parts: Iterable[Part]) -> None:
         self.tape.extend(parts)
@@ -55,11 +81,13 @@ class Feed:
         self.error = error
         self.wake()
 
-    def snapshot(self) -> Snapshot:
-        """All of it as an event."""
-        parts = self.tape.slice()
-        sizes = self.tape.sizes()
-        return Snapshot(self.attempt, self.model, parts, self.reason, sizes if len(sizes) > len(parts) else [])
+    def snapshot(self, length: int | None = None) -> Snapshot:
+        """All of it as an event, or so much of its tape."""
+        tape = self.tape if length in (None, len(self.tape)) else Tape(self.tape.pieces(end=length))
+        parts, sizes = tape.slice(), tape.sizes()
+        sizes = sizes if len(sizes) > len(parts) else []
+        origin = self.origin if self.origin != self.attempt else 0
+        return Snapshot(self.attempt, self.model, parts, self.reason, sizes, self.provider, origin)
 
     def set_queue_position(self, position: int) -> None:
         if position != self.queue_position and self.attempt == 0:
@@ -97,12 +125,12 @@ class Feed:
             return True
         match event:
             case Start():
-                if event.attempt > self.attempt:
-                    self.start(event.attempt, event.model, event.reason)
+                self._start_by(event, event.attempt)
                 return True
             case Snapshot():
-                if event.attempt > self.attempt:
-                    self.start(event.attempt, event.model, event.reason)
+                if self.goes_on(event.origin, sum(map(len, event.parts))):
+                    self.go_on(event.attempt, event.reason)
+                self._start_by(event, event.origin or event.attempt)
                 parts = recut(event.parts, event.sizes) if event.sizes else event.parts
                 self.extend(_after(parts, len(self.tape)))
                 return True
@@ -117,6 +145,16 @@ class Feed:
                     return False
                 self.finish(event)
                 return True
+
+    def goes_on(self, origin: int, length: int) -> bool:
+        """Whether a tape of this length is ours, or what became of it."""
+        return 0 < origin == self.origin and len(self.tape) <= length
+
+    def _start_by(self, event: Start | Snapshot, origin: int) -> None:
+        if event.attempt > self.attempt:
+            self.start(event.attempt, event.model, event.reason, event.provider, origin=origin)
+        else:
+            self.answer_by(event.model, event.provider)
 
 
 def _after(parts: list[Part], known: int) -> Iterator[Part]:

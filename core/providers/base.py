@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Literal, Protocol, Self
 
 import msgspec
@@ -10,6 +10,8 @@ import msgspec
 from core.model.events import Usage
 from core.model.parts import Part
 
+GoesOn = Literal[True, False, "vllm", "prefix"]
+"""How a service is asked to go on with an answer: by a last message of the assistant's, at some by more than that."""
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -87,6 +89,16 @@ class Message(msgspec.Struct, frozen=True):
         return "\n".join(part.text for part in self.content if isinstance(part, TextContent))
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """An answer that its service keeps, and goes on with while nobody listens."""
+
+    id: str
+    sequence_number: int = 0
+    """Of the last event that was read."""
+    position: int = 0
+    """The length of all parts up to there."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """`options`, `tools`, `tool_choice` and `response_format` are JSON values, as OpenAI's chat completions have them.
     `attempt` is the turn's, for scripted behaviours."""
@@ -98,6 +110,14 @@ class Request(msgspec.Struct, frozen=True):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
+    provider_options: dict[str, Any] = {}
+    """Members of the service's own request, set as they are."""
+    goes_on: GoesOn = False
+    """Whether the last message is what there is of the answer, and how the rest of it is asked for."""
+    kept: Kept | None = None
+    """An answer that is to be fetched, from there on, in place of a new one."""
+    on_kept: Callable[[Kept], None] | None = None
+    """Told at once when the service has begun an answer that it keeps."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -106,13 +126,17 @@ class Told(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     model: str | None = None
     """Which one answers: perhaps another than was asked for."""
+    kept: Kept | None = None
+    """From where it could be fetched again."""
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """`reason` is stop, length or tool_calls, or what the service said."""
+    """`reason` is stop, length, tool_calls or content_filter, or what the service said; `raw` is its own word, where it
+    told one."""
 
     reason: str
     told: Told = Told()
+    raw: str | None = None
 
 
 Item = list[Part] | Finish
@@ -134,6 +158,10 @@ class Stream(ABC):
     @abstractmethod
     async def aclose(self) -> None:
         """Leave the answer where it is; may be called again."""
+
+    async def cancel(self) -> None:
+        """Leave it, and tell the service that nobody wants the rest, where it would go on by itself."""
+        await self.aclose()
 
     def told(self) -> Told:
         """What the service has told so far, which is all that is known of an answer that was left."""
@@ -160,10 +188,17 @@ class GeneratedStream(Stream):
         await self._items.aclose()
 
 
+class Access(msgspec.Struct, frozen=True):
+    """How a provider's service is reached; what is None is the provider's own."""
+
+    key: str | None = None
+    base_url: str | None = None
+
+
 class Provider(Protocol):
+    """Beside these, a provider's class says by itself how one is made of the settings (`core.providers.catalogue`)."""
+
     name: str
-    default_model: str
-    """Answers where a question names none."""
 
     def prepare(self) -> None:
         """Called in a thread while the process starts: imports and the like, which the first answer would wait for."""

@@ -7,11 +7,13 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator
+from typing import Self
 
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
 from core.model.parts import Part, Text
-from core.providers.base import Finish, GeneratedStream, Item, Request, Stream, Told
+from core.providers.base import Access, Finish, GeneratedStream, Item, Request, Stream, Told
+from core.settings import Settings
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
 TOKENS_PER_SECOND = 50.0
@@ -24,11 +26,23 @@ _TOKEN = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+")
 
 class DemoProvider:
     name = "demo"
-    default_model = "demo"
 
     def __init__(self, pace: float = 1.0) -> None:
         """`pace` multiplies all waiting; tests use less than 1."""
         self._pace = pace
+
+    @classmethod
+    def access(cls, settings: Settings) -> Access | None:
+        """It answers where nobody else can."""
+        return None if settings.models_file else Access()
+
+    @classmethod
+    def default_models(cls, _: Settings) -> tuple[str, ...]:
+        return MODELS
+
+    @classmethod
+    def create(cls, _: Access, __: Settings) -> Self:
+        return cls()
 
     def stream(self, request: Request) -> Stream:
         return GeneratedStream(self._items(request))

@@ -1,5 +1,6 @@
 """Heartbeats: one row per worker and per API process, renewed every second, that also tells the process's version."""
 
+from collections.abc import Mapping
 from time import monotonic
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ _COUNT_ALIVE = (
 _OLDEST_FORMAT = sa.select(sa.func.min(sa.func.coalesce(processes.c.format, 1))).where(
     processes.c.process_id.in_(alive())
 )
+_CIRCUITS = sa.select(processes.c.circuits).where(processes.c.circuits.is_not(None), _IS_ALIVE)
 _LEAVE = sa.delete(processes).where(
     (processes.c.process_id == sa.bindparam("leaving"))
     | (IS_SILENT & (processes.c.seen_at < db_now() - FORGET_SECONDS))
@@ -36,15 +38,17 @@ class Processes:
         self._liveness = liveness
         others = processes.alias()  # SQLite would take the row itself, PostgreSQL the table
         next_beat = sa.select(sa.func.coalesce(sa.func.max(others.c.beat), 0) + 1).scalar_subquery()
+        circuits = sa.bindparam("circuits", type_=processes.c.circuits.type)
         row = database.insert(processes).values(
-            version=VERSION, format=FORMAT, started_at=db_now(), seen_at=db_now(), beat=next_beat
+            version=VERSION, format=FORMAT, started_at=db_now(), seen_at=db_now(), beat=next_beat, circuits=circuits
         )
-        renewed = {"seen_at": db_now(), "beat": next_beat}
+        renewed = {"seen_at": db_now(), "beat": next_beat, "circuits": circuits}
         self._beat = row.on_conflict_do_update(index_elements=["process_id"], set_=renewed)
 
-    async def beat(self, process_id: str, kind: str) -> None:
-        """In a thread, which keeps SQLite's log of writes short."""
-        parameters = {"process_id": process_id, "kind": kind}
+    async def beat(self, process_id: str, kind: str, circuits: Mapping[str, str] | None = None) -> None:
+        """In a thread, which keeps SQLite's log of writes short. `circuits`: the models that this process does not ask
+        for a while, with the state of each."""
+        parameters = {"process_id": process_id, "kind": kind, "circuits": circuits or None}
         await self._database.run_in_thread(lambda connection: connection.execute(self._beat, parameters))
 
     async def look(self) -> None:
@@ -56,6 +60,11 @@ class Processes:
         """The format (`core.version`) that every process alive can read, this one included."""
         oldest: int | None = await self._database.value(_OLDEST_FORMAT, silent_beat=self._liveness.silent_beat)
         return FORMAT if oldest is None else min(oldest, FORMAT)
+
+    async def circuits(self) -> dict[str, str]:
+        """Of all processes alive: the models that one of them does not ask for a while."""
+        rows = await self._database.rows(_CIRCUITS, silent_beat=self._liveness.silent_beat)
+        return {name: state for row in rows for name, state in row.circuits.items()}
 
     async def leave(self, process_id: str) -> None:
         """A process that stops in order is gone at once; its turns need not wait for its silence."""

@@ -51,6 +51,14 @@ turns = sa.Table(
     sa.Column("input_tokens", sa.Integer),
     sa.Column("output_tokens", sa.Integer),
     sa.Column("served_model", sa.String(200)),  # by the word of the model's service
+    sa.Column("provider", sa.String(32)),  # that has answered
+    sa.Column("raw_finish_reason", sa.String(64)),  # by the word of the model's service
+    sa.Column("cached_tokens", sa.Integer),
+    sa.Column("reasoning_tokens", sa.Integer),
+    sa.Column("cost", sa.Double),  # US dollars, of all tries, as far as it is known
+    sa.Column("tries", _NULLABLE_JSON),  # NULL: there was one, and it has answered
+    sa.Column("origin", sa.Integer),  # the attempt with which the tape began; NULL: the last one
+    sa.Column("upstream", _NULLABLE_JSON),  # an answer that its service still has, and how it is asked for
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_message", sa.Text),
     sa.Column("created_at", sa.Double, nullable=False),
@@ -85,6 +93,7 @@ processes = sa.Table(
     sa.Column("version", sa.String(32)),  # NULL: of a release that did not tell it
     sa.Column("format", sa.Integer),  # see core.version; NULL: 1
     sa.Column("beat", sa.BigInteger),  # the number of its last heartbeat among all; NULL: of a release without numbers
+    sa.Column("circuits", _NULLABLE_JSON),  # models that it does not ask for a while, with the state of each
 )
 
 schema_marks = sa.Table(

@@ -3,6 +3,7 @@
 Workers and API processes each have one, because both can own turns.
 """
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 
@@ -24,7 +25,11 @@ CHECK_SECONDS = 0.4
 
 
 class Keeper:
-    def __init__(self, store: Store, process_id: str, kind: str) -> None:
+    def __init__(
+        self, store: Store, process_id: str, kind: str, circuits: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
+        """`circuits`: the models that this process does not ask for a while."""
+        self._circuits = circuits
         self.lease = Lease()
         self.runs: dict[TurnKey, Run] = {}
         """The runs of this process, for others to look at."""
@@ -70,7 +75,7 @@ class Keeper:
         runs = list(self.runs.items())
         beat_due = self.lease.age() >= BEAT_SECONDS - CHECK_SECONDS / 2
         if beat_due:
-            await self._store.processes.beat(self._process_id, self._kind)
+            await self._store.processes.beat(self._process_id, self._kind, self._circuits())
             self.oldest_format = await self._store.processes.oldest_format()
         if runs or beat_due:
             mine = {own.key: own for own in await self._store.ownership.owned_by(self._process_id)}

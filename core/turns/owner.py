@@ -7,13 +7,13 @@ from core.broker.jobs import job_template
 from core.bus.publisher import BusPublisher
 from core.gc_tuning import tune_gc
 from core.process_id import process_id
-from core.providers.catalogue import create_provider
+from core.providers.catalogue.catalogue import Catalogue
 from core.settings import Settings
 from core.store.store import Store
 from core.telemetry.catalogue import turn_subscribers
 from core.turns.endings import Endings
 from core.turns.keeper import Keeper
-from core.turns.run import RunServices
+from core.turns.services import RunServices
 from core.turns.ticks import TickScheduler
 
 
@@ -24,14 +24,14 @@ class TurnOwner:
         self.settings = settings
         self.connection = connection
         self.store = Store(settings.database_url)
-        self.provider = create_provider(settings)
+        self.catalogue = Catalogue(settings)
         self._bus = BusPublisher(connection, own_id)
         self.subscribers = turn_subscribers(settings, self._bus)
-        self.keeper = Keeper(self.store, own_id, kind)
+        self.keeper = Keeper(self.store, own_id, kind, self.catalogue.circuits)
         self.endings = Endings(self.store, connection, self.subscribers)
         self.runs = RunServices(
             store=self.store,
-            provider=self.provider,
+            catalogue=self.catalogue,
             settings=settings,
             process_id=own_id,
             subscribers=self.subscribers,
@@ -46,12 +46,12 @@ class TurnOwner:
 
     def _load(self) -> None:
         job_template()
-        self.provider.prepare()
+        self.catalogue.prepare()
 
     async def stop(self) -> None:
         """Once no turn runs any more."""
         await self.keeper.stop()
         self._bus.publish()
         await self.connection.stop()
-        await self.provider.close()
+        await self.catalogue.close()
         await self.store.close()

@@ -1,6 +1,6 @@
 """The prompt of a turn: system prompt, earlier turns, the new message; or the messages that the turn came with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,9 +18,12 @@ from core.model.parts import (
     whole_tool_calls,
 )
 from core.model.tape import Tape
-from core.providers.base import Message, Request, Thought, ToolCallRequest
+from core.providers.base import Kept, Message, Request, Thought, ToolCallRequest
+from core.providers.catalogue.checks import check
+from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.turns.records import Earlier, Turn
+from core.turns.rest import Rest
 
 ROOM_SHARE = 0.75
 """Of what the model can read, for a prompt that had to be made shorter. The rest is for the answer."""
@@ -51,16 +54,35 @@ class Prompt:
         self._history = newest_whole_exchanges(answered(turn.earlier), settings.max_history_chars)
         turn.earlier.clear()
 
-    def request(self, attempt: int) -> Request:
-        return Request(
-            self._turn.model,
-            self._messages(),
-            self._turn.options,
+    def request(
+        self,
+        model: Model,
+        attempt: int,
+        rest: Rest | None = None,
+        on_kept: Callable[[Kept], None] | None = None,
+    ) -> Request:
+        """`rest`: what is asked for where there is something of the answer. Raises UnsupportedOption."""
+        begun = rest.begun if rest is not None else None
+        messages, options = self._messages(), self._turn.options
+        if begun is not None:
+            messages.append(Message("assistant", begun.text))
+            if "max_tokens" in options:
+                options = {**options, "max_tokens": max(1, options["max_tokens"] - begun.tokens)}
+        request = Request(
+            model.upstream,
+            messages,
+            options,
             attempt,
             tools=self._asked.get("tools"),
             tool_choice=self._asked.get("tool_choice"),
             response_format=self._asked.get("response_format"),
+            provider_options=self._asked.get("provider_options") or {},
+            goes_on=begun.way if begun is not None else False,
+            kept=rest.kept if rest is not None else None,
+            on_kept=on_kept,
         )
+        check(request, model)
+        return request
 
     def shorten(self, fits: float | None) -> bool:
         """Leave out the oldest exchanges, so that there is room for an answer as well; False where there are none.

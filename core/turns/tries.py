@@ -1,8 +1,12 @@
-"""Tries: how often, and for how long, a model's service that fails before its first token is asked again."""
+"""Tries: who is asked, how often and for how long, until an answer begins."""
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from random import uniform
+from typing import NamedTuple, cast
 
+import msgspec
 import structlog
 from tenacity import (
     AsyncRetrying,
@@ -13,8 +17,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from core.model.errors import ProviderError
-from core.providers.base import Item, Provider, Request, Stream
+from core.model.errors import ContextTooLong, EmptyAnswer, ProviderError
+from core.providers.base import Finish, Item, Request, Stream
+from core.providers.catalogue.catalogue import Route
+from core.providers.catalogue.circuit import CircuitState
+from core.providers.catalogue.models import Model
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -22,67 +29,203 @@ log = structlog.get_logger()
 _back_off = wait_random_exponential(0.5, max=10)
 _look_again = wait_exponential(0.5, max=3) + wait_random(0, 0.5)
 """For a service that cannot be reached: to find out costs little, and a person waits."""
+_moment = partial(uniform, 0.3, 0.7)
+SHORT_RETRY_AFTER = 5.0
+"""A service that asks for no more than so long is waited for, though there are others to ask."""
+MAX_RECORDED = 20
+"""Tries of a turn: the newest are recorded."""
+
+
+class Opened(NamedTuple):
+    """A stream whose first item has come."""
+
+    first: Item
+    stream: Stream
+    route: Route
+
+
+class Try(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request to a model's service, for the turn's record."""
+
+    model: str
+    provider: str
+    outcome: str
+    """How the answer finished, or the code of the error by which it did not."""
+    message: str | None = None
+    usage: dict[str, int | None] | None = None
+    """By the names of `Usage`."""
+    cost: float | None = None
+    """US dollars."""
 
 
 class Tries:
     """Of one turn. All of them share PROVIDER_RETRY_SECONDS, however often the answer is begun; PROVIDER_RETRIES counts
-    for each beginning, and not those that did not reach the service: it may be restarting."""
+    the rounds through all that may answer, for each beginning, and not those in which nobody could be reached: they may
+    be restarting."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, leave: Callable[[Stream], Awaitable[None]]) -> None:
+        """`leave`: closes a stream from which nothing more is read."""
+        self._leave = leave
         self._retries = settings.provider_retries
         self._seconds_left = settings.provider_retry_seconds
         self._failures = 0
+        self.record: list[Try] = []
 
-    async def open(self, provider: Provider, request: Request) -> tuple[Item, Stream]:
-        """The first item and the stream of the rest. Raises ProviderError."""
-        self._failures = 0
-        attempts = AsyncRetrying(
+    async def open(self, chain: Sequence[Route], ask: Callable[[Model], Request], *, is_patient: bool = True) -> Opened:
+        """`is_patient`: whether those that fail are asked again. Raises ProviderError: that of the first one."""
+        self._failures = 0 if is_patient else self._retries
+        rounds = AsyncRetrying(
             retry=retry_if_exception(_is_transient),
             stop=self._is_enough,
             wait=_wait,
             before_sleep=_tell,
             reraise=True,
         )
-        loop = asyncio.get_running_loop()
+        try:
+            return await rounds(self._round, chain, ask)
+        except _NobodyAnswers as failed:
+            raise failed.errors[0] from failed
 
-        async def begin() -> tuple[Item, Stream]:
-            stream = provider.stream(request)
-            asked_at = loop.time()
-            try:
-                return await anext(stream), stream
-            except ProviderError:
-                self._seconds_left -= loop.time() - asked_at
+    def add(self, done: Try) -> None:
+        self.record.append(done)
+        del self.record[:-MAX_RECORDED]
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars, as far as it is known."""
+        known = [each.cost for each in self.record if each.cost is not None]
+        return sum(known) if known else None
+
+    async def _round(self, chain: Sequence[Route], ask: Callable[[Model], Request]) -> Opened:
+        """One after the other, without those that are known to be dead; all of them where that is everybody. Raises
+        _NobodyAnswers; ProviderError where another one would refuse the request as well."""
+        errors: list[ProviderError] = []
+        too_long: Model | None = None
+        for routes in (_admitted(chain), chain):
+            for route in routes:
+                if too_long is not None and not _reads_more(route.model, too_long):
+                    continue
+                try:
+                    return await self._begin(route, ask, has_others=route is not chain[-1])
+                except ContextTooLong as error:
+                    errors.append(error)
+                    too_long = route.model
+                except ProviderError as error:
+                    if error.is_of_request and not errors:
+                        raise
+                    errors.append(error)
+            if errors:
+                break
+        raise _NobodyAnswers(errors)
+
+    async def _begin(self, route: Route, ask: Callable[[Model], Request], *, has_others: bool) -> Opened:
+        """Once more where that is worth a moment, though there are others."""
+        request = ask(route.model)
+        try:
+            return await self._try(route, request, has_others=has_others)
+        except ProviderError as error:
+            pause = _short_pause(error)
+            is_dead = route.circuit.state is CircuitState.OPEN and error.retry_after is None
+            if not has_others or pause is None or is_dead:
                 raise
+            self._seconds_left -= pause
+            await asyncio.sleep(pause)
+            return await self._try(route, request, has_others=has_others)
 
-        return await attempts(begin)
+    async def _try(self, route: Route, request: Request, *, has_others: bool) -> Opened:
+        stream = route.provider.stream(request)
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        try:
+            first = await self._first_item(stream, route.model.first_token_limit if has_others else None)
+            if has_others and isinstance(first, Finish) and first.reason == "stop":
+                raise EmptyAnswer("the model ended its answer without a word")
+        except ProviderError as error:
+            self._seconds_left -= loop.time() - asked_at
+            route.circuit.failed(error)
+            self.add(Try(route.model.name, route.model.provider, error.code, error.message))
+            if has_others:
+                log.warning(
+                    "another one may be asked",
+                    action="provider.failed",
+                    model=route.model.name,
+                    provider=route.model.provider,
+                    reason=error.message,
+                )
+            raise
+        route.circuit.answers()
+        return Opened(first, stream, route)
+
+    async def _first_item(self, stream: Stream, limit: float | None) -> Item:
+        """`limit`: seconds. Raises ProviderError."""
+        try:
+            async with asyncio.timeout(limit):
+                return await anext(stream)
+        except TimeoutError as error:
+            await stream.cancel()
+            message = f"the model did not begin its answer within {limit:g} s"
+            raise ProviderError(message, transient=True, is_silent=True) from error
+        except asyncio.CancelledError:
+            await self._leave(stream)
+            raise
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        error = _error_of(state)
-        if not error.is_away:
+        failed = _failed(state)
+        if not failed.is_away:
             self._failures += 1
         self._seconds_left -= state.upcoming_sleep
         return self._failures > self._retries or self._seconds_left < 0
 
 
+class _NobodyAnswers(Exception):
+    def __init__(self, errors: list[ProviderError]) -> None:
+        """In the order in which they were asked; at least one."""
+        super().__init__(errors[0].message)
+        self.errors = errors
+        passing = [error for error in errors if error.transient]
+        self.is_transient = bool(passing)
+        self.is_away = all(error.is_away for error in passing)
+        waits = [error.retry_after for error in passing if error.retry_after is not None]
+        self.retry_after = min(waits) if waits and len(waits) == len(passing) else None
+
+
+def _admitted(chain: Sequence[Route]) -> Iterable[Route]:
+    """Asked for as the others have failed: to be admitted is to be the one that finds out."""
+    return (route for route in chain if len(chain) == 1 or route.circuit.admits())
+
+
+def _reads_more(model: Model, other: Model) -> bool:
+    return model.context is not None and model.context > (other.context or 0)
+
+
+def _short_pause(error: ProviderError) -> float | None:
+    """Seconds; None where the same service should not be asked once more while there are others."""
+    if not error.transient or error.is_silent:
+        return None
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= SHORT_RETRY_AFTER else None
+    return _moment()
+
+
 def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, ProviderError) and error.transient
+    return isinstance(error, _NobodyAnswers) and error.is_transient
 
 
-def _error_of(state: RetryCallState) -> ProviderError:
-    return cast(ProviderError, state.outcome and state.outcome.exception())  # no other is tried again
+def _failed(state: RetryCallState) -> _NobodyAnswers:
+    return cast(_NobodyAnswers, state.outcome and state.outcome.exception())  # after no other is there a round
 
 
 def _wait(state: RetryCallState) -> float:
-    error = _error_of(state)
-    if error.retry_after is not None:
-        return error.retry_after
-    return (_look_again if error.is_away else _back_off)(state)
+    failed = _failed(state)
+    if failed.retry_after is not None:
+        return failed.retry_after
+    return (_look_again if failed.is_away else _back_off)(state)
 
 
 def _tell(state: RetryCallState) -> None:
     log.warning(
         "the model's service is asked again",
         action="provider.retry",
-        reason=_error_of(state).message,
+        reason=str(_failed(state)),
         seconds=round(state.upcoming_sleep, 1),
     )

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 from core.model.events import Usage
+from core.model.feed import Feed
 from core.model.parts import Part
-from core.providers.base import Finish, GeneratedStream, Request, Stream, Told
+from core.providers.base import Finish, GeneratedStream, Provider, Request, Stream, Told
+from core.providers.catalogue.catalogue import Catalogue, Route
+from core.providers.catalogue.circuit import Circuit
+from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import Turn
-from core.turns.run import Run, RunServices
+from core.turns.run import Run
+from core.turns.services import RunServices
 from core.turns.subscribers import TurnSubscribers
 from core.turns.ticks import TickScheduler
 from core.version import FORMAT
@@ -32,7 +37,7 @@ class _ScriptedStream(GeneratedStream):
 class Scripted:
     """Each call plays the next list; an endless stream waits after it until it is closed."""
 
-    name = default_model = "scripted"
+    name = "scripted"
 
     def __init__(self, *scripts: list[Item], endless: bool = False, told: Told | None = None) -> None:
         """`told`: while an answer goes on."""
@@ -62,6 +67,31 @@ class Scripted:
     async def close(self) -> None: ...
 
 
+class OneProvider:
+    """A catalogue in which it answers for every name."""
+
+    default_model = "scripted"
+
+    def __init__(self, provider: Provider, **traits: Any) -> None:
+        """`traits`: of all models."""
+        self._provider = provider
+        self._traits = traits
+        self._circuit = Circuit("scripted")
+
+    def find(self, name: str) -> Model:
+        return Model(name=name, provider="demo", **self._traits)
+
+    def route(self, name: str) -> Route:
+        return Route(self.find(name), self._provider, self._circuit)
+
+    def chain(self, name: str) -> list[Route]:
+        return [self.route(name)]
+
+
+def catalogue_of(provider: Provider, **traits: Any) -> Catalogue:
+    return cast(Catalogue, OneProvider(provider, **traits))
+
+
 def run_of(
     turn: Turn,
     store: Store,
@@ -71,15 +101,17 @@ def run_of(
     ticks: TickScheduler | None = None,
     oldest_format: int = FORMAT,
     may_restart: bool = True,
+    past: Feed | None = None,
+    traits: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Run:
     services = RunServices(
         store=store,
-        provider=provider,
+        catalogue=catalogue_of(provider, **(traits or {})),
         settings=Settings(**settings),
         process_id=OWNER,
         subscribers=subscribers or TurnSubscribers(),
         ticks=ticks or TickScheduler(),
         oldest_format=lambda: oldest_format,
     )
-    return Run(turn, services, may_restart=may_restart)
+    return Run(turn, services, may_restart=may_restart, past=past)

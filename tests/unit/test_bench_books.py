@@ -16,7 +16,7 @@ from bench.stats import median, quantile
 from bench.targets import TARGETS, missed
 from bench.tokens import AWKWARD, Ledger, TokenKind, awkward, token
 from bench.viewers import Audience
-from core.providers.answer import SseSplitter
+from core.providers.http.answer import SseSplitter
 
 GOOD = Figures(
     first_token=20,

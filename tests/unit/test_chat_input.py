@@ -136,7 +136,8 @@ def test_what_is_asked_is_measured() -> None:
         {"message": "a", "options": {"tool_choice": "perhaps"}},
         {"message": "a", "options": {"response_format": {"type": "json_schema"}}},
         {"message": "a", "options": {"response_format": {"type": "text", "json_schema": FORMAT["json_schema"]}}},
-        {"message": "a", "options": {"provider_options": {}}},
+        {"message": "a", "options": {"provider_options": [1]}},
+        {"message": "a", "options": {"provider_options": {"a": "\0"}}},
     ],
 )
 def test_what_can_be_no_question_is_refused(asked: dict[str, Any]) -> None:

@@ -12,10 +12,11 @@ from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import NewTurn
 from core.turns.keeper import Keeper
-from core.turns.run import RunServices
+from core.turns.services import RunServices
 from core.turns.subscribers import TurnSubscribers
 from core.turns.ticks import TickScheduler
 from tests.patience import PATIENCE_SECONDS
+from tests.unit.scripted import catalogue_of
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ async def test_it_stops_though_the_database_does_not_take_their_end(
     monkeypatch.setattr(direct, "COMMIT_SECONDS", 0.05)
     keeper = Keeper(store, PROCESS, "api")
     services = RunServices(
-        store, DemoProvider(pace=0), Settings(_env_file=None), PROCESS, TurnSubscribers(), TickScheduler()
+        store, catalogue_of(DemoProvider(pace=0)), Settings(_env_file=None), PROCESS, TurnSubscribers(), TickScheduler()
     )
     runs = DirectRuns(services, keeper)
     new = NewTurn(session_id="s", mode="direct", model="demo", message="hi", options={}, owner=PROCESS)

@@ -18,10 +18,13 @@ from core.model.parts import (
 )
 from core.model.tape import Tape
 from core.providers.base import Message, TextContent, Thought, ToolCallRequest
+from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import Earlier, NewTurn, Turn
 from core.turns.prompt import Exchange, Prompt, answer_messages, newest_whole_exchanges
+
+MODEL = Model(name="m", provider="demo")
 
 
 def said(message: str, answer: str) -> Exchange:
@@ -52,13 +55,13 @@ def test_a_long_exchange_leaves_no_gap() -> None:
 
 async def test_roles_alternate_after_the_system_prompt(store: Store) -> None:
     prompt = Prompt(await turn_after(store, ("e", "f" * 9)), Settings(system_prompt="be kind"))
-    assert prompt.request(1).messages == [
+    assert prompt.request(MODEL, 1).messages == [
         Message("system", "be kind"),
         Message("user", "e"),
         Message("assistant", "f" * 9),
         Message("user", "now"),
     ]
-    assert Prompt(await turn_after(store), Settings()).request(1).messages == [Message("user", "now")]
+    assert Prompt(await turn_after(store), Settings()).request(MODEL, 1).messages == [Message("user", "now")]
 
 
 @pytest.mark.parametrize(
@@ -72,11 +75,11 @@ async def test_roles_alternate_after_the_system_prompt(store: Store) -> None:
 async def test_the_oldest_exchanges_are_left_out(store: Store, fits: float | None, kept: list[int]) -> None:
     earlier = [(f"q{n}" * 10, f"a{n}" * 10) for n in range(6)]
     prompt = Prompt(await turn_after(store, *earlier), Settings(system_prompt="be kind"))
-    whole = prompt.request(1).messages
+    whole = prompt.request(MODEL, 1).messages
     for count in kept:
         assert prompt.shorten(fits)
         assert prompt.exchanges == count
-        assert prompt.request(1).messages == [whole[0], *whole[13 - 2 * count :]]
+        assert prompt.request(MODEL, 1).messages == [whole[0], *whole[13 - 2 * count :]]
     assert not prompt.shorten(fits)
 
 
@@ -141,7 +144,7 @@ async def test_a_turn_that_brings_its_messages_is_asked_with_those_after_the_ope
     }
     new = NewTurn(session_id="s", mode="queue", model="m", message="noon", options={"seed": 1}, input=asked)
     turn = await store.turns.get((await store.turns.create(new)).turn.key)
-    request = Prompt(turn, Settings(system_prompt="of the operator")).request(1)
+    request = Prompt(turn, Settings(system_prompt="of the operator")).request(MODEL, 1)
     assert request.messages == [
         Message("system", "of the operator"),
         Message("system", "be kind"),

@@ -41,7 +41,8 @@ def _publisher(
 ) -> Publisher:
     lease = lease or lasting_lease()
     real = cast(BrokerConnection, connection)
-    return Publisher(feed, real, outbox or Outbox(real), lease, ticks or TickScheduler())
+    outbox = outbox or Outbox(real)
+    return Publisher(feed, real, outbox, lease, ticks or TickScheduler(), logged_to=lambda: len(feed.tape))
 
 
 @asynccontextmanager

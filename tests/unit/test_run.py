@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.model.errors import ContextTooLong, HopstreamError, ProviderDropped, ProviderError
@@ -21,6 +22,10 @@ from tests.unit.scripted import FINISH, Item, Scripted, run_of
 pytestmark = pytest.mark.anyio
 
 Answer = Callable[..., Any]
+
+
+def done(attempt: int, position: int, reason: str, usage: Usage | None = None) -> Done:
+    return Done(attempt, position, reason, usage, "m", "demo")
 
 
 class Looked(Scripted):
@@ -46,7 +51,7 @@ class _Looked(GeneratedStream):
 async def test_an_answer_is_committed_before_its_end_is_shown(store: Store, turn: Turn) -> None:
     run = run_of(turn, store, provider := Scripted([Text("a"), Text("b"), FINISH]))
     await run.execute()
-    assert run.feed.end == Done(1, 2, "stop", Usage(1, 2))
+    assert run.feed.end == done(1, 2, "stop", Usage(1, 2))
     stored = await store.turns.get(turn.key)
     assert (stored.status, stored.read_tape().text(), stored.finish_reason) == ("done", "ab", "stop")
     assert provider.closed == 1
@@ -152,7 +157,7 @@ async def test_an_answer_without_a_word_is_no_success(store: Store, turn: Turn, 
 async def test_what_else_makes_an_answer(store: Store, turn: Turn, parts: list[Part], reason: str) -> None:
     run = run_of(turn, store, Scripted([*parts, Finish(reason)]))
     await run.execute()
-    assert run.feed.end == Done(1, len(run.feed.tape), reason)
+    assert run.feed.end == done(1, len(run.feed.tape), reason)
 
 
 async def test_a_conversation_that_is_too_long_goes_on_without_its_oldest_part(store: Store, turn: Turn) -> None:
@@ -160,7 +165,7 @@ async def test_a_conversation_that_is_too_long_goes_on_without_its_oldest_part(s
     too_long: list[Item] = [ContextTooLong("too long")]
     run = run_of(turn, store, provider := Scripted(too_long, too_long, [Text("a"), FINISH]))
     await run.execute()
-    assert run.feed.end == Done(1, 1, "stop", Usage(1, 2))
+    assert run.feed.end == done(1, 1, "stop", Usage(1, 2))
     assert [len(request.messages) for request in provider.requests] == [9, 5, 3]
     assert [request.messages[-1] for request in provider.requests] == [Message("user", turn.message)] * 3
 
@@ -183,7 +188,7 @@ async def test_a_drop_can_be_the_end(store: Store, turn: Turn) -> None:
 async def test_an_answer_that_just_fits_is_whole(store: Store, turn: Turn) -> None:
     run = run_of(turn, store, Scripted([Text("ab"), Text("cd"), FINISH]), max_answer_chars=4)
     await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "stop", Usage(1, 2)))
+    assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "stop", Usage(1, 2)))
 
 
 @pytest.mark.parametrize("pieces", [["abcdef"], ["ab", "cdef"], ["abcd", "ef"], ["a", "b", "c", "d", "e"]])
@@ -191,7 +196,7 @@ async def test_a_long_answer_is_cut_at_the_very_limit(store: Store, turn: Turn, 
     items: list[Item] = [*map(Text, pieces), FINISH]
     run = run_of(turn, store, provider := Scripted(items), max_answer_chars=4)
     await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "length"))
+    assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "length"))
     assert provider.closed == 1
 
 
@@ -205,21 +210,21 @@ async def busy() -> TickScheduler:
 async def test_under_load_it_looks_at_what_has_come(store: Store, turn: Turn, busy: TickScheduler) -> None:
     run = run_of(turn, store, provider := Looked(Text("a"), Text("b"), Text("c")), ticks=busy)
     await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abc", Done(1, 3, "stop", Usage(1, 2)))
+    assert (run.feed.tape.text(), run.feed.end) == ("abc", done(1, 3, "stop", Usage(1, 2)))
     assert provider.closed == 1
 
 
 async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn, busy: TickScheduler) -> None:
     run = run_of(turn, store, provider := Looked(Text("ab"), Text("cdef"), Text("g")), ticks=busy, max_answer_chars=4)
     await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abcd", Done(1, 4, "length"))
+    assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "length"))
     assert provider.closed == 1
 
 
 @pytest.mark.parametrize(
     ("reason", "end"),
     [
-        (Stop.CANCELLED, Done(1, 4, "cancelled", Usage(9, 1), "m-2026")),
+        (Stop.CANCELLED, Done(1, 4, "cancelled", Usage(9, 1), "m-2026", "demo")),
         (Stop.TIME_LIMIT, Failed(1, 4, "time_limit", "the turn took longer than MAX_TURN_SECONDS")),
         (Stop.HANDED_OVER, None),
         (Stop.LOST, None),
@@ -263,7 +268,7 @@ async def test_a_stop_before_it_began(store: Store, turn: Turn) -> None:
 async def test_a_lost_attempt_is_silent(store: Store, turn: Turn) -> None:
     """Another process has taken the turn meanwhile."""
     run = run_of(turn, store, Scripted([Text("a"), FINISH]))
-    run._process_id = "worker-another"
+    run._services = msgspec.structs.replace(run._services, process_id="worker-another")
     await run.execute()
     assert run.feed.end is None
     assert (await store.turns.get(turn.key)).status == "running"

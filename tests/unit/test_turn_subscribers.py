@@ -35,7 +35,7 @@ async def test_a_run_tells_how_it_began_and_how_it_ended(store: Store, turn: Tur
     heard = Heard()
     await run_of(turn, store, Scripted([Text("a"), FINISH]), TurnSubscribers([Broken(), heard])).execute()
     assert heard.moments == [(Moment.STARTED, 1, None), (Moment.ENDED, 1, None)]
-    assert heard.events[-1].end == Done(1, 1, "stop", Usage(1, 2))
+    assert heard.events[-1].end == Done(1, 1, "stop", Usage(1, 2), "m", "demo")
     assert (await store.turns.get(turn.key)).status == "done"
 
 

@@ -146,7 +146,7 @@ async def test_a_restart_is_not_overtaken_by_growth(feed: Feed) -> None:
         await settle()
         assert [data for _, data in events_of(watching.body)] == [
             {"chunk": "a"},
-            {"type": "restart", "attempt": 2, "reason": "worker_lost"},
+            {"type": "restart", "attempt": 2, "reason": "worker_lost", "model": "m"},
             {"chunk": "b"},
         ]
 

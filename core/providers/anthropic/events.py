@@ -10,10 +10,10 @@ import msgspec
 
 from core.model.parts import Opaque, Part, Reasoning, Refusal, Text, ToolArguments, ToolCallBegun
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError
-from core.providers.lenient_json import clean, decode, parse
-from core.providers.reader import PartReader, ServerEvent, count_of, model_of, tells_of_error, usage_of
-from core.providers.service_error import ServiceError
+from core.providers.http.failures import ReportedError
+from core.providers.http.lenient_json import clean, decode, parse
+from core.providers.http.reader import PartReader, ServerEvent, count_of, model_of, tells_of_error, usage_of
+from core.providers.http.service_error import ServiceError
 
 SIGNATURE = "anthropic.signature"
 """Of the thought before it."""
@@ -78,7 +78,7 @@ class EventReader(PartReader):
         if self._stop_reason is None:
             return None
         reason = _FINISH_REASONS.get(self._stop_reason, self._stop_reason)
-        return self._close_calls(), Finish(reason, self.told)
+        return self._close_calls(), Finish(reason, self.told, self._stop_reason)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         data, is_error_event = event
@@ -168,10 +168,17 @@ class EventReader(PartReader):
         """Each count is that of all so far; one that is not told again stays as it was."""
         if not isinstance(usage, dict):
             return
-        self._usage |= {name: count for name, count in usage.items() if count_of(count) is not None}
+        details = usage.get("output_tokens_details")
+        counts = {**usage, **(details if isinstance(details, dict) else {})}
+        self._usage |= {name: count for name, count in counts.items() if count_of(count) is not None}
         read = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-        counts = [self._usage[name] for name in read if name in self._usage]
-        told = usage_of(sum(counts) if counts else None, self._usage.get("output_tokens"))
+        read_counts = [self._usage[name] for name in read if name in self._usage]
+        told = usage_of(
+            sum(read_counts) if read_counts else None,
+            self._usage.get("output_tokens"),
+            cached=self._usage.get("cache_read_input_tokens"),
+            reasoning=self._usage.get("thinking_tokens"),
+        )
         self.told = Told(told or self.told.usage, self.told.model)
 
     def _stop(self, reason: Any, details: Any, parts: list[Part]) -> None:

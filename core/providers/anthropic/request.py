@@ -1,7 +1,7 @@
 """A request as the body of Anthropic's messages has it."""
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from core.model.errors import UnsupportedOption
@@ -19,19 +19,17 @@ from core.providers.base import (
 )
 from core.providers.options import Rename, listed, schema_of, translated
 
-DEFAULT_MAX_TOKENS = 16_000
-"""The service wants a limit; who gives none wants the whole answer."""
 _EFFORTS = {"minimal": "low"}
 _TOOL_CHOICES = {"auto": {"type": "auto"}, "required": {"type": "any"}, "none": {"type": "none"}}
 
 
-def body_of(request: Request, limits: Mapping[str, int]) -> dict[str, Any]:
-    """`limits`: the greatest max_tokens of models that have refused more. Raises UnsupportedOption."""
+def body_of(request: Request, max_tokens: int, *, streams: bool = True) -> dict[str, Any]:
+    """`max_tokens`: for one that names no limit. Raises UnsupportedOption."""
     body: dict[str, Any] = {
         "model": request.model,
-        "max_tokens": limits.get(request.model, DEFAULT_MAX_TOKENS),
+        "max_tokens": max_tokens,
         "messages": _messages(request.messages),
-        "stream": True,
+        "stream": streams,
         **translated(request.options, _OPTIONS, "Anthropic"),
     }
     if system := [message.text() for message in request.messages if message.role == "system" and message.text()]:

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from core.model.parts import Opaque, Part, Reasoning, Text
-from core.providers.answer import EventSplitter, SseSplitter
 from core.providers.base import Finish, Told
-from core.providers.body import ObjectSplitter, splitter_of
-from core.providers.failures import ReportedError
-from core.providers.lenient_json import clean, decode
-from core.providers.reader import PartReader, ServerEvent, count_of, model_of, tells_of_error, usage_of, whole_call
-from core.providers.service_error import ServiceError
+from core.providers.http.answer import EventSplitter, SseSplitter
+from core.providers.http.body import ObjectSplitter, splitter_of
+from core.providers.http.failures import ReportedError
+from core.providers.http.lenient_json import clean, decode
+from core.providers.http.reader import PartReader, ServerEvent, count_of, model_of, tells_of_error, usage_of, whole_call
+from core.providers.http.service_error import ServiceError
 
 SIGNATURE = "gemini.signature"
 """Of the part before it; without it the service does not take a call back."""
@@ -101,7 +101,7 @@ class ChunkReader(PartReader):
             return None
         if self._reason in _FAILURES:
             raise ReportedError(ServiceError(f"finishReason {self._reason}", is_passing=_FAILURES[self._reason]))
-        return [], Finish(_unified(self._reason, has_calls=self._has_calls), self.told)
+        return [], Finish(_unified(self._reason, has_calls=self._has_calls), self.told, self._reason)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         data, is_error_event = event
@@ -145,7 +145,13 @@ class ChunkReader(PartReader):
         if isinstance(counts := chunk.usageMetadata, dict):
             said = [counts.get(name) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
             output = [count for each in said if (count := count_of(each)) is not None]
-            usage = usage_of(counts.get("promptTokenCount"), sum(output) if output else None) or usage
+            told = usage_of(
+                counts.get("promptTokenCount"),
+                sum(output) if output else None,
+                cached=counts.get("cachedContentTokenCount"),
+                reasoning=counts.get("thoughtsTokenCount"),
+            )
+            usage = told or usage
         self.told = Told(usage, model)
 
 

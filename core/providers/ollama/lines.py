@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from core.model.parts import Part, Reasoning, Text
-from core.providers.answer import EventSplitter
 from core.providers.base import Finish, Told
-from core.providers.body import LineSplitter
-from core.providers.failures import ReportedError, WebPage
-from core.providers.lenient_json import clean, decode
-from core.providers.reader import PartReader, ServerEvent, model_of, tells_of_error, usage_of, whole_call
-from core.providers.service_error import ServiceError
+from core.providers.http.answer import EventSplitter
+from core.providers.http.body import LineSplitter
+from core.providers.http.failures import ReportedError, WebPage
+from core.providers.http.lenient_json import clean, decode
+from core.providers.http.reader import PartReader, ServerEvent, model_of, tells_of_error, usage_of, whole_call
+from core.providers.http.service_error import ServiceError
 
 _REASONS = {"": "error", "load": "stop", "unload": "error"}
 """Without a reason the service has lost what ran the model."""
@@ -55,6 +55,7 @@ class LineReader(PartReader):
     def __init__(self) -> None:
         super().__init__()
         self._reason: str | None = None
+        self._raw_reason: str | None = None
         self._has_calls = False
 
     @property
@@ -67,7 +68,8 @@ class LineReader(PartReader):
             return None
         if self._reason == "error":
             raise ReportedError(ServiceError("the model's runner was lost", is_passing=True))
-        return [], Finish("tool_calls" if self._has_calls and self._reason == "stop" else self._reason, self.told)
+        reason = "tool_calls" if self._has_calls and self._reason == "stop" else self._reason
+        return [], Finish(reason, self.told, self._raw_reason)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         line = decode(_DECODER, event.data)
@@ -78,8 +80,9 @@ class LineReader(PartReader):
         if line.model != self.told.model:
             self.told = Told(self.told.usage, model_of(line.model, self.told.model))
         if line.done is True:
-            reason = line.done_reason if isinstance(line.done_reason, str) else "stop"
-            self._reason = _REASONS.get(reason, clean(reason))
+            raw = clean(line.done_reason) if isinstance(line.done_reason, str) else None
+            self._reason = "stop" if raw is None else _REASONS.get(raw, raw)
+            self._raw_reason = raw
             usage = usage_of(line.prompt_eval_count, line.eval_count)  # a count of 0 is left out
             self.told = Told(usage or self.told.usage, self.told.model)
             self.is_done = True

@@ -1,16 +1,17 @@
 """The Ollama provider, by its own chat API."""
 
-from typing import Any
+from typing import Any, Self
 
-from core.providers.answer import Choose
-from core.providers.base import Request
+from core.providers.base import Access, Request
 from core.providers.extras import require_extra
-from core.providers.failures import Service, SettingNames
-from core.providers.http import HttpClient
-from core.providers.http_provider import Endpoint, HttpProvider
+from core.providers.http.answer import Choose
+from core.providers.http.client import HttpClient, http_client
+from core.providers.http.dialect import Dialect
+from core.providers.http.failures import Service, SettingNames
+from core.providers.http.provider import Endpoint, HttpProvider
+from core.providers.http.sdk import Notes
 from core.providers.ollama.lines import LineReader, choose_splitter
 from core.providers.ollama.request import body_of
-from core.providers.sdk import Notes
 from core.settings import Settings
 
 NAMES = SettingNames(key="OLLAMA_API_KEY", address="OLLAMA_HOST")
@@ -19,12 +20,28 @@ LOAD_SECONDS = 330.0
 """In which it says nothing: it gives itself five minutes to load a model, and reads the prompt after that."""
 
 
-class OllamaProvider(HttpProvider):
-    def __init__(self, host: str, api_key: str | None, http: HttpClient) -> None:
+class OllamaProvider(HttpProvider[Dialect]):
+    def __init__(self, host: str | None, api_key: str | None, http: HttpClient) -> None:
         """`api_key`: of Ollama's cloud, or of a proxy."""
-        super().__init__("ollama", DEFAULT_MODEL, Service(NAMES, (api_key,) if api_key else ()), http)
+        super().__init__(
+            "ollama", Service(NAMES, (api_key,) if api_key else ()), http, Dialect(), has_key=api_key is not None
+        )
         self._host = host
         self._api_key = api_key
+
+    @classmethod
+    def access(cls, settings: Settings) -> Access | None:
+        key = settings.ollama_api_key
+        return Access(key.get_secret_value() if key else None, settings.ollama_host) if settings.ollama_host else None
+
+    @classmethod
+    def default_models(cls, _: Settings) -> tuple[str, ...]:
+        return (DEFAULT_MODEL,)
+
+    @classmethod
+    def create(cls, access: Access, settings: Settings) -> Self:
+        require_extra("ollama", NAMES.address)
+        return cls(access.base_url, access.key, http_client(settings, least_first_timeout=LOAD_SECONDS))
 
     def _find_endpoint(self) -> Endpoint:
         """Its SDK understands hosts without a scheme, or without a port."""
@@ -48,15 +65,5 @@ class OllamaProvider(HttpProvider):
     def _new_reader(self) -> LineReader:
         return LineReader()
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        return body_of(request)
-
-
-def create(settings: Settings) -> OllamaProvider | None:
-    if not settings.ollama_host:
-        return None
-    require_extra("ollama", NAMES.address)
-    first_timeout = max(settings.provider_first_timeout, LOAD_SECONDS)
-    key = settings.ollama_api_key.get_secret_value() if settings.ollama_api_key else None
-    http = HttpClient(settings.provider_timeout, first_timeout=first_timeout)
-    return OllamaProvider(settings.ollama_host, key, http)
+    def _body(self, request: Request, dialect: Dialect) -> dict[str, Any]:
+        return body_of(request, streams=dialect.streams)

@@ -8,14 +8,14 @@ from core.providers.base import ContentPart, Data, ImageContent, Message, Reques
 from core.providers.options import Rename, listed, schema_of, translated
 
 
-def body_of(request: Request) -> dict[str, Any]:
+def body_of(request: Request, *, streams: bool = True) -> dict[str, Any]:
     """Raises UnsupportedOption."""
     names = {call.id: call.name for message in request.messages for call in message.tool_calls}
     options = translated(request.options, _OPTIONS, "Ollama")
     members: dict[str, Any] = {
         "model": request.model,
         "messages": [_message(message, names) for message in request.messages],
-        "stream": True,
+        "stream": streams,
         "think": options.pop("think", None),
         "options": options or None,
         "tools": request.tools or None,

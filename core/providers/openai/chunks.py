@@ -11,12 +11,12 @@ import msgspec
 from core.model.events import Usage
 from core.model.parts import Part, Refusal, Text
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError
-from core.providers.lenient_json import clean, parse
+from core.providers.http.failures import ReportedError
+from core.providers.http.lenient_json import clean, parse
+from core.providers.http.reader import PartReader, ServerEvent, model_of, usage_of
+from core.providers.http.service_error import ServiceError, is_error
 from core.providers.openai.content import parts_of, reasoning_of
 from core.providers.openai.tool_calls import ToolCalls
-from core.providers.reader import PartReader, ServerEvent, model_of, usage_of
-from core.providers.service_error import ServiceError, is_error
 
 DONE = b"[DONE]"
 
@@ -106,6 +106,7 @@ class ChunkReader(PartReader):
     def __init__(self) -> None:
         super().__init__()
         self._finish_reason: str | None = None
+        self._raw_reason: str | None = None
         self._index: int | None = None
         """Of the choice that is read: a service that was not asked for more than one may send more."""
         self._calls = ToolCalls()
@@ -143,7 +144,7 @@ class ChunkReader(PartReader):
             raise ReportedError(ServiceError(f"finish_reason {reason}", is_passing=True))
         if reason == "stop":
             reason = "tool_calls" if self._calls.have_begun else "content_filter" if self._is_refused else reason
-        return [], Finish(reason, self.told)
+        return [], Finish(reason, self.told, self._raw_reason)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:
         """Anything else."""
@@ -192,7 +193,8 @@ class ChunkReader(PartReader):
             self._calls.add({"function": said.function_call}, parts)
         self._has_parts = self._has_parts or len(parts) > before
         if choice.finish_reason:
-            self._finish_reason = _reason_of(choice.finish_reason)
+            self._raw_reason = _raw_reason_of(choice.finish_reason)
+            self._finish_reason = _reason_of(self._raw_reason)
         if choice.error:
             raise ReportedError(ServiceError.of(choice.error))
 
@@ -225,18 +227,27 @@ def _chunks_of(data: bytes) -> list[_Chunk]:
     return msgspec.convert(value if isinstance(value, list) else [value], list[_Chunk])
 
 
-def _reason_of(told: Any) -> str:
-    if type(told) is not str:
-        return "stop"
-    reason = clean(told[:MAX_REASON_CHARS])
-    return _FINISH_REASONS.get(reason.lower(), reason)
+def _raw_reason_of(told: Any) -> str | None:
+    return clean(told[:MAX_REASON_CHARS]) if type(told) is str else None
+
+
+def _reason_of(raw: str | None) -> str:
+    return "stop" if raw is None else _FINISH_REASONS.get(raw.lower(), raw)
 
 
 def _usage_of(told: Any) -> Usage | None:
     """None where a count is no count."""
     if not isinstance(told, dict):
         return None
+    read, written = _details(told, "prompt", "input"), _details(told, "completion", "output")
     return usage_of(
         told.get("prompt_tokens", told.get("input_tokens")),
         told.get("completion_tokens", told.get("output_tokens")),
+        cached=read.get("cached_tokens", told.get("prompt_cache_hit_tokens")),
+        reasoning=written.get("reasoning_tokens"),
     )
+
+
+def _details(usage: dict[str, Any], *names: str) -> dict[str, Any]:
+    told = (usage.get(f"{name}_tokens_details") for name in names)
+    return next((details for details in told if isinstance(details, dict)), {})

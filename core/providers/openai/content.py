@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.model.parts import Part, Reasoning, Refusal, Text
-from core.providers.lenient_json import clean
+from core.providers.http.lenient_json import clean
 
 _MAX_DEPTH = 4
 _TEXTS = ("text", "thinking", "reasoning", "content", "summary", "value")

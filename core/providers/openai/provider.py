@@ -1,84 +1,62 @@
 """The OpenAI provider: chat completions of any compatible server."""
 
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cached_property, partial
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import msgspec
-
-from core.providers.answer import HttpAnswer
-from core.providers.base import Request, Stream
-from core.providers.body import splitter_of
-from core.providers.failures import Refused, Service, SettingNames
-from core.providers.http import Body, HttpClient
+from core.providers.base import Access, Request
+from core.providers.http.answer import Choose
+from core.providers.http.body import splitter_of
+from core.providers.http.client import HttpClient, http_client
+from core.providers.http.failures import Service, SettingNames
+from core.providers.http.provider import NO_KEY, Endpoint, HttpProvider
 from core.providers.openai.chunks import ChunkReader
-from core.providers.openai.dialect import Dialect, Dialects
+from core.providers.openai.dialect import OpenAIDialect
 from core.providers.openai.request import body_of
 from core.settings import Settings
 
 NAMES = SettingNames(key="OPENAI_API_KEY", address="OPENAI_BASE_URL", hint=", which ends in /v1 as a rule")
 
 
-class OpenAIProvider:
-    name = "openai"
-
-    def __init__(self, api_key: str, base_url: str | None, default_model: str, http: HttpClient) -> None:
-        self.default_model = default_model
-        self._api_key = api_key
+class OpenAIProvider(HttpProvider[OpenAIDialect]):
+    def __init__(self, api_key: str | None, base_url: str | None, http: HttpClient) -> None:
+        usual = OpenAIDialect(limit_name="max_tokens" if base_url else "max_completion_tokens")
+        super().__init__(
+            "openai", Service(NAMES, secrets_of(api_key, base_url)), http, usual, has_key=api_key is not None
+        )
+        self._api_key = api_key or NO_KEY
         self._base_url = base_url
-        self._dialects = Dialects(Dialect("max_tokens" if base_url else "max_completion_tokens"))
-        self._service = Service(NAMES, _secrets(api_key, base_url))
-        self._http = http
 
-    def prepare(self) -> None:
-        self._http.prepare()
-        _ = self._endpoint
+    @classmethod
+    def access(cls, settings: Settings) -> Access | None:
+        key = settings.openai_api_key
+        return Access(key.get_secret_value(), settings.openai_base_url) if key and key.get_secret_value() else None
 
-    def stream(self, request: Request) -> Stream:
-        return HttpAnswer(partial(self._ask, request), splitter_of, ChunkReader(), self._service)
+    @classmethod
+    def default_models(cls, settings: Settings) -> tuple[str, ...]:
+        return (settings.openai_model,)
 
-    async def close(self) -> None:
-        await self._http.close()
+    @classmethod
+    def create(cls, access: Access, settings: Settings) -> Self:
+        return cls(access.key, access.base_url, http_client(settings))
 
-    @cached_property
-    def _endpoint(self) -> tuple[str, dict[str, str]]:
-        return find_endpoint(self._api_key, self._base_url)
+    def _find_endpoint(self) -> Endpoint:
+        return Endpoint(*find_endpoint(self._api_key, self._base_url))
 
-    @asynccontextmanager
-    async def _ask(self, request: Request) -> AsyncIterator[Body]:
-        """Once more where the server does not know an option by the name that it was given."""
-        url, headers = self._endpoint
-        dialect = self._dialects.of(request.model)
-        refused_dialects = set[Dialect]()
-        async with AsyncExitStack() as stack:
-            while True:
-                content = msgspec.json.encode(body_of(request, dialect))
-                try:
-                    body = await stack.enter_async_context(self._http.post(url, headers, content))
-                    break
-                except Refused as refused:
-                    refused_dialects.add(dialect)
-                    other = dialect.after(refused, request)
-                    if other is None or other in refused_dialects:
-                        raise
-                    dialect = other
-            if refused_dialects:
-                self._dialects.remember(request.model, dialect)
-            yield body
+    def _choose_splitter(self) -> Choose:
+        return splitter_of
+
+    def _new_reader(self) -> ChunkReader:
+        return ChunkReader()
+
+    def _body(self, request: Request, dialect: OpenAIDialect) -> dict[str, Any]:
+        return body_of(request, dialect)
 
 
-def create(settings: Settings) -> OpenAIProvider | None:
-    key = settings.openai_api_key
-    if key is None or not key.get_secret_value():
-        return None
-    http = HttpClient(settings.provider_timeout, first_timeout=settings.provider_first_timeout)
-    return OpenAIProvider(key.get_secret_value(), settings.openai_base_url, settings.openai_model, http)
-
-
-def find_endpoint(api_key: str, base_url: str | None) -> tuple[str, dict[str, str]]:
-    """URL and headers of chat completions, as the official SDK makes them of the settings and of its own variables,
+def find_endpoint(
+    api_key: str, base_url: str | None, operation: str = "chat/completions"
+) -> tuple[str, dict[str, str]]:
+    """URL and headers of `operation`, as the official SDK makes them of the settings and of its own variables,
     such as OPENAI_ORG_ID. User and password in `base_url` go into the header, in the key's place; its query stays one.
 
     The SDK sends nothing itself: a request by its `post` takes half a millisecond of CPU time more, by its
@@ -98,7 +76,7 @@ def find_endpoint(api_key: str, base_url: str | None) -> tuple[str, dict[str, st
     if parts is not None and parts.username is not None:
         headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
     query = f"?{parts.query}" if parts is not None and parts.query else ""
-    url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + f"chat/completions{query}".encode())
+    url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + f"{operation}{query}".encode())
     return str(url), {name: value for name, value in headers.items() if isinstance(value, str)}
 
 
@@ -107,6 +85,6 @@ def _basic(user: str, password: str) -> str:
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def _secrets(api_key: str, base_url: str | None) -> tuple[str, ...]:
+def secrets_of(api_key: str | None, base_url: str | None) -> tuple[str, ...]:
     password = urlsplit(base_url).password if base_url else None
-    return (api_key, *([password, unquote(password)] if password else []))
+    return (*([api_key] if api_key else []), *([password, unquote(password)] if password else []))

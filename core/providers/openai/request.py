@@ -5,24 +5,30 @@ from typing import Any
 
 from core.model.errors import ProviderError
 from core.providers.base import ContentPart, Data, FileContent, ImageContent, Message, Request, TextContent
-from core.providers.openai.dialect import Dialect
+from core.providers.openai.dialect import OpenAIDialect
 
 
-def body_of(request: Request, dialect: Dialect) -> dict[str, Any]:
+def body_of(request: Request, dialect: OpenAIDialect) -> dict[str, Any]:
     """Raises ProviderError for what the server cannot be asked."""
     options = dict(request.options)
     if "max_tokens" in options:
         options[dialect.limit_name] = options.pop("max_tokens")
-    optional = {
+    optional: dict[str, Any] = {
         "tools": request.tools,
         "tool_choice": request.tool_choice,
         "response_format": request.response_format,
-        "stream_options": {"include_usage": True} if dialect.has_stream_options else None,
+        "stream_options": {"include_usage": True} if dialect.streams and dialect.has_stream_options else None,
     }
+    messages = [_message(message) for message in request.messages]
+    match request.goes_on:
+        case "vllm":
+            optional |= {"continue_final_message": True, "add_generation_prompt": False}
+        case "prefix":
+            messages[-1]["prefix"] = True
     return {
         "model": request.model,
-        "messages": [_message(message) for message in request.messages],
-        "stream": True,
+        "messages": messages,
+        "stream": dialect.streams,
         **{name: value for name, value in optional.items() if value is not None},
         **options,
     }

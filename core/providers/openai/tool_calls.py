@@ -11,8 +11,8 @@ from uuid import uuid4
 import msgspec
 
 from core.model.parts import Part, ToolArguments, ToolCallBegun
-from core.providers.failures import Unreadable
-from core.providers.lenient_json import clean
+from core.providers.http.failures import Unreadable
+from core.providers.http.lenient_json import clean
 
 MAX_TOOL_CALLS = 128
 MAX_TOOL_CALL_CHARS = 1024 * 1024

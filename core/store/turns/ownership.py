@@ -74,6 +74,9 @@ _FINISH = (
 )
 
 
+_KEEP = sa.update(turns).where(_own).values(upstream=sa.bindparam("kept", type_=turns.c.upstream.type))
+
+
 class Held(Enum):
     """Why a turn could not be claimed."""
 
@@ -109,6 +112,10 @@ class Ownership:
         started: int | None = await self._database.value(statement, **_own_by(key, attempt, process_id))
         return started
 
+    async def keep(self, key: TurnKey, attempt: int, process_id: str, kept: dict[str, Any] | None) -> bool:
+        """Note the answer that its service keeps (`Turn.upstream`), for whoever may take the turn over."""
+        return bool(await self._database.change(_KEEP, **_own_by(key, attempt, process_id), kept=kept))
+
     async def finish(
         self,
         key: TurnKey,
@@ -119,11 +126,14 @@ class Ownership:
         asked_after: float | None = None,
         first_token_after: float | None = None,
         part_ends: bytes | None = None,
+        origin: int | None = None,
+        tries: list[dict[str, Any]] | None = None,
+        cost: float | None = None,
     ) -> bool:
         """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it.
 
-        `asked_after`, `first_token_after`: seconds since the turn was claimed (a direct turn: created) here, by this
-        process's monotonic clock; None where it did not come to that.
+        `origin`, `tries` and `cost` are as in `Turn`. `asked_after`, `first_token_after`: seconds since the turn was
+        claimed (a direct turn: created) here, by this process's monotonic clock; None where it did not come to that.
         """
         values = {
             **_own_by(key, end.attempt, process_id),
@@ -132,6 +142,9 @@ class Ownership:
             "part_ends": part_ends,
             "asked_after": asked_after,
             "first_token_after": first_token_after,
+            "origin": origin,
+            "tries": tries,
+            "cost": cost,
         }
         return bool(await self._database.change(_FINISH, **values))
 

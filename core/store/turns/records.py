@@ -57,8 +57,22 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     served_model: str | None = None
     """Which one has answered, by the word of the model's service."""
+    provider: str | None = None
+    """That has answered."""
+    raw_finish_reason: str | None = None
+    """By the word of the model's service."""
+    cost: float | None = None
+    """US dollars, of all tries, as far as it is known."""
+    tries: list[dict[str, Any]] | None = None
+    """What became of each request to a model's service; None: there was one, and it has answered."""
+    origin: int | None = None
+    """The attempt with which its tape began; None: the last one."""
+    upstream: dict[str, Any] | None = None
+    """An answer that its service still has, and how it is asked for."""
     error_code: str | None = None
     error_message: str | None = None
     created_at: float
@@ -85,7 +99,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     def usage(self) -> Usage | None:
         if self.input_tokens is None or self.output_tokens is None:
             return None
-        return Usage(self.input_tokens, self.output_tokens)
+        return Usage(self.input_tokens, self.output_tokens, self.cached_tokens, self.reasoning_tokens)
 
     def read_tape(self, *, as_it_came: bool = False) -> Tape:
         """The answer as committed; empty while the turn runs. `as_it_came`: cut where the model's parts ended, for
@@ -106,7 +120,15 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """The terminal event of a finished turn."""
         position = len(self.read_tape())
         if self.status == "done":
-            return Done(self.attempt, position, self.finish_reason or "stop", self.usage, self.served_model)
+            return Done(
+                self.attempt,
+                position,
+                self.finish_reason or "stop",
+                self.usage,
+                self.served_model,
+                self.provider,
+                self.raw_finish_reason,
+            )
         if self.status == "error":
             return Failed(self.attempt, position, self.error_code or "internal_error", self.error_message or "")
         return None

@@ -20,6 +20,13 @@ _OF_AN_END = (
     "input_tokens",
     "output_tokens",
     "served_model",
+    "provider",
+    "raw_finish_reason",
+    "cached_tokens",
+    "reasoning_tokens",
+    "cost",
+    "tries",
+    "origin",
     "error_code",
     "error_message",
     "asked_at",
@@ -84,7 +91,11 @@ def ending(end: End) -> dict[str, Any]:
                 "finish_reason": _fit(end.finish_reason, turns.c.finish_reason),
                 "input_tokens": usage.input_tokens if usage else None,
                 "output_tokens": usage.output_tokens if usage else None,
+                "cached_tokens": usage.cached_tokens if usage else None,
+                "reasoning_tokens": usage.reasoning_tokens if usage else None,
                 "served_model": end.model and _fit(end.model, turns.c.served_model),
+                "provider": end.provider,
+                "raw_finish_reason": end.raw_finish_reason and _fit(end.raw_finish_reason, turns.c.raw_finish_reason),
             }
         case Failed():
             return {

@@ -6,7 +6,7 @@ import pytest
 for module in ("conformance", "http_answers", "http_failures"):
     pytest.register_assert_rewrite(f"tests.unit.providers.{module}")
 
-from core.providers.http import HttpClient  # noqa: E402 - what comes from here on imports them
+from core.providers.http.client import HttpClient  # noqa: E402 - what comes from here on imports them
 from core.providers.openai.provider import OpenAIProvider  # noqa: E402
 from tests.unit.providers.http_providing import KEY, TIMEOUT  # noqa: E402
 from tests.unit.providers.upstream import Upstream  # noqa: E402
@@ -27,6 +27,6 @@ async def upstream() -> AsyncIterator[Upstream]:
 @pytest.fixture
 async def provider(upstream: Upstream) -> AsyncIterator[OpenAIProvider]:
     """That asks the upstream."""
-    provider = OpenAIProvider(KEY, f"{upstream.url}/v1", "m", HttpClient(TIMEOUT))
+    provider = OpenAIProvider(KEY, f"{upstream.url}/v1", HttpClient(TIMEOUT))
     yield provider
     await provider.close()

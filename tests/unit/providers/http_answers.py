@@ -15,11 +15,20 @@ from hypothesis import strategies as st
 from core.model.errors import ProviderDropped, ProviderError
 from core.model.parts import Part, Reasoning, Text, ToolCall, whole_tool_calls
 from core.model.tape import Tape
-from core.providers.answer import MAX_UNREAD_BYTES
-from core.providers.base import Finish, Item, Provider
-from core.providers.http import HttpClient
+from core.providers.base import Item, Provider
+from core.providers.http.answer import MAX_UNREAD_BYTES
+from core.providers.http.client import HttpClient
 from tests.unit.providers.conformance import read, read_in_ticks
-from tests.unit.providers.http_providing import FINISH, KERNEL_BYTES, KEY, TEXTS, TIMEOUT, HttpProviding, stream_of
+from tests.unit.providers.http_providing import (
+    FINISH,
+    KERNEL_BYTES,
+    KEY,
+    TEXTS,
+    TIMEOUT,
+    Ending,
+    HttpProviding,
+    stream_of,
+)
 from tests.unit.providers.upstream import END, Then, Upstream, chunk, head, whole
 
 CALL = ToolCall("call-1", "now", '{"zone": "UTC"}')
@@ -38,7 +47,7 @@ class HttpAnswers(HttpProviding):
         assert (tape.reasoning(), tape.text()) == ("Hm. Yes.", "".join(TEXTS))
 
     async def test_a_tool_call_comes_whole(self, provider: Provider, upstream: Upstream) -> None:
-        finish = Finish("tool_calls", FINISH.told)
+        finish = Ending("tool_calls", FINISH.told)
         upstream.say(whole(200, self.event(Text("Let me look.")) + self.event(CALL) + self.end(finish)))
         assert [item async for item in stream_of(provider)][-1] == finish
         tape, _ = await read(stream_of(provider))

@@ -15,7 +15,7 @@ from core.model.errors import ProviderDropped, ProviderError
 from core.model.parts import Text
 from core.model.tape import Tape
 from core.providers.base import Finish, Provider, Stream
-from core.providers.http import MAX_ERROR_BYTES, HttpClient
+from core.providers.http.client import MAX_ERROR_BYTES, HttpClient
 from tests.unit.providers.conformance import CLOSED_SECONDS, read, read_in_ticks
 from tests.unit.providers.http_providing import (
     FINISH,

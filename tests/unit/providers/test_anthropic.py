@@ -8,7 +8,7 @@ import pytest
 from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.providers.anthropic.provider import AnthropicProvider
 from core.providers.base import Finish, Provider
-from core.providers.http import HttpClient
+from core.providers.http.client import HttpClient
 from tests.unit.providers.conformance import ProviderConformance
 from tests.unit.providers.http_answers import HttpAnswers
 from tests.unit.providers.http_failures import HttpFailures

@@ -9,8 +9,9 @@ from core.model.events import Usage
 from core.model.parts import Opaque, Part, Reasoning, Refusal, Text, ToolArguments, ToolCallBegun
 from core.providers.anthropic.events import REDACTED, SIGNATURE, EventReader
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError
-from core.providers.reader import ServerEvent
+from core.providers.http.failures import ReportedError
+from core.providers.http.reader import ServerEvent
+from tests.unit.providers.http_providing import Ending
 
 END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}}
 
@@ -61,7 +62,7 @@ def test_a_whole_answer() -> None:
         delta(2, type="text_delta", text="nothing counts after the end"),
     )
     assert parts == [Reasoning("Hm."), Opaque(SIGNATURE, "c2ln"), Opaque(REDACTED, "c2VjcmV0"), Text("He"), Text("llo")]
-    assert finish == Finish("stop", Told(Usage(100, 7), "claude-x-1"))
+    assert finish == Ending("stop", Told(Usage(100, 7), "claude-x-1"))
 
 
 def test_calls_side_by_side_are_told_apart_by_their_blocks() -> None:
@@ -126,7 +127,7 @@ def test_a_block_that_begins_before_the_one_before_it_ends() -> None:
 )
 def test_how_an_answer_ends(told: str, reason: str) -> None:
     _, finish = read_all({"type": "message_delta", "delta": {"stop_reason": told}, "usage": {}})
-    assert finish == Finish(reason)
+    assert finish == Ending(reason)
 
 
 def test_a_refusal_is_explained() -> None:
@@ -178,7 +179,7 @@ def test_a_message_that_comes_whole() -> None:
     message = {"type": "message", "model": "m", "content": content, "stop_reason": "tool_use", "usage": usage}
     assert read_all(message) == (
         [Reasoning("Hm."), Opaque(SIGNATURE, "s"), Text("Hello"), ToolCallBegun("a", "f"), ToolArguments('{"x":1}', 0)],
-        Finish("tool_calls", Told(Usage(3, 4), "m")),
+        Ending("tool_calls", Told(Usage(3, 4), "m")),
     )
 
 

@@ -1,17 +1,29 @@
-"""Which provider answers, by the settings and the model's name."""
+"""Which models there are, and who answers for a name."""
 
-from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
+from core.model.errors import UnknownModel
+from core.model.events import Usage
 from core.providers import extras
-from core.providers.base import Finish, GeneratedStream, Item, Message, Request, Stream
-from core.providers.catalogue import ProviderRouter, create_provider
+from core.providers.base import Access
+from core.providers.catalogue.catalogue import Catalogue
+from core.providers.catalogue.models import Model, Prices, access_of, read_models
 from core.settings import Settings
+
+KEYS = {"OPENAI_API_KEY": "secret-key", "ANTHROPIC_API_KEY": "secret-key"}
+EXAMPLE = Path(__file__).parents[3] / "models.example.toml"
+
+
+def catalogue_with(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Catalogue:
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    return Catalogue(Settings(_env_file=None))
 
 
 @pytest.mark.parametrize(
-    ("variables", "name", "model"),
+    ("variables", "provider", "model"),
     [
         ({}, "demo", "demo"),
         ({"OPENAI_API_KEY": "  "}, "demo", "demo"),
@@ -24,13 +36,11 @@ from core.settings import Settings
     ],
 )
 def test_the_first_provider_that_has_what_it_needs_answers(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], name: str, model: str
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], provider: str, model: str
 ) -> None:
-    monkeypatch.setenv("OPENAI_MODEL", "gpt-9")
-    for variable, value in variables.items():
-        monkeypatch.setenv(variable, value)
-    provider = create_provider(Settings(_env_file=None))
-    assert (provider.name, provider.default_model) == (name, model)
+    catalogue = catalogue_with(monkeypatch, OPENAI_MODEL="gpt-9", **variables)
+    default = catalogue.route(catalogue.default_model)
+    assert (default.model.name, default.model.provider, default.provider.name) == (model, provider, provider)
 
 
 @pytest.mark.parametrize(
@@ -41,62 +51,140 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, extra: str, variable: str
 ) -> None:
     monkeypatch.setitem(extras.EXTRAS, extra, "no.such_package")
-    monkeypatch.setenv(variable, "something")
     with pytest.raises(SystemExit, match=f"{variable}: .*pip install -r requirements-{extra}.txt"):
-        create_provider(Settings(_env_file=None))
-
-
-class Named:
-    """Notes what it is asked for."""
-
-    default_model = "usual"
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.asked: list[str] = []
-
-    def stream(self, request: Request) -> Stream:
-        self.asked.append(request.model)
-
-        async def nothing() -> AsyncGenerator[Item]:
-            yield Finish("stop")
-
-        return GeneratedStream(nothing())
-
-    def prepare(self) -> None: ...
-
-    async def close(self) -> None: ...
+        catalogue_with(monkeypatch, **{variable: "something"})
 
 
 @pytest.mark.parametrize(
-    ("model", "knows_prefixes", "asked"),
+    ("name", "base_url", "provider", "upstream"),
     [
-        ("gpt-9", True, ("openai", "gpt-9")),
-        ("openai/gpt-9", True, ("openai", "gpt-9")),
-        ("anthropic/claude-x", True, ("anthropic", "claude-x")),
-        ("anthropic/a/b", True, ("anthropic", "a/b")),
-        ("anthropic/", True, ("openai", "anthropic/")),
-        ("anthropic", True, ("openai", "anthropic")),
-        ("gemini/g", True, ("openai", "gemini/g")),
-        ("meta-llama/llama", True, ("openai", "meta-llama/llama")),
-        ("anthropic/claude-x", False, ("openai", "anthropic/claude-x")),
+        ("gpt-9", "", "openai", "gpt-9"),
+        ("openai/gpt-9", "", "openai", "gpt-9"),
+        ("anthropic/claude-x", "", "anthropic", "claude-x"),
+        ("anthropic/claude-x", "https://api.openai.com/v1", "anthropic", "claude-x"),
+        ("anthropic/a/b", "", "anthropic", "a/b"),
+        ("anthropic/", "", "openai", "anthropic/"),
+        ("anthropic", "", "openai", "anthropic"),
+        ("gemini/g", "", "openai", "gemini/g"),
+        ("meta-llama/llama", "", "openai", "meta-llama/llama"),
+        ("anthropic/claude-x", "http://localhost:1/v1", "openai", "anthropic/claude-x"),
     ],
 )
-def test_a_prefix_chooses_among_those_that_are_set_up(model: str, knows_prefixes: bool, asked: tuple[str, str]) -> None:
-    providers = [Named("openai"), Named("anthropic")]
-    ProviderRouter([*providers], knows_prefixes=knows_prefixes).stream(Request(model, [Message("user", "hi")]))
-    assert [(provider.name, *provider.asked) for provider in providers if provider.asked] == [asked]
+def test_a_prefix_chooses_among_those_that_are_set_up(
+    monkeypatch: pytest.MonkeyPatch, name: str, base_url: str, provider: str, upstream: str
+) -> None:
+    model = catalogue_with(monkeypatch, OPENAI_BASE_URL=base_url, **KEYS).find(name)
+    assert (model.name, model.provider, model.upstream) == (name, provider, upstream)
+
+
+def test_keys_alone_make_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = catalogue_with(monkeypatch, OPENAI_MODEL="gpt-9", **KEYS).models
+    assert [(model.name, model.provider) for model in models] == [
+        ("gpt-9", "openai"),
+        ("anthropic/claude-haiku-5-5", "anthropic"),
+    ]
+    catalogue = catalogue_with(monkeypatch)
+    assert all(catalogue.find(model.name) == model for model in catalogue.models)
+
+
+FILE = """
+[[model]]
+name = "anthropic/claude-x"
+provider = "openai"
+model = "looked-up-whole"
+fallbacks = ["other"]
+
+[[model]]
+name = "other"
+provider = "demo"
+"""
+
+
+def test_a_file_s_names_are_looked_up_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(FILE)
+    catalogue = catalogue_with(monkeypatch, MODELS_FILE=str(tmp_path / "models.toml"), **KEYS)
+    assert catalogue.default_model == "anthropic/claude-x"
+    assert catalogue.find("anthropic/claude-x").upstream == "looked-up-whole"
+    assert catalogue.find("anthropic/claude-y").provider == "anthropic"
+    chain = catalogue.chain("anthropic/claude-x")
+    assert [(route.model.name, route.provider.name) for route in chain] == [
+        ("anthropic/claude-x", "openai"),
+        ("other", "demo"),
+    ]
+    assert catalogue.chain("anthropic/claude-x")[0].circuit is chain[0].circuit
+
+
+def test_with_a_file_and_no_keys_other_names_are_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text('[[model]]\nname = "only"\nprovider = "demo"\n')
+    catalogue = catalogue_with(monkeypatch, MODELS_FILE=str(tmp_path / "models.toml"))
+    with pytest.raises(UnknownModel, match="GET /models"):
+        catalogue.chain("gpt-9")
+
+
+def test_the_example_shows_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOUSE_API_KEY", "secret-key")
+    usual = Access("secret-key")
+    models = read_models(EXAMPLE, {"openai": usual, "anthropic": usual})
+    assert {field for model in models for field in model.model_fields_set} == set(Model.model_fields)
+    assert models[0].cost(Usage(1_000_000, 1_000_000, cached_tokens=400_000)) == pytest.approx(0.09 + 0.03 + 0.60)
+    assert models[1].cost(Usage(1, 1)) is None
 
 
 @pytest.mark.parametrize(
-    ("base_url", "chooses"), [("", True), ("https://api.openai.com/v1", True), ("http://localhost:1/v1", False)]
+    ("text", "faults"),
+    [
+        ("[[model]\n", ["(at line 1, column "]),
+        ("", ["model: Field required"]),
+        ("[[models]]\n", ["model: Field required", "models: Extra inputs are not permitted"]),
+        (
+            '[[model]]\nname = "a"\nprovider = "no"\n\n[[model]]\nname = "b"\ncontext = "long"\nprovider = "demo"\n',
+            ["line 3: provider: Input should be", "line 7: context: Input should be a valid integer"],
+        ),
+        (
+            '[[model]]\nname = "a"\nprovider = "demo"\nfallbacks = ["a", "c"]\n\n[[model]]\nname="a"\nprovider="demo"',
+            [
+                "line 4: fallbacks: a model is no fallback of its own",
+                "line 4: fallbacks: there is no model 'c' in this file",
+                "line 7: name: 'a' is there already",
+            ],
+        ),
+        (
+            '[[model]]\nname = "a"\nprovider = "gemini"\n[model.prices]\ninput = -1\noutput = 1\n',
+            ["line 4: prices.input: Input should be greater"],
+        ),
+        ('[[model]]\nname = "a"\nprovider = "gemini"\n', ["line 3: provider: gemini is not set up"]),
+        (
+            '[[model]]\nname = "a"\nprovider = "openai"\nkey = "NO_SUCH_KEY"\nprovider_options = ["messages", "x"]\n',
+            ["line 4: key: the variable NO_SUCH_KEY is not set", "line 5: provider_options: 'messages' is"],
+        ),
+        ('[[model]]\nname = "a"\nprovider = "demo"\nkey = "sk-secret"\n', ["line 4: key: String should match"]),
+    ],
 )
-def test_prefixes_are_names_where_openai_s_place_is_taken_by_another(
-    monkeypatch: pytest.MonkeyPatch, base_url: str, chooses: bool
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret-key")
-    monkeypatch.setenv("OPENAI_BASE_URL", base_url)
-    router = create_provider(Settings(_env_file=None))
-    assert isinstance(router, ProviderRouter)
-    assert bool(router._by_prefix) is chooses
+def test_a_bad_file_is_refused_line_by_line(tmp_path: Path, text: str, faults: list[str]) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(text)
+    with pytest.raises(SystemExit) as raised:
+        read_models(path, {})
+    first, *told = str(raised.value).splitlines()
+    assert first == f"MODELS_FILE {path} cannot be used:"
+    assert len(told) == len(faults)
+    assert all(fault in line for fault, line in zip(faults, told, strict=True))
+    assert "sk-secret" not in str(raised.value)
+
+
+def test_a_key_goes_to_the_address_that_it_was_given_for_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "mine")
+    usual = Access("usual", "https://usual.example/v1")
+    model = Model(name="m", provider="openai")
+    assert access_of(model, usual) == usual
+    elsewhere = model.model_copy(update={"base_url": "https://elsewhere.example/v1"})
+    assert access_of(elsewhere, usual) == Access(None, "https://elsewhere.example/v1")
+    named = elsewhere.model_copy(update={"key": "MY_KEY"})
+    assert access_of(named, usual) == Access("mine", "https://elsewhere.example/v1")
+    assert access_of(model.model_copy(update={"key": "MY_KEY"}), usual) == Access("mine", "https://usual.example/v1")
+
+
+def test_cached_input_costs_what_the_file_says() -> None:
+    model = Model(name="m", provider="openai", prices=Prices(input=2, output=10))
+    assert model.cost(Usage(1_000_000, 0, cached_tokens=500_000)) == 2
+    assert model.cost(None) is None

@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCallBegun
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError, Unreadable
+from core.providers.http.failures import ReportedError, Unreadable
+from core.providers.http.reader import MAX_UNREADABLE_EVENTS, ServerEvent
 from core.providers.openai.chunks import ChunkReader
-from core.providers.reader import MAX_UNREADABLE_EVENTS, ServerEvent
+from tests.unit.providers.http_providing import Ending
 
 STOP = b'{"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null}'
 
@@ -52,7 +53,7 @@ def test_the_end() -> None:
     assert (reader.end(), reader.is_finished) == (None, False)
     read(STOP, b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":null}}', by=reader)
     assert (reader.is_done, reader.is_finished) == (False, True)
-    assert reader.end() == ([], Finish("stop", Told(Usage(3, 0))))
+    assert reader.end() == ([], Ending("stop", Told(Usage(3, 0))))
 
 
 def test_nothing_is_read_after_the_end() -> None:
@@ -64,7 +65,7 @@ def test_nothing_is_read_after_the_end() -> None:
 
 def test_done_finishes_an_answer_that_has_no_other_finish() -> None:
     read(delta(content="a"), b" [DONE]", by=(reader := ChunkReader()))
-    assert reader.end() == ([], Finish("stop"))
+    assert reader.end() == ([], Ending("stop"))
     read(b"[DONE]", by=(reader := ChunkReader()))
     assert reader.end() is None
 
@@ -86,7 +87,7 @@ def test_done_finishes_an_answer_that_has_no_other_finish() -> None:
 )
 def test_reasons_to_finish(told: Any, reason: str) -> None:
     read(msgspec.json.encode({"choices": [{"delta": {}, "finish_reason": told}]}), by=(reader := ChunkReader()))
-    assert reader.end() == ([], Finish(reason))
+    assert reader.end() == ([], Ending(reason))
 
 
 @pytest.mark.parametrize("told", [None, "", 0, False, []])
@@ -139,7 +140,7 @@ NONSENSE = [
 @pytest.mark.parametrize("data", NONSENSE, ids=range(len(NONSENSE)))
 def test_what_is_no_chunk_is_passed_over_and_counted(data: bytes) -> None:
     with capture_logs() as logs:
-        assert read_all(delta(content="a"), data, delta(content="b")) == ([Text("a"), Text("b")], Finish("stop"))
+        assert read_all(delta(content="a"), data, delta(content="b")) == ([Text("a"), Text("b")], Ending("stop"))
     assert [(line["action"], line["count"]) for line in logs] == [("provider.unreadable_event", 1)]
 
 
@@ -183,7 +184,7 @@ def test_an_odd_extra_costs_no_text(extra: dict[str, Any]) -> None:
     ],
 )
 def test_an_odd_extra_of_a_delta_costs_no_text(extra: dict[str, Any]) -> None:
-    assert read_all(delta(content="a", **extra)) == ([Text("a")], Finish("stop"))
+    assert read_all(delta(content="a", **extra)) == ([Text("a")], Ending("stop"))
 
 
 @pytest.mark.parametrize("index", [0, None, "0", 0.0, -1, 1])
@@ -239,7 +240,7 @@ def test_thoughts(said: dict[str, Any]) -> None:
 def test_a_refusal_is_no_plain_success() -> None:
     assert read_all(delta(refusal="I "), delta(refusal="won't.")) == (
         [Refusal("I "), Refusal("won't.")],
-        Finish("content_filter"),
+        Ending("content_filter"),
     )
 
 
@@ -247,7 +248,7 @@ def test_a_refusal_is_no_plain_success() -> None:
 def test_what_others_have_in_place_of_a_delta(name: str) -> None:
     said = {"message": {"role": "assistant", "content": "a"}, "text": "a"}[name]
     chunk = msgspec.json.encode({"choices": [{"index": 0, name: said, "finish_reason": None}]})
-    assert read_all(chunk, chunk) == ([Text("a"), Text("a")], Finish("stop"))
+    assert read_all(chunk, chunk) == ([Text("a"), Text("a")], Ending("stop"))
 
 
 def test_a_message_beside_the_deltas_is_the_same_once_more() -> None:
@@ -265,7 +266,7 @@ def test_a_whole_completion() -> None:
     whole = {"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
     parts = read(json.dumps(whole, indent=1).encode(), by=(reader := ChunkReader()))
     assert parts == [Reasoning("Hm."), Text("Hello"), ToolCallBegun("a", "f"), ToolArguments("{}", 0)]
-    assert reader.end() == ([], Finish("tool_calls"))
+    assert reader.end() == ([], Ending("tool_calls"))
 
 
 def test_several_chunks_in_one_event() -> None:
@@ -292,7 +293,7 @@ def test_several_chunks_in_one_event() -> None:
     ],
 )
 def test_what_an_answer_cost(counts: dict[str, Any], told: Usage | None) -> None:
-    assert read_all(delta(content="a"), usage(**counts)) == ([Text("a")], Finish("stop", Told(told)))
+    assert read_all(delta(content="a"), usage(**counts)) == ([Text("a")], Ending("stop", Told(told)))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +315,7 @@ def test_which_model_answers(names: list[Any], told: str | None) -> None:
 
 def test_the_last_sensible_usage_counts() -> None:
     first, last = usage(prompt_tokens=1, completion_tokens=1), usage(prompt_tokens=1, completion_tokens=9)
-    assert read_all(first, last, usage(prompt_tokens=-1)) == ([], Finish("stop", Told(Usage(1, 9))))
+    assert read_all(first, last, usage(prompt_tokens=-1)) == ([], Ending("stop", Told(Usage(1, 9))))
 
 
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
@@ -366,6 +367,6 @@ def test_nothing_that_a_database_refuses_comes_through() -> None:
     said = {"content": odd, "reasoning": odd, "refusal": odd, "tool_calls": [call]}
     chunk = json.dumps({"choices": [{"delta": said, "finish_reason": odd}]}).encode()
     parts = read(chunk, by=(reader := ChunkReader()))
-    _, finish = reader.end() or ([], Finish(""))
+    _, finish = reader.end() or ([], Ending(""))
     assert "\0" not in str([*parts, finish])
     assert parts[0] == Reasoning("\ufffd\ufffd")

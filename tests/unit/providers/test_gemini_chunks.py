@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from core.model.events import Usage
 from core.model.parts import Opaque, Part, Reasoning, Text, ToolCall
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError, Unreadable
 from core.providers.gemini.chunks import SIGNATURE, ChunkReader, choose_splitter
-from core.providers.reader import MAX_WHOLE_CHARS, MAX_WHOLE_PARTS, ServerEvent
+from core.providers.http.failures import ReportedError, Unreadable
+from core.providers.http.reader import MAX_WHOLE_CHARS, MAX_WHOLE_PARTS, ServerEvent
+from tests.unit.providers.http_providing import Ending
 
 
 def chunk(*parts: dict[str, Any], reason: str | None = None, **more: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def test_a_whole_answer() -> None:
         chunk({"text": "lo"}, {"text": "", "thoughtSignature": "c2ln"}, reason="STOP", usageMetadata=usage),
     )
     assert parts == [Reasoning("Hm."), Text("Hel"), Text("lo"), Opaque(SIGNATURE, "c2ln")]
-    assert finish == Finish("stop", Told(Usage(9, 8), "gemini-x"))
+    assert finish == Ending("stop", Told(Usage(9, 8), "gemini-x"))
 
 
 def test_calls_come_whole_and_are_why_the_answer_ends() -> None:
@@ -52,7 +53,7 @@ def test_calls_come_whole_and_are_why_the_answer_ends() -> None:
     assert isinstance(parts[2], ToolCall)
     assert parts == [ToolCall("a", "f", '{"x":1}'), Opaque(SIGNATURE, "s"), ToolCall(parts[2].id, "g", "{}")]
     assert parts[2].id.startswith("call_")
-    assert finish == Finish("tool_calls")
+    assert finish == Ending("tool_calls")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_calls_come_whole_and_are_why_the_answer_ends() -> None:
     ],
 )
 def test_how_an_answer_ends(told: str, reason: str) -> None:
-    assert read_all(chunk({"text": "a"}, reason=told)) == ([Text("a")], Finish(reason))
+    assert read_all(chunk({"text": "a"}, reason=told)) == ([Text("a")], Ending(reason))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_an_error_in_another_s_shape() -> None:
 
 def test_a_question_that_is_blocked_has_no_candidate() -> None:
     blocked = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 5}}
-    assert read_all(blocked) == ([], Finish("content_filter", Told(Usage(5, 0))))
+    assert read_all(blocked) == ([], Ending("content_filter", Told(Usage(5, 0))))
 
 
 def test_an_end_without_a_reason_is_none() -> None:
@@ -129,7 +130,7 @@ def test_an_end_without_a_reason_is_none() -> None:
 def test_a_second_candidate_is_passed_over() -> None:
     other = {"content": {"parts": [{"text": "b"}]}, "index": 1, "finishReason": "SAFETY"}
     both = {"candidates": [chunk({"text": "a"})["candidates"][0], other]}
-    assert read_all(both, chunk(reason="STOP")) == ([Text("a")], Finish("stop"))
+    assert read_all(both, chunk(reason="STOP")) == ([Text("a")], Ending("stop"))
 
 
 ANSWER = [
@@ -165,7 +166,7 @@ def test_the_ways_in_which_an_answer_comes(way: bytes, data: st.DataObject) -> N
     pieces = [way[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(way)], strict=True)]
     parts, reader = read_body(*pieces)
     assert parts == [Reasoning("Hm. {"), Text('é "quoted" \\ }{ [ 🫖\n'), Text("done")]
-    assert reader.end() == ([], Finish("stop", Told(Usage(1, 2))))
+    assert reader.end() == ([], Ending("stop", Told(Usage(1, 2))))
 
 
 @pytest.mark.parametrize(

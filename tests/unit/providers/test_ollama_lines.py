@@ -8,9 +8,10 @@ import pytest
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.providers.base import Finish, Told
-from core.providers.failures import ReportedError
+from core.providers.http.failures import ReportedError
+from core.providers.http.reader import ServerEvent
 from core.providers.ollama.lines import LineReader, choose_splitter
-from core.providers.reader import ServerEvent
+from tests.unit.providers.http_providing import Ending
 
 
 def message(**said: Any) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def test_a_whole_answer() -> None:
     counts: dict[str, Any] = {"prompt_eval_count": 3, "eval_count": 4, "total_duration": 5_000_000}
     parts, finish = read_all(message(thinking="Hm."), message(content="Hel"), message(content="lo"), last(**counts))
     assert parts == [Reasoning("Hm."), Text("Hel"), Text("lo")]
-    assert finish == Finish("stop", Told(Usage(3, 4), "llama3.2"))
+    assert finish == Ending("stop", Told(Usage(3, 4), "llama3.2"))
 
 
 def test_calls_come_before_a_line_that_does_not_tell_of_them() -> None:

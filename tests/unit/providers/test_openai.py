@@ -7,7 +7,7 @@ import pytest
 
 from core.model.parts import Part, Reasoning, Text, ToolCall
 from core.providers.base import Finish, Provider
-from core.providers.http import HttpClient
+from core.providers.http.client import HttpClient
 from core.providers.openai.provider import OpenAIProvider
 from tests.unit.providers.conformance import ProviderConformance
 from tests.unit.providers.http_answers import HttpAnswers
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 class OpenAIProviding(HttpProviding):
     def provider_of(self, url: str, http: HttpClient) -> Provider:
-        return OpenAIProvider(KEY, url, "mock", http)
+        return OpenAIProvider(KEY, url, http)
 
     def event(self, part: Part) -> bytes:
         delta: dict[str, Any]

@@ -8,9 +8,10 @@ import pytest
 
 from core.model.errors import ProviderError
 from core.providers.base import Message, Request
-from core.providers.failures import Refused
-from core.providers.http import HttpClient
-from core.providers.openai.dialect import MAX_MODELS, Dialect, Dialects
+from core.providers.http.client import HttpClient
+from core.providers.http.dialect import MAX_MODELS, Dialects
+from core.providers.http.failures import Refused
+from core.providers.openai.dialect import OpenAIDialect
 from core.providers.openai.provider import OpenAIProvider, find_endpoint
 from core.settings import Settings
 from tests.unit.providers.conformance import read
@@ -62,7 +63,7 @@ async def test_a_limit_by_its_other_name(provider: OpenAIProvider, upstream: Ups
 
 
 async def test_a_limit_by_its_old_name(upstream: Upstream, provider: OpenAIProvider) -> None:
-    provider._dialects = Dialects(Dialect("max_completion_tokens"))
+    provider._dialects = Dialects(OpenAIDialect())
     upstream.say(ANSWER)
     upstream.say_first(NO_COMPLETION_TOKENS)
     assert await ask(provider, max_tokens=5) == "Hello"
@@ -109,20 +110,20 @@ async def test_a_server_that_goes_on_refusing(
     with pytest.raises(ProviderError):
         await ask(provider, max_tokens=5)
     assert len(upstream.asked) == requests
-    assert provider._dialects.of("m") == Dialect("max_tokens")
+    assert provider._dialects.of("m") == OpenAIDialect(limit_name="max_tokens")
 
 
 def test_an_option_that_was_not_asked_for_is_not_exchanged() -> None:
     request = Request("m", [Message("user", "hi")])
     refused = Refused(400, b'{"error":{"message":"max_tokens is not supported"}}')
-    assert Dialect("max_tokens").after(refused, request) is None
+    assert OpenAIDialect(limit_name="max_tokens").after(refused, request) is None
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    dialects, other = Dialects(Dialect("max_tokens")), Dialect("max_completion_tokens")
+    dialects, other = Dialects(OpenAIDialect(limit_name="max_tokens")), OpenAIDialect()
     for number in range(MAX_MODELS + 1):
         dialects.remember(str(number), other)
-    assert [dialects.of("0"), dialects.of("1")] == [Dialect("max_tokens"), other]
+    assert [dialects.of("0"), dialects.of("1")] == [OpenAIDialect(limit_name="max_tokens"), other]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_what_is_remembered_is_bounded() -> None:
     ],
 )
 async def test_the_path_that_is_asked_for(upstream: Upstream, base_url: str, path: str) -> None:
-    provider = OpenAIProvider(KEY, upstream.url + base_url, "m", HttpClient(TIMEOUT))
+    provider = OpenAIProvider(KEY, upstream.url + base_url, HttpClient(TIMEOUT))
     upstream.say(ANSWER)
     await ask(provider)
     await provider.close()
@@ -151,7 +152,7 @@ async def test_the_path_that_is_asked_for(upstream: Upstream, base_url: str, pat
 )
 async def test_user_and_password_of_the_address(upstream: Upstream, said: str, meant: bytes) -> None:
     address = upstream.url.replace("://", f"://{said}@")
-    provider = OpenAIProvider(KEY, f"{address}/v1", "m", HttpClient(TIMEOUT))
+    provider = OpenAIProvider(KEY, f"{address}/v1", HttpClient(TIMEOUT))
     upstream.say(ANSWER)
     assert await ask(provider) == "Hello"
     await provider.close()
@@ -161,7 +162,7 @@ async def test_user_and_password_of_the_address(upstream: Upstream, said: str, m
 
 async def test_the_password_of_the_address_is_not_told(upstream: Upstream) -> None:
     address = upstream.url.replace("://", "://user:top%2Fsecret@")
-    provider = OpenAIProvider(KEY, f"{address}/v1", "m", HttpClient(TIMEOUT))
+    provider = OpenAIProvider(KEY, f"{address}/v1", HttpClient(TIMEOUT))
     upstream.say(refusal("no such password: top/secret or top%2Fsecret", 400))
     with pytest.raises(ProviderError) as raised:
         await ask(provider)

@@ -21,8 +21,8 @@ from core.providers.base import (
     TextContent,
     ToolCallRequest,
 )
-from core.providers.http import HttpClient
-from core.providers.openai.dialect import Dialect
+from core.providers.http.client import HttpClient
+from core.providers.openai.dialect import OpenAIDialect
 from core.providers.openai.provider import OpenAIProvider, find_endpoint
 from core.providers.openai.request import body_of
 from tests.client import numbered
@@ -42,13 +42,14 @@ async def mock() -> AsyncIterator[MockUpstream]:
 
 @pytest.fixture
 async def provider(mock: MockUpstream) -> AsyncIterator[OpenAIProvider]:
-    provider = OpenAIProvider(KEY, mock.base_url, "mock", HttpClient(TIMEOUT))
+    provider = OpenAIProvider(KEY, mock.base_url, HttpClient(TIMEOUT))
     yield provider
     await provider.close()
 
 
 def _body(request: Request) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(body_of(request, Dialect("max_tokens"))))
+    said = body_of(request, OpenAIDialect(limit_name="max_tokens"))
+    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(said))
     return body
 
 

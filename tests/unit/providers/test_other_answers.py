@@ -10,13 +10,16 @@ from core.model.errors import ContextTooLong, ProviderDropped, ProviderError
 from core.model.events import Usage
 from core.model.parts import Part, Reasoning, Text, ToolArguments, ToolCallBegun
 from core.model.tape import Tape
-from core.providers import answer
-from core.providers.base import Finish, Message, Request, Told
+from core.providers.base import Finish, Message, Request, Stream, Told
+from core.providers.catalogue.catalogue import Route
+from core.providers.catalogue.circuit import Circuit
+from core.providers.catalogue.models import Model
+from core.providers.http import answer
 from core.providers.openai.provider import OpenAIProvider
 from core.settings import Settings
 from core.turns.tries import Tries
 from tests.unit.providers.conformance import read
-from tests.unit.providers.http_providing import KEY, stream_of
+from tests.unit.providers.http_providing import KEY, Ending, stream_of
 from tests.unit.providers.upstream import END, Then, Upstream, chunk, head, whole
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +32,7 @@ DONE = "data: [DONE]\n\n"
 
 class Answered(NamedTuple):
     parts: list[Part]
-    finish: Finish = Finish("stop")
+    finish: Finish = Ending("stop")
 
 
 COMPLETION = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
@@ -57,12 +60,12 @@ def choice(delta: str, reason: str = "null") -> str:
         ),
         pytest.param(
             whole(200, (choice(CALL) + choice("{}", '"tool_calls"') + DONE).encode(), **SSE),
-            Answered([ToolCallBegun("a", "f"), ToolArguments("{}", 0)], Finish("tool_calls")),
+            Answered([ToolCallBegun("a", "f"), ToolArguments("{}", 0)], Ending("tool_calls")),
             id="an index that is null",
         ),
         pytest.param(
             whole(200, (choice(CALL) + choice("{}", '"stop"') + DONE).encode(), **SSE),
-            Answered([ToolCallBegun("a", "f"), ToolArguments("{}", 0)], Finish("tool_calls")),
+            Answered([ToolCallBegun("a", "f"), ToolArguments("{}", 0)], Ending("tool_calls")),
             id="a call that ends by stop",
         ),
         pytest.param(
@@ -220,8 +223,10 @@ async def test_what_is_an_error(
 ) -> None:
     monkeypatch.setattr("core.turns.tries._back_off", lambda _: 0)
     upstream.say(response)
+    route = Route(Model(name="m", provider="openai"), provider, Circuit("m"))
+    tries = Tries(Settings(provider_retries=2), Stream.aclose)
     with pytest.raises(ProviderError) as raised:
-        await Tries(Settings(provider_retries=2)).open(provider, Request("m", [Message("user", "hi")]))
+        await tries.open([route], lambda _: Request("m", [Message("user", "hi")]))
     assert type(raised.value) is expected.kind
     assert expected.words in raised.value.message
     assert len(upstream.asked) == expected.requests
@@ -256,7 +261,7 @@ async def test_an_answer_is_over_although_its_service_ends_nothing(
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
     upstream.say(head(), chunk((HELLO + STOP).encode()), chunk(usage), then=Then.SILENCE)
     tape, finish = await read(stream_of(provider))
-    assert (tape.text(), finish) == ("Hello", Finish("stop", Told(Usage(1, 2))))
+    assert (tape.text(), finish) == ("Hello", Ending("stop", Told(Usage(1, 2))))
 
 
 async def test_a_document_without_an_end_does_not_fill_the_memory(provider: OpenAIProvider, upstream: Upstream) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from core.model.parts import Part, Text
 from core.model.tape import Tape
-from core.providers.answer import SseSplitter
 from core.providers.base import Finish
-from core.providers.failures import ServiceFailure
+from core.providers.http.answer import SseSplitter
+from core.providers.http.failures import ServiceFailure
 from core.providers.openai.chunks import ChunkReader
 from tests.unit.providers.reference import bodies, cut, events_of
 

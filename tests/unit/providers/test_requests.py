@@ -28,7 +28,7 @@ from core.providers.base import (
 from core.providers.gemini import chunks
 from core.providers.gemini import request as gemini
 from core.providers.gemini.provider import GeminiProvider
-from core.providers.http import HttpClient
+from core.providers.http.client import HttpClient
 from core.providers.ollama import request as ollama
 from core.providers.ollama.provider import OllamaProvider
 from tests.unit.providers.conformance import read
@@ -65,7 +65,7 @@ def asking(**more: Any) -> Request:
 
 
 def test_anthropic() -> None:
-    body = anthropic.body_of(asking(response_format=WANTED), {})
+    body = anthropic.body_of(asking(response_format=WANTED), 16_000)
     TypeAdapter(MessageCreateParams).validate_python(body)
     assert body == {
         "model": "m",
@@ -107,7 +107,7 @@ def test_anthropic() -> None:
 def test_anthropic_gets_its_thoughts_back_before_what_came_of_them() -> None:
     thoughts = [Thought(SIGNATURE, "sig", "Hm."), Thought(REDACTED, "enc"), Thought(chunks.SIGNATURE, "another's")]
     message = Message("assistant", "Yes.", CALLS[:1], thoughts=thoughts)
-    (turn,) = anthropic.body_of(Request("m", [message]), {})["messages"]
+    (turn,) = anthropic.body_of(Request("m", [message]), 16_000)["messages"]
     assert turn["content"][:3] == [
         {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
         {"type": "redacted_thinking", "data": "enc"},
@@ -122,7 +122,7 @@ def test_anthropic_is_told_where_files_are() -> None:
         ImageContent(Link("https://a/b.png")),
         FileContent(Data("application/pdf", b"pdf"), "b.pdf"),
     ]
-    (turn,) = anthropic.body_of(Request("m", [Message("user", parts)]), {})["messages"]
+    (turn,) = anthropic.body_of(Request("m", [Message("user", parts)]), 16_000)["messages"]
     assert turn["content"] == [
         {"type": "document", "title": "a.md", "source": {"type": "text", "media_type": "text/plain", "data": "# hi"}},
         {"type": "image", "source": {"type": "url", "url": "https://a/b.png"}},
@@ -234,14 +234,14 @@ def test_ollama() -> None:
     ],
 )
 def test_which_tool(choice: Any, for_anthropic: dict[str, Any], for_gemini: dict[str, Any]) -> None:
-    assert anthropic.body_of(asking(tool_choice=choice), {})["tool_choice"] == for_anthropic
+    assert anthropic.body_of(asking(tool_choice=choice), 16_000)["tool_choice"] == for_anthropic
     assert gemini.body_of(asking(tool_choice=choice))["toolConfig"] == {"functionCallingConfig": for_gemini}
 
 
 @pytest.mark.parametrize("effort", ["none", "minimal", "medium", "high"])
 def test_how_hard_to_think(effort: str) -> None:
     request = Request("m", [Message("user", "hi")], {"reasoning_effort": effort})
-    body = anthropic.body_of(request, {})
+    body = anthropic.body_of(request, 16_000)
     TypeAdapter(MessageCreateParams).validate_python(body)
     assert (body["thinking"]["type"] == "disabled") == (effort == "none")
     GenerateContentConfig.model_validate(gemini.body_of(request)["generationConfig"])
@@ -253,10 +253,10 @@ def test_what_a_service_has_not_is_refused_by_name() -> None:
         return Request("m", [Message("user", "hi")], options)
 
     with pytest.raises(UnsupportedOption, match="frequency_penalty, seed"):
-        anthropic.body_of(asked(seed=1, frequency_penalty=0.5, max_tokens=5), {})
+        anthropic.body_of(asked(seed=1, frequency_penalty=0.5, max_tokens=5), 16_000)
     with pytest.raises(UnsupportedOption, match="json_object"):
-        anthropic.body_of(asking(response_format={"type": "json_object"}), {})
-    assert "output_config" not in anthropic.body_of(asking(options={}, response_format={"type": "text"}), {})
+        anthropic.body_of(asking(response_format={"type": "json_object"}), 16_000)
+    assert "output_config" not in anthropic.body_of(asking(options={}, response_format={"type": "text"}), 16_000)
     with pytest.raises(UnsupportedOption, match="what kind of file"):
         gemini.body_of(Request("m", [Message("user", [ImageContent(Link("https://a/b"))])]))
     with pytest.raises(UnsupportedOption, match="tool_choice"):

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.providers.service_error import MAX_MESSAGE_CHARS, ServiceError, is_error, without_secrets
+from core.providers.http.service_error import MAX_MESSAGE_CHARS, ServiceError, is_error, without_secrets
 
 CONTEXT_ERRORS = [
     # llama.cpp

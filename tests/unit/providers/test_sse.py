@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers.answer import MAX_EVENT_BYTES, SseSplitter
-from core.providers.failures import Unreadable
-from core.providers.reader import ServerEvent
+from core.providers.http.answer import MAX_EVENT_BYTES, SseSplitter
+from core.providers.http.failures import Unreadable
+from core.providers.http.reader import ServerEvent
 from tests.unit.providers.reference import bodies, cut, events_of
 
 STREAM = (

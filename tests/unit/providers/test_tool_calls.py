@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.model.parts import Part, ToolArguments, ToolCallBegun, whole_tool_calls
-from core.providers.failures import Unreadable
+from core.providers.http.failures import Unreadable
 from core.providers.openai.tool_calls import MAX_TOOL_CALL_CHARS, MAX_TOOL_CALLS, ToolCalls
 
 A, B = ("a", "f", '{"x":1}'), ("b", "g", '{"y":2}')

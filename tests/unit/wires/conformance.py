@@ -216,8 +216,8 @@ class WireConformance:
         moments = [
             wire.opening(),
             wire.queued(1),
-            wire.started(at, "m"),
-            wire.restarted(at, "worker_lost", has_sent=False),
+            wire.started(at, "m", "openai"),
+            wire.restarted(at, "m", "openai", "worker_lost", has_sent=False),
             wire.grew([Text("a"), Reasoning("b"), ToolCall("c", "d", "{}"), Unknown(["later"])], at),
             wire.ended(at, Done(1, 0, "stop")),
             wire.ping(),

@@ -103,10 +103,16 @@ async def test_it_goes_on_at_the_very_next_character(feed: Feed, wire: SeedWire,
 
 
 async def test_an_id_of_a_lower_attempt_restarts(feed: Feed, wire: SeedWire) -> None:
-    feed.attempt, feed.reason = 3, "worker_lost"
+    feed.attempt, feed.origin, feed.reason = 3, 3, "worker_lost"
     events = events_of(await read(feed, wire, Cursor(7, 1, 5)))
-    assert events[0] == ("7.3.0", {"type": "restart", "attempt": 3, "reason": "worker_lost"})
+    assert events[0] == ("7.3.0", {"type": "restart", "attempt": 3, "reason": "worker_lost", "model": "m"})
     assert events[2] == ("7.3.10", {"chunk": "Bonjour\n"})
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_an_id_of_an_attempt_that_was_gone_on_with_goes_on(feed: Feed, wire: SeedWire, attempt: int) -> None:
+    feed.attempt = 3
+    assert events_of(await read(feed, wire, Cursor(7, attempt, 5)))[0] == ("7.3.10", {"chunk": "jour\n"})
 
 
 async def test_a_failed_turn_ends_with_an_error_event(feed: Feed, wire: SeedWire) -> None:

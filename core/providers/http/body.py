@@ -3,9 +3,9 @@ proxy does something else; lines or a list of objects, where that is a service's
 
 import re
 
-from core.providers.answer import MAX_EVENT_BYTES, EventSplitter, EventTooLarge, SseSplitter
-from core.providers.failures import WebPage
-from core.providers.reader import ServerEvent
+from core.providers.http.answer import MAX_EVENT_BYTES, EventSplitter, EventTooLarge, SseSplitter
+from core.providers.http.failures import WebPage
+from core.providers.http.reader import ServerEvent
 
 _SIGNS = re.compile(rb'["{}]')
 _IN_STRING = re.compile(rb'["\\]')

@@ -10,9 +10,9 @@ import structlog
 from core.model.events import Usage
 from core.model.parts import Opaque, Part, ToolCall, ToolCallBegun
 from core.providers.base import Finish, Told
-from core.providers.failures import Unreadable
-from core.providers.lenient_json import clean, parse
-from core.providers.service_error import is_error
+from core.providers.http.failures import Unreadable
+from core.providers.http.lenient_json import clean, parse
+from core.providers.http.service_error import is_error
 
 log = structlog.get_logger()
 
@@ -98,13 +98,17 @@ def count_of(told: object) -> int | None:
     return int(told) if 0 <= told <= MAX_COUNT else None
 
 
-def usage_of(input_tokens: object, output_tokens: object) -> Usage | None:
-    """None where neither is told, or one is no count; one that is left out is 0."""
+def usage_of(
+    input_tokens: object, output_tokens: object, *, cached: object = None, reasoning: object = None
+) -> Usage | None:
+    """None where neither of the first two is told, or one is no count; one that is left out is 0. The others may be
+    anything."""
     if input_tokens is None and output_tokens is None:
         return None
-    counts = [count_of(0 if count is None else count) for count in (input_tokens, output_tokens)]
-    known = [count for count in counts if count is not None]
-    return Usage(*known) if len(known) == len(counts) else None
+    read, written = (count_of(0 if count is None else count) for count in (input_tokens, output_tokens))
+    if read is None or written is None:
+        return None
+    return Usage(read, written, count_of(cached), count_of(reasoning))
 
 
 def model_of(told: object, before: str | None) -> str | None:

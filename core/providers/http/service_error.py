@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import msgspec
 
-from core.providers.lenient_json import parse
+from core.providers.http.lenient_json import parse
 
 MAX_MESSAGE_CHARS = 500
 _MAX_DEPTH = 6
@@ -38,6 +38,12 @@ _PASSING = """
 """.split()  # noqa: SIM905 - a table
 _IS_PASSING = {**dict.fromkeys(_FINAL, False), **dict.fromkeys(_PASSING, True)}
 """By the word for a kind, without its case and its signs."""
+_REQUEST_KINDS = """
+    invalidrequesterror invalidrequest invalidargument badrequest badrequesterror failedprecondition outofrange
+    unsupportedparameter unsupportedvalue unprocessableentity validationerror requesttoolarge stringabovemaxlength
+    contentfilter contentpolicyviolation contentpolicyviolationerror responsibleaipolicyviolation safety
+    datainspectionfailed
+""".split()  # noqa: SIM905 - a table
 _KEY_KINDS = {"authenticationerror", "invalidapikey", "apikeyinvalid", "unauthenticated", "unauthorized"}
 _CONTEXT_KINDS = {"contextlengthexceeded", "exceedcontextsizeerror", "contextwindowexceedederror"}
 
@@ -62,7 +68,8 @@ _MASKED = re.compile(r"\S*\*{3,}\S*|\b(sk|pk|rk|gsk|xai|hf|pplx|nvapi|key)[-_][\
 _NO_TEXT = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
 _FINAL_SERVER_STATUSES = frozenset({501, 505, 506, 508, 510, 511})
-_CONTEXT_STATUSES = frozenset({None, 400, 413, 422})
+_REQUEST_STATUSES = frozenset({400, 413, 422})
+_CONTEXT_STATUSES = _REQUEST_STATUSES | {None}
 _SIGNS = re.compile(r"[^a-z0-9]")
 
 
@@ -77,6 +84,8 @@ class ServiceError(msgspec.Struct, frozen=True):
     """The key was refused."""
     is_context: bool = False
     """The prompt is longer than the model can read."""
+    is_of_request: bool = False
+    """The request is at fault, in its form or in what it asks for."""
     fits: float | None = None
     """Which share of the prompt has room, where the service gives the numbers."""
 
@@ -101,10 +110,16 @@ class ServiceError(msgspec.Struct, frozen=True):
         is_context = not _CONTEXT_KINDS.isdisjoint(words) or (
             status in _CONTEXT_STATUSES and _SAYS_CONTEXT.search(message) is not None
         )
-        if is_context or _says_final(value, message):
+        is_of_key = not _KEY_KINDS.isdisjoint(words) or status in (401, 403)
+        is_spent = _says_final(value, message)
+        known = next((word for word in words if word in _IS_PASSING), None)
+        is_of_request = not (is_of_key or is_spent) and (
+            status in _REQUEST_STATUSES or (status is None and known in _REQUEST_KINDS)
+        )
+        if is_context or is_spent:
             is_passing = False
-        elif told := [_IS_PASSING[word] for word in words if word in _IS_PASSING]:
-            is_passing = told[0]
+        elif known is not None:
+            is_passing = _IS_PASSING[known]
         elif status is not None:
             is_passing = may_pass(status)
         else:
@@ -113,8 +128,9 @@ class ServiceError(msgspec.Struct, frozen=True):
             message,
             status,
             is_passing,
-            is_of_key=not _KEY_KINDS.isdisjoint(words) or status in (401, 403),
+            is_of_key=is_of_key,
             is_context=is_context,
+            is_of_request=is_of_request and not is_passing,
             fits=_fits(value),
         )
 

@@ -1,9 +1,10 @@
 """What goes wrong with a model's service, and what is said of it."""
 
+from http import HTTPStatus
 from typing import NamedTuple
 
 from core.model.errors import ContextTooLong, ProviderDropped, ProviderError
-from core.providers.service_error import ServiceError, without_secrets
+from core.providers.http.service_error import ServiceError, without_secrets
 
 _AWAY_STATUSES = (502, 503, 521, 522, 523)
 """Of a server that is not yet ready, or of a proxy that does not reach it."""
@@ -93,14 +94,21 @@ def provider_error(failure: ServiceFailure, service: Service, *, has_begun: bool
                 said,
                 transient=is_passing and not error.is_context,
                 is_away=failure.status in _AWAY_STATUSES,
+                is_rate_limit=failure.status == HTTPStatus.TOO_MANY_REQUESTS,
+                is_of_request=error.is_of_request and not is_passing,
                 retry_after=failure.retry_after,
             )
         case ReportedError(error=error):
             code = "" if error.status is None else f" ({error.status})"
             said = _told(error, service, f"the model's service reported an error{code}")
-            told = _context_or(error, said) or ProviderError(said, transient=error.is_passing)
+            told = _context_or(error, said) or ProviderError(
+                said,
+                transient=error.is_passing,
+                is_rate_limit=error.status == HTTPStatus.TOO_MANY_REQUESTS,
+                is_of_request=error.is_of_request,
+            )
         case TooLate():
-            told = ProviderError("the model's service did not answer in time", transient=True)
+            told = ProviderError("the model's service did not answer in time", transient=True, is_silent=True)
         case NotTrusted():
             told = ProviderError(f"the model's service has no certificate to trust; see {service.settings.address}")
         case Broken():

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream, Told
-from core.providers.failures import EndedEarly, ReportedError, Service, ServiceFailure, Unreadable, provider_error
-from core.providers.http import Body
-from core.providers.reader import PartReader, ServerEvent
-from core.providers.service_error import ServiceError
+from core.providers.http.client import Body
+from core.providers.http.failures import EndedEarly, ReportedError, Service, ServiceFailure, Unreadable, provider_error
+from core.providers.http.reader import PartReader, ServerEvent
+from core.providers.http.service_error import ServiceError
 
 MAX_UNREAD_BYTES = 1024 * 1024
 """When so much is received and not yet read, the rest is left with the service."""

@@ -3,17 +3,18 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
 from time import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from core.idle_timer import IdleTimer
-from core.providers.failures import Broken, NotTrusted, Refused, TooLate, Unreachable
+from core.providers.http.failures import Broken, NotTrusted, Refused, TooLate, Unreachable
+from core.settings import Settings
 
 if TYPE_CHECKING:
     import aiohttp  # a tenth of a process's start, which needs it for its first question alone
@@ -33,10 +34,16 @@ KEEP_ALIVE_SECONDS = 4.0
 """Many servers close a connection that was idle for 5 s, and a request that meets that is lost."""
 
 
+class Content(Protocol):
+    async def readany(self) -> bytes:
+        """What has come; waits for something. Empty at the end."""
+        ...
+
+
 class Body(NamedTuple):
     """Of a response, as it comes."""
 
-    content: "aiohttp.StreamReader"
+    content: Content
     touch: Callable[[], None]
     """To be called whenever something has come: a service counts as silent when that was too long ago."""
 
@@ -65,8 +72,18 @@ class HttpClient:
         """In a thread, once the process runs: what takes too long to load at its start."""
         _broken()
 
+    def post(self, url: str, headers: Mapping[str, str], content: bytes) -> AbstractAsyncContextManager[Body]:
+        """As `request`."""
+        return self.request("POST", url, headers, content)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Body]:
+        """As `request`."""
+        return self.request("GET", url, headers, None)
+
     @asynccontextmanager
-    async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> AsyncIterator[Body]:
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> AsyncIterator[Body]:
         """The response, whose body is to be read within the block. Raises Refused, and Broken, there as well.
 
         The end of the block closes at once, whatever the service does; a connection whose response is whole can be used
@@ -84,7 +101,7 @@ class HttpClient:
         try:
             async with asyncio.timeout_at(until):
                 try:
-                    response = await self._ask(url, headers, content)
+                    response = await self._ask(method, url, headers, content)
                 except ValueError as error:  # the address is none
                     raise Broken from error
             try:
@@ -104,7 +121,9 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _ask(self, url: str, headers: Mapping[str, str], content: bytes) -> "aiohttp.ClientResponse":
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> "aiohttp.ClientResponse":
         """Follows redirects, with the same question, but not from https to http; the key, and whatever else may be
         secret, is for the address that it was given for alone. Raises Broken for an address that is none."""
         if self._session is None:  # it needs a running loop
@@ -113,8 +132,8 @@ class HttpClient:
             origin = _origin(url)
             if origin not in self._proxies:
                 self._proxies[origin] = _proxy_of(url)
-            response = await self._session.post(
-                url, headers=headers, data=content, proxy=self._proxies[origin], allow_redirects=False
+            response = await self._session.request(
+                method, url, headers=headers, data=content, proxy=self._proxies[origin], allow_redirects=False
             )
             location = response.headers.get("Location") if response.status in _REDIRECTS else None
             target = urljoin(url, location) if location else url
@@ -134,6 +153,12 @@ class HttpClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),  # the rest is limited here
         )
+
+
+def http_client(settings: Settings, *, least_first_timeout: float = 0.0) -> HttpClient:
+    """With the settings' time limits. `least_first_timeout`: of a service that is silent for so long by nature."""
+    first_timeout = max(settings.provider_first_timeout, least_first_timeout)
+    return HttpClient(settings.provider_timeout, first_timeout=first_timeout)
 
 
 @cache

@@ -1,0 +1,164 @@
+"""Which models there are, and who answers for a name."""
+
+from collections import OrderedDict
+from pkgutil import resolve_name
+from typing import NamedTuple, Protocol, cast
+from urllib.parse import urlsplit
+
+import structlog
+
+from core.model.errors import UnknownModel
+from core.providers.base import Access, Provider
+from core.providers.catalogue.circuit import Circuit, CircuitState
+from core.providers.catalogue.models import Model, ProviderName, access_of, read_models
+from core.settings import Settings
+
+log = structlog.get_logger()
+
+PROVIDERS: dict[ProviderName, str] = {
+    "openai": "core.providers.openai.provider:OpenAIProvider",
+    "anthropic": "core.providers.anthropic.provider:AnthropicProvider",
+    "gemini": "core.providers.gemini.provider:GeminiProvider",
+    "ollama": "core.providers.ollama.provider:OllamaProvider",
+    "demo": "core.providers.demo:DemoProvider",
+}
+"""The first whose settings are there is the default."""
+RESPONSES = "core.providers.openai_responses.provider:OpenAIResponsesProvider"
+"""For models whose `api` is responses."""
+MAX_CIRCUITS = 1000
+"""People may ask for any name."""
+
+
+class ProviderKind(Protocol):
+    """What a provider's class says by itself."""
+
+    def access(self, settings: Settings) -> Access | None:
+        """How it is reached by the settings; None where they do not ask for it."""
+
+    def default_models(self, settings: Settings) -> tuple[str, ...]:
+        """That are listed where there is no MODELS_FILE; the first one answers where a question names none."""
+        ...
+
+    def create(self, access: Access, settings: Settings) -> Provider:
+        """Raises SystemExit where a package is missing."""
+        ...
+
+
+class Route(NamedTuple):
+    """A way to an answer: a model, and who asks it."""
+
+    model: Model
+    provider: Provider
+    circuit: Circuit
+
+
+class Catalogue:
+    def __init__(self, settings: Settings) -> None:
+        """Raises SystemExit for settings and files that are no good."""
+        self._settings = settings
+        self._access: dict[ProviderName, Access] = {
+            name: access for name in PROVIDERS if (access := _kind(PROVIDERS[name]).access(settings)) is not None
+        }
+        """Of the providers that the settings ask for."""
+        if len(self._access) > 1:
+            self._access.pop("demo", None)  # it answers where nobody else can
+        self._default: ProviderName | None = next(iter(self._access), None)
+        self._has_prefixes = not self._default_has_own_address()
+        models = read_models(settings.models_file, self._access) if settings.models_file else self._usual_models()
+        self._models = {model.name: model for model in models}
+        self.default_model = models[0].name
+        """Answers where a question names none."""
+        self._providers: dict[tuple[str, Access], Provider] = {}
+        self._circuits = OrderedDict[tuple[int, str], Circuit]()
+        for model in [*models, *self._usual_models()]:
+            self._provider(model)
+        if not self._has_prefixes and len(self._access) > 1:
+            log.warning(
+                "cannot be asked by prefix: OPENAI_BASE_URL's server has slashes in its own models' names",
+                action="provider.unreachable",
+                providers=", ".join([name for name in self._access if name != self._default]),
+            )
+
+    @property
+    def models(self) -> list[Model]:
+        """Those that are known beforehand; others can be asked for as well, by a name that their service knows."""
+        return [*self._models.values()]
+
+    def prepare(self) -> None:
+        """Called in a thread while the process starts."""
+        for provider in self._providers.values():
+            provider.prepare()
+
+    async def close(self) -> None:
+        for provider in self._providers.values():
+            await provider.close()
+
+    def find(self, name: str) -> Model:
+        """A name is looked up whole; else its prefix chooses a provider, if that is set up and the default one has no
+        names with slashes; else it is the default provider's. Raises UnknownModel."""
+        if name in self._models:
+            return self._models[name]
+        prefix, _, rest = name.partition("/")
+        if self._has_prefixes and rest and prefix in self._access:
+            return Model(name=name, provider=prefix, model=rest)
+        if self._default is None:
+            raise UnknownModel(f"there is no model {name!r}; GET /models tells which there are", field="model")
+        return Model(name=name, provider=self._default)
+
+    def route(self, name: str) -> Route:
+        """Raises UnknownModel."""
+        model = self.find(name)
+        provider = self._provider(model)
+        return Route(model, provider, self._circuit(provider, model))
+
+    def chain(self, name: str) -> list[Route]:
+        """The way to the model of this name, and those to its fallbacks. Raises UnknownModel."""
+        first = self.route(name)
+        return [first, *map(self.route, first.model.fallbacks)]
+
+    def may_go_on(self, name: str) -> bool:
+        """Whether the model of this name, or one of its fallbacks, goes on with an answer that broke off."""
+        try:
+            return any(route.model.goes_on for route in self.chain(name))
+        except UnknownModel:
+            return False
+
+    def circuits(self) -> dict[str, CircuitState]:
+        """Those that are not closed, by the name of the model."""
+        states = {circuit.name: circuit.state for circuit in self._circuits.values()}
+        return {name: state for name, state in states.items() if state is not CircuitState.CLOSED}
+
+    def _usual_models(self) -> list[Model]:
+        """Of the providers that the settings ask for."""
+        return [
+            Model(name=name if provider == self._default else f"{provider}/{name}", provider=provider, model=name)
+            for provider in (self._access if self._has_prefixes else {self._default: None} if self._default else {})
+            for name in _kind(PROVIDERS[provider]).default_models(self._settings)
+        ]
+
+    def _default_has_own_address(self) -> bool:
+        """Such as that of a server in front of several, with slashes in its models' names."""
+        if self._default is None:
+            return False
+        base_url = self._access[self._default].base_url
+        return self._default == "openai" and urlsplit(base_url or "").hostname not in (None, "api.openai.com")
+
+    def _provider(self, model: Model) -> Provider:
+        """Models of one address share one."""
+        access = access_of(model, self._access.get(model.provider))
+        path = RESPONSES if model.api == "responses" else PROVIDERS[model.provider]
+        if (path, access) not in self._providers:
+            self._providers[path, access] = _kind(path).create(access, self._settings)
+        return self._providers[path, access]
+
+    def _circuit(self, provider: Provider, model: Model) -> Circuit:
+        key = id(provider), model.upstream
+        if key not in self._circuits:
+            self._circuits[key] = Circuit(model.name)
+            if len(self._circuits) > MAX_CIRCUITS:
+                self._circuits.popitem(last=False)
+        return self._circuits[key]
+
+
+def _kind(path: str) -> ProviderKind:
+    return cast(ProviderKind, resolve_name(path))

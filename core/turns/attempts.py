@@ -1,0 +1,283 @@
+"""Attempts: the tries at a turn's answer in one process, from the first request to the finish.
+
+One that breaks off goes on where it was left, if its model can do that; else the answer begins again, by the next model
+that may give it.
+"""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from core.model.errors import ContextTooLong, EmptyAnswer, ProviderDropped, ProviderError, UnknownModel
+from core.model.feed import Feed
+from core.model.parts import Part, Refusal, Text, ToolCall, ToolCallBegun
+from core.model.tape import Tape
+from core.providers.base import Finish, Item, Request, Stream, Told
+from core.providers.catalogue.catalogue import Route
+from core.providers.catalogue.models import Model
+from core.store.retry import retry_while_down
+from core.store.turns.ownership import MAX_LOST_ATTEMPTS
+from core.store.turns.records import Turn
+from core.turns.compatibility import ReadableParts
+from core.turns.kept_note import KeptNote, noted
+from core.turns.prompt import Prompt
+from core.turns.rest import Joint, Rest, rest_of
+from core.turns.services import RunServices
+from core.turns.tries import Opened, Tries, Try
+from core.version import FORMAT
+
+log = structlog.get_logger()
+
+DROPPED = "provider_drop"
+_ANSWERS = (Text, Refusal, ToolCall, ToolCallBegun)
+"""Parts that make an answer one."""
+
+
+class Stages(msgspec.Struct):
+    """When an attempt came so far, in seconds after its turn was claimed; None where it did not."""
+
+    asked_after: float | None = None
+    first_token_after: float | None = None
+
+
+class _Answer(NamedTuple):
+    """One that has begun to come."""
+
+    opened: Opened
+    stages: Stages
+    rest: Rest | None
+    """What there is of it already; None: it begins."""
+
+
+class _TooLong(Exception):
+    """The answer has MAX_ANSWER_CHARS."""
+
+
+class Attempts:
+    """Of one claimed turn: `begin`, and then `answer`, once each."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        feed: Feed,
+        services: RunServices,
+        *,
+        may_restart: bool,
+        on_begin: Callable[[str | None], None],
+    ) -> None:
+        """`may_restart`: whether those who watch can be told that what they saw is void. `on_begin`: told of each
+        attempt, once the feed has it, with why it is not the first."""
+        self.number = turn.attempt
+        self.stages = Stages()
+        """Of the attempt that runs."""
+        self.tries = Tries(services.settings, self._leave)
+        self.route: Route | None = None
+        """That answers, or is asked to go on."""
+        self.told: Callable[[], Told] = Told
+        """What its service has told so far."""
+        self.is_wanted = True
+        """Whether somebody will go on with the answer, should it be left."""
+        self._turn = turn
+        self._feed = feed
+        self._services = services
+        self._restarts = may_restart and services.settings.provider_drop == "restart"
+        self._on_begin = on_begin
+        self._claimed_at = monotonic()
+        self._rest: Rest | None = None
+        """What is to be gone on with, once the answer begins."""
+        self._note = KeptNote(turn, services, lambda: self.number)
+        self._longest = Tape()
+        """Of the attempts before this one."""
+        self._readable: ReadableParts | None = None
+        """Only while there are older processes."""
+
+    def begin(self, past: Feed | None) -> None:
+        """The attempt that was claimed. `past`: what viewers have of the one before it, where that is known."""
+        reason = self._turn.restart_reason
+        known = past if past is not None and past.attempt else Feed(self._turn.key)
+        model, kept = noted(self._turn) or (known.model, None)
+        route = self._route_to(model) if model else None
+        if route is not None:
+            self.tries.add(Try(route.model.name, route.model.provider, reason or DROPPED))
+            self._rest = rest_of(known.tape, route, kept)
+        self.route = self._rest.route if self._rest is not None else None
+        self._start(reason, known, self._rest)
+
+    async def answer(self) -> Finish:
+        """Raises HopstreamError."""
+        chain = self._services.catalogue.chain(self._turn.model)
+        prompt = Prompt(self._turn, self._services.settings)
+        try:
+            answer = await self._first_answer(prompt, chain)
+            while True:
+                try:
+                    return await self._receive(answer)
+                except ProviderDropped:
+                    if not self._may_begin_another():
+                        raise
+                    answer = await self._next_answer(prompt, chain, answer.opened.route)
+        except ProviderError:
+            await self._bring_back_longest()
+            raise
+
+    async def _first_answer(self, prompt: Prompt, chain: Sequence[Route]) -> _Answer:
+        if self._rest is not None:
+            answer = await self._go_on(prompt, chain, self._rest, self.number)
+            if answer is not None:
+                return answer
+            await self._begin_another(None)
+        return await self._open(prompt, chain, self.number)
+
+    async def _next_answer(self, prompt: Prompt, chain: Sequence[Route], route: Route) -> _Answer:
+        """After a drop. What there is stays in view until there is something new."""
+        number, rest = self.number + 1, rest_of(self._feed.tape, route, self.told().kept)
+        answer = await self._go_on(prompt, chain, rest, number) if rest is not None else None
+        if answer is None:
+            answer = await self._open(prompt, _after(route, chain), number)
+        if not await self._begin_another(answer):
+            await answer.opened.stream.aclose()
+            raise ProviderDropped("the answer was ended elsewhere")
+        return answer
+
+    async def _go_on(self, prompt: Prompt, chain: Sequence[Route], rest: Rest, number: int) -> _Answer | None:
+        """None where the rest is not to be had. While there are others to ask, its model is not waited for."""
+        try:
+            return await self._open(prompt, [rest.route], number, rest, is_patient=len(chain) == 1)
+        except ProviderError as error:
+            log.warning("the answer begins again", action="turn.not_gone_on", reason=error.message)
+            return None
+
+    async def _open(
+        self, prompt: Prompt, chain: Sequence[Route], number: int, rest: Rest | None = None, *, is_patient: bool = True
+    ) -> _Answer:
+        """Raises ProviderError."""
+
+        def ask(model: Model) -> Request:
+            return prompt.request(model, number, rest, lambda kept: self._note.note(model, kept, at_once=True))
+
+        stages = Stages(asked_after=monotonic() - self._claimed_at)
+        while True:
+            try:
+                opened = await self.tries.open(chain, ask, is_patient=is_patient)
+                break
+            except ContextTooLong as error:
+                if not prompt.shorten(error.fits):
+                    raise
+                log.info("prompt shortened", action="turn.prompt_shortened", exchanges=prompt.exchanges)
+        if not isinstance(opened.first, Finish):
+            stages.first_token_after = monotonic() - self._claimed_at
+        return _Answer(opened, stages, rest)
+
+    def _may_begin_another(self) -> bool:
+        lost = self._turn.lost_attempts + self.number - self._turn.attempt
+        return self._restarts and lost + 1 < MAX_LOST_ATTEMPTS
+
+    async def _begin_another(self, answer: _Answer | None, *, is_last: bool = False) -> bool:
+        """The next attempt, in the store and in the feed. `answer`: what there is of it."""
+        ownership, key = self._services.store.ownership, self._turn.key
+        number = await retry_while_down(
+            lambda: ownership.next_attempt(key, self.number, self._services.process_id, is_last=is_last)
+        )
+        if number is None:
+            return False
+        self.number = number
+        self.route = answer.opened.route if answer is not None else None
+        rest = answer.rest if answer is not None else None
+        if rest is None and len(self._feed.tape) > len(self._longest):
+            self._longest = self._feed.tape
+        self._start(DROPPED, self._feed, rest)
+        return True
+
+    def _start(self, reason: str | None, past: Feed, rest: Rest | None) -> None:
+        """`past`: what viewers have; `rest`: how it is gone on with, if it is."""
+        self.stages = Stages()
+        oldest = self._services.oldest_format()
+        self._readable = ReadableParts(oldest) if oldest < FORMAT else None
+        route = self.route or self._route_to(self._turn.model)
+        model, provider = (route.model.name, route.model.provider) if route else (self._turn.model, "")
+        self._feed.may_go_on = route is not None and route.model.goes_on
+        length = rest.length if rest is not None else 0
+        origin = past.origin if length and length == len(past.tape) else self.number
+        self._feed.start(self.number, model, reason, provider, origin=origin, parts=past.tape.pieces(end=length))
+        self._on_begin(reason)
+
+    def _route_to(self, name: str) -> Route | None:
+        """None for a model that is not known here (any more)."""
+        try:
+            return self._services.catalogue.route(name)
+        except UnknownModel:
+            return None
+
+    async def _bring_back_longest(self) -> None:
+        """The answer has failed: what was the most of it is worth more than what came last."""
+        longest = self._longest
+        if len(longest) > len(self._feed.tape) and await self._begin_another(None, is_last=True):
+            self._feed.extend(longest.pieces())
+
+    async def _receive(self, answer: _Answer) -> Finish:
+        """Raises ProviderError."""
+        (first, stream, route), self.stages, rest = answer
+        self.route, self.told = route, stream.told
+        self._feed.may_go_on = route.model.goes_on
+        self._feed.answer_by(route.model.name, route.model.provider)
+        try:
+            finish = await self._record(first, stream, route.model, rest.joint if rest is not None else None)
+        except _TooLong:
+            self.is_wanted, finish = False, Finish("length", self.told())
+        except ProviderError as error:
+            route.circuit.failed(error)
+            self.note_try(error.code, error.message)
+            raise
+        finally:
+            await self._leave(stream)
+        route.circuit.succeeded()
+        if finish.reason == "stop" and not any(isinstance(part, _ANSWERS) for part in self._feed.tape.slice()):
+            raise EmptyAnswer("the model ended its answer without a word; a stop sequence, or its template, may be why")
+        return finish
+
+    async def _leave(self, stream: Stream) -> None:
+        await (stream.aclose() if self.is_wanted else stream.cancel())
+
+    def note_try(self, outcome: str, message: str | None = None) -> None:
+        """What became of the request whose answer has begun."""
+        if self.route is not None:
+            model, usage = self.route.model, self.told().usage
+            counts = msgspec.structs.asdict(usage) if usage is not None else None
+            self.tries.add(Try(model.name, model.provider, outcome, message, counts, model.cost(usage)))
+
+    async def _record(self, first: Item, stream: Stream, model: Model, joint: Joint | None) -> Finish:
+        """Raises _TooLong."""
+        append = self._append if joint is None else lambda parts: self._append(joint.pass_on(parts))
+        item = first
+        while not isinstance(item, Finish):
+            append(item)
+            await self._services.ticks.wait(stream, append)
+            if self._readable is None and (kept := stream.told().kept) is not None:
+                self._note.note(model, kept)
+            item = await anext(stream)
+        if joint is not None:
+            self._append(joint.finish())
+        if self._readable is not None:
+            held_back, self._readable = self._readable.finish(), None
+            self._append(held_back)
+        return item
+
+    def _append(self, parts: list[Part]) -> None:
+        """Raises _TooLong, with all appended that there was room for."""
+        self._services.ticks.count(len(parts))
+        if self._readable is not None:
+            parts = self._readable.convert(parts)
+        room = self._services.settings.max_answer_chars - len(self._feed.tape)
+        if sum(map(len, parts)) > room:
+            self._feed.extend(Tape(parts).slice(0, room))
+            raise _TooLong
+        self._feed.extend(parts)
+
+
+def _after(route: Route, chain: Sequence[Route]) -> list[Route]:
+    """Those that come after it in the chain, and then the others again, itself the last."""
+    at = chain.index(route) + 1 if route in chain else 0
+    return [*chain[at:], *chain[:at]]
