@@ -116,9 +116,10 @@ class Attempts:
                 try:
                     return await self._receive(answer)
                 except ProviderDropped:
-                    if not self._may_begin_another():
+                    another = await self._next_answer(prompt, chain, answer.opened.route)
+                    if another is None:
                         raise
-                    answer = await self._next_answer(prompt, chain, answer.opened.route)
+                    answer = another
         except ProviderError:
             await self._bring_back_longest()
             raise
@@ -131,15 +132,20 @@ class Attempts:
             await self._begin_another(None)
         return await self._open(prompt, chain, self.number)
 
-    async def _next_answer(self, prompt: Prompt, chain: Sequence[Route], route: Route) -> _Answer:
-        """After a drop. What there is stays in view until there is something new."""
-        number, rest = self.number + 1, rest_of(self._feed.tape, route, self.told().kept)
+    async def _next_answer(self, prompt: Prompt, chain: Sequence[Route], route: Route) -> _Answer | None:
+        """After a drop; None where there may be no other. What there is stays in view until there is something new."""
+        number = self.number + 1
+        if self._turn.lost_attempts + number - self._turn.attempt >= MAX_LOST_ATTEMPTS:
+            return None
+        rest = rest_of(self._feed.tape, route, self.told().kept)
         answer = await self._go_on(prompt, chain, rest, number) if rest is not None else None
+        if answer is None and not self._restarts:
+            return None
         if answer is None:
             answer = await self._open(prompt, _after(route, chain), number)
         if not await self._begin_another(answer):
             await answer.opened.stream.aclose()
-            raise ProviderDropped("the answer was ended elsewhere")
+            return None
         return answer
 
     async def _go_on(self, prompt: Prompt, chain: Sequence[Route], rest: Rest, number: int) -> _Answer | None:
@@ -170,10 +176,6 @@ class Attempts:
         if not isinstance(opened.first, Finish):
             stages.first_token_after = monotonic() - self._claimed_at
         return _Answer(opened, stages, rest)
-
-    def _may_begin_another(self) -> bool:
-        lost = self._turn.lost_attempts + self.number - self._turn.attempt
-        return self._restarts and lost + 1 < MAX_LOST_ATTEMPTS
 
     async def _begin_another(self, answer: _Answer | None, *, is_last: bool = False) -> bool:
         """The next attempt, in the store and in the feed. `answer`: what there is of it."""
