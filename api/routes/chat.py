@@ -9,6 +9,7 @@ from api.access.policy import policy
 from api.dependencies import CurrentCaller
 from api.http.problems import responses
 from api.inputs.chat import ChatRequest
+from api.routes.stream import EXAMPLE
 from api.streams.response import StreamResponse
 from api.streams.whole import WholeResponse
 from api.views import CancelAccepted, ChatAccepted, WholeAnswer
@@ -20,7 +21,7 @@ from core.model.keys import SESSION_ID_PATTERN
 
 router = APIRouter(tags=["chat"])
 
-_STREAMS = {"text/event-stream": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
+_STREAMS = {"text/event-stream": {"example": EXAMPLE}, "text/plain": {"schema": {"type": "string"}}}
 
 
 @router.post(

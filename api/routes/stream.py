@@ -15,7 +15,7 @@ from core.model.keys import SESSION_ID_PATTERN
 
 router = APIRouter(tags=["chat"])
 
-_EXAMPLE = (
+EXAMPLE = (
     'retry: 1000\n\nid: 1.1.0\ndata: {"type":"start","turn":1,"attempt":1,"model":"gpt-4o-mini"}\n\n'
     'id: 1.1.7\ndata: {"chunk":"Bonjour"}\n\nid: 1.1.8\ndata: {"type":"done","finish_reason":"stop","usage":null}\n\n'
 )
@@ -29,7 +29,7 @@ _NAMES_OF_POLYFILLS = ("lastEventId", "Last-Event-ID", "evs_last_event_id")
     "/stream/{session_id}",
     response_class=Response,
     responses={
-        200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": _EXAMPLE}}},
+        200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": EXAMPLE}}},
         204: {"description": "Everything was seen: `Last-Event-ID` is that of the terminal event"},
         **responses(400, 404, 406, 409, 422, 429, 503),
     },

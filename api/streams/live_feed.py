@@ -218,7 +218,7 @@ def fill_from_store(feed: Feed, turn: Turn) -> None:
         if feed.goes_on(turn.origin or 0, len(stored)):
             feed.go_on(turn.attempt)
         else:
-            feed.start(turn.attempt, turn.model, turn.restart_reason, turn.provider or "", origin=turn.origin)
+            feed.start(turn.attempt, turn.answerer, turn.restart_reason, turn.provider or "", origin=turn.origin)
     feed.extend(stored.pieces(len(feed.tape)))
     end = turn.end()
     if end is not None:

@@ -31,7 +31,8 @@ async def test_a_running_turn(client: Client, other_client: Client, shared: Shar
     assert len(partial) >= 30
     assert numbered(2000).startswith(partial)
     end = events[-1]
-    assert end == (f"1.1.{len(partial) + 1}", {"type": "done", "finish_reason": "cancelled", "usage": None})
+    by = {"model": "mock?tokens=2000&rate=50", "provider": "openai"}
+    assert end == (f"1.1.{len(partial) + 1}", {"type": "done", "finish_reason": "cancelled", "usage": None, **by})
     turn = await client.turn(session)
     assert (turn["status"], turn["finish_reason"], turn["text"]) == ("done", "cancelled", partial)
     assert turn["finished_at"] is not None

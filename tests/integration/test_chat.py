@@ -17,7 +17,7 @@ SSE = "text/event-stream"
 TEXT = "text/plain"
 LEFT_SECONDS = 2.0
 """In which an answer ends that nobody reads."""
-USAGE = {"input_tokens": 1, "output_tokens": 20}
+USAGE = {"input_tokens": 1, "output_tokens": 20, "reasoning_tokens": 0}
 
 
 async def test_queue_mode_answers_202(client: Client) -> None:
@@ -60,8 +60,9 @@ async def test_events_in_the_response_itself(client: Client, mode: str) -> None:
         _assert_streams(stream.response, SSE, session)
         events = await stream.rest()
     told = [event for event in events if event.data.get("type") != "queued"]
-    assert told[0] == ("1.1.0", {"type": "start", "turn": 1, "attempt": 1, "model": "mock?tokens=20"})
-    done = {"type": "done", "finish_reason": "stop", "usage": USAGE, "model": "mock?tokens=20"}
+    by = {"model": "mock?tokens=20", "provider": "openai"}
+    assert told[0] == ("1.1.0", {"type": "start", "turn": 1, "attempt": 1, **by})
+    done = {"type": "done", "finish_reason": "stop", "usage": USAGE, "raw_finish_reason": "stop", **by}
     assert told[-1] == (f"1.1.{len(numbered(20)) + 1}", done)
     assert types_of(told) == ["start", "done"]
     assert text_of(events) == numbered(20)
@@ -90,7 +91,7 @@ async def test_the_text_alone_token_by_token(client: Client, shared: Shared, mod
         mode,
         "done",
         numbered(10),
-        {"input_tokens": 1, "output_tokens": 10},
+        {"input_tokens": 1, "output_tokens": 10, "cached_tokens": None, "reasoning_tokens": 0},
     )
 
 

@@ -80,6 +80,7 @@ async def test_health_and_ready(client: Client) -> None:
     health = response.json()
     assert response.status_code == 200
     assert re.match(r"\d+\.\d+\.\d+", health.pop("version"))
+    assert isinstance(health.pop("circuits"), dict)
     assert health == {
         "status": "ok",
         "provider": "openai",

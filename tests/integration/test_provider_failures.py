@@ -121,7 +121,8 @@ async def test_a_drop_in_mid_answer_restarts_it(client: Client, other_client: Cl
     for events in seen:
         assert [t for t in types_of(events) if t != "queued"] == ["start", "restart", "done"]
         at = [event.data.get("type") for event in events].index("restart")
-        assert events[at] == ("1.2.0", {"type": "restart", "attempt": 2, "reason": "provider_drop"})
+        by = {"model": model, "provider": "openai"}
+        assert events[at] == ("1.2.0", {"type": "restart", "attempt": 2, "reason": "provider_drop", **by})
         partial = text_of(events[:at])
         assert numbered(10).startswith(partial)
         assert partial.startswith(numbered(8))

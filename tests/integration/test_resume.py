@@ -87,10 +87,12 @@ async def test_an_id_of_a_lower_attempt_restarts(client: Client, shared: Shared)
 
 async def test_the_reason_of_a_restart_is_the_same_afterwards(client: Client) -> None:
     session = new_session()
-    await client.ask(session_id=session, model=f"mock?tokens=20&drop_after=10&drop_times=1&id={session}")
+    model = f"mock?tokens=20&drop_after=10&drop_times=1&id={session}"
+    await client.ask(session_id=session, model=model)
     await client.until(session, "done")
     events = await client.read(session, "1.1.8")
-    assert events[0].data == {"type": "restart", "attempt": 2, "reason": "provider_drop"}
+    by = {"model": model, "provider": "openai"}
+    assert events[0].data == {"type": "restart", "attempt": 2, "reason": "provider_drop", **by}
 
 
 async def test_an_id_names_its_turn(client: Client, finished: str) -> None:

@@ -42,8 +42,12 @@ async def test_a_session_shows_its_turns(client: Client) -> None:
         "tool_calls": [],
         "replaces": None,
         "finish_reason": "stop",
+        "raw_finish_reason": "stop",
+        "provider": "openai",
         "served_model": "mock?tokens=2",
-        "usage": {"input_tokens": 4, "output_tokens": 2},
+        "usage": {"input_tokens": 4, "output_tokens": 2, "cached_tokens": None, "reasoning_tokens": 0},
+        "cost": None,
+        "tries": [],
         "error": None,
     }
     assert _moment(shown["created_at"]) <= times[0] <= _moment(shown["updated_at"])

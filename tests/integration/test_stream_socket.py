@@ -32,7 +32,7 @@ async def test_a_turn_from_its_start_and_once_it_is_over(client: Client, shared:
     assert live[-1] == later[-1]
     assert (live[-1]["type"], live[-1]["finish_reason"]) == ("done", "stop")
     assert [event for event in live if event.get("type") == "start"] == [
-        {"id": "1.1.0", "type": "start", "turn": 1, "attempt": 1, "model": model}
+        {"id": "1.1.0", "type": "start", "turn": 1, "attempt": 1, "model": model, "provider": "openai"}
     ]
 
 

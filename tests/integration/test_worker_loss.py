@@ -51,7 +51,8 @@ class Watch:
 
     def assert_restarted_once(self, reason: str) -> None:
         restarts = [event for event in self.events if event.data.get("type") == "restart"]
-        assert restarts == [SseEvent("1.2.0", {"type": "restart", "attempt": 2, "reason": reason})]
+        ((event_id, restart),) = restarts
+        assert (event_id, restart["attempt"], restart["reason"]) == ("1.2.0", 2, reason)
         partial = text_of(self.events[: self.events.index(restarts[0])])
         assert partial
         assert self._answer.startswith(partial)

@@ -64,6 +64,10 @@
       return this.#json("/health", { timeout: HEALTH_TIMEOUT_MS });
     }
 
+    models() {
+      return this.#json("/models");
+    }
+
     session(id) {
       return this.#json(`/sessions/${id}`);
     }

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Composer, Conversation, KeyDialog, ProblemCard, SessionList, Sidebar, Status, Thread } = Hopstream;
+  const { Composer, Conversation, KeyDialog, ModelPicker, ProblemCard, SessionList, Sidebar, Status, Thread } = Hopstream;
   const { drafts, findApi, newSessionId, sessionInAddress, setUpSettings, shortenTitle, tabs, storage } = Hopstream;
   const { announce, byId } = Hopstream.dom;
 
@@ -20,7 +20,9 @@
         onExample: (text) => this.#send(text),
         onRegenerate: (turn) => this.#ask({ message: turn.message, replaces: turn.versions.at(-1).turn }),
         onVersion: (turn, step) => this.#conversation.showVersion(turn, step),
+        onDetails: () => this.#look(),
       });
+      this.models = new ModelPicker(api);
       this.composer = new Composer({
         onSend: (text) => this.#send(text),
         onStop: () => this.#conversation.stop(),
@@ -36,7 +38,10 @@
       });
       this.status = new Status(api, {
         onHealth: ({ workers }) => this.thread.setWorkers(workers !== 0),
-        onBack: () => this.#look(),
+        onBack: () => {
+          this.#look();
+          this.models.load();
+        },
       });
     }
 
@@ -133,7 +138,7 @@
       location.hash = conversation.sessionId;
       this.composer.adopt(conversation.sessionId);
       this.composer.focus();
-      conversation[how]({ message, mode: this.composer.mode, replaces });
+      conversation[how]({ message, mode: this.composer.mode, model: this.models.chosen, replaces });
       this.thread.toEnd();
       return true;
     }
@@ -212,6 +217,7 @@
 
     #onKey() {
       this.status.check();
+      this.models.load();
       this.#look();
     }
 

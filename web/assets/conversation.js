@@ -80,9 +80,10 @@
     }
 
     /** Ask. What becomes of it is told to the listener: accepted and finished, or rejected. */
-    async ask({ message, mode, replaces = null }) {
+    async ask({ message, mode, model = null, replaces = null }) {
       if (this.isBusy) return;
       const turn = new Turn({ message, mode, replaces });
+      turn.askedModel = model;
       const before = this.#lastNumber;
       this.#chosen.clear(); // the new version is what is looked at
       this.turns.push(turn);
@@ -160,8 +161,7 @@
     }
 
     async #askQueue(turn) {
-      const { message, replaces } = turn;
-      const accepted = await this.#api.ask(this.#body({ message, mode: "queue", replaces }));
+      const accepted = await this.#api.ask(this.#body(turn, "queue"));
       turn.turn = accepted.turn;
       turn.queuePosition = accepted.position;
       turn.streamUrl = accepted.stream_url;
@@ -169,10 +169,9 @@
     }
 
     async #askDirectly(turn) {
-      const { message, replaces } = turn;
       const response = new AbortController();
       turn.cutOff = () => response.abort();
-      const body = this.#body({ message, mode: "direct", replaces });
+      const body = this.#body(turn, "direct");
       for await (const event of this.#api.askDirectly(body, response.signal)) {
         if (event.type === "open") this.#accept(turn);
         else if (event.type === "error" && !event.id) return; // what became of it is in the store
@@ -181,8 +180,9 @@
       }
     }
 
-    #body({ replaces, ...body }) {
-      return { ...body, session_id: this.sessionId, ...(replaces ? { replaces } : {}) };
+    #body({ message, replaces, askedModel: model }, mode) {
+      const body = { message, mode, session_id: this.sessionId };
+      return { ...body, ...(model ? { model } : {}), ...(replaces ? { replaces } : {}) };
     }
 
     #begin(turn) {
@@ -205,7 +205,8 @@
       this.#following = null;
       this.#report("error");
       this.listener.changed();
-      this.listener.rejected({ message: turn.message, mode: turn.mode, replaces: turn.replaces }, error);
+      const { message, mode, askedModel: model, replaces } = turn;
+      this.listener.rejected({ message, mode, model, replaces }, error);
       if (error.status === 409) this.sync().catch(() => {}); // another tab was first: show its turn
     }
 

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Answer } = Hopstream;
+  const { Answer, factsOf } = Hopstream;
   const { asSentence, clone, part, stamp } = Hopstream.dom;
   const RESTART_REASONS = {
     worker_lost: "a worker was lost",
@@ -18,6 +18,7 @@
 
   class TurnView {
     #answer;
+    #wasThinking = false;
 
     constructor(turn) {
       this.turn = turn;
@@ -35,6 +36,7 @@
       for (const article of [this.user, assistant]) article.dataset.turn = turn.turn ?? "";
       this.#answer.show(turn.text, turn.isFinished);
       this.#showReasoning();
+      this.#showToolCalls();
       this.#showWaiting(hasWorkers);
       this.#showNotes();
       this.#showFoot(isLatest);
@@ -56,14 +58,28 @@
       const details = part(this.assistant, "reasoning");
       details.hidden = turn.reasoning === "";
       if (details.hidden) return;
-      details.querySelector(".thinking-name").textContent = turn.text || turn.isFinished ? "Thinking" : "Thinking…";
+      // It is open while it grows, and folds once the answer begins; what a person has folded since stays so.
+      if (turn.isThinking !== this.#wasThinking) details.open = this.#wasThinking = turn.isThinking;
+      details.querySelector(".thinking-name").textContent = describeThinking(turn);
       append(details.querySelector(".thinking-text"), turn.reasoning);
+    }
+
+    #showToolCalls() {
+      const { toolCalls } = this.turn;
+      const list = part(this.assistant, "tool-calls");
+      list.hidden = toolCalls.length === 0;
+      while (list.children.length > toolCalls.length) list.lastElementChild.remove();
+      toolCalls.forEach((call, index) => {
+        const item = list.children[index] ?? list.appendChild(clone("tool-call-template"));
+        item.querySelector(".tool-name").textContent = call.name;
+        item.querySelector(".tool-arguments").textContent = pretty(call.arguments);
+      });
     }
 
     #showWaiting(hasWorkers) {
       const { turn } = this;
       const typing = this.assistant.querySelector(".typing");
-      typing.hidden = turn.isFinished || turn.text !== "";
+      typing.hidden = turn.isFinished || turn.text !== "" || turn.toolCalls.length > 0;
       part(typing, "queue-position").textContent = typing.hidden ? "" : describeWaiting(turn, hasWorkers);
     }
 
@@ -92,6 +108,47 @@
       if (!turn.isFinished) return;
       stamp(assistant.querySelector(".stamp"), turn.finishedAt);
       assistant.querySelector(".facts").textContent = describeFacts(turn);
+      this.#showDetails();
+    }
+
+    /** On demand: the store is asked for them once they are opened. */
+    #showDetails() {
+      const { stored } = this.turn;
+      const list = part(this.assistant, "details-list");
+      const rows = stored ? factsOf(stored) : [];
+      list.replaceChildren(
+        ...rows.flatMap(([name, value]) => {
+          const [term, description] = [document.createElement("dt"), document.createElement("dd")];
+          [term.textContent, description.textContent] = [name, value];
+          return [term, description];
+        }),
+      );
+      const button = part(this.assistant, "details");
+      list.hidden = button.ariaExpanded !== "true" || rows.length === 0;
+    }
+
+    /** Shows what the answer took, or hides it. Returns whether the store has to be asked. */
+    toggleDetails() {
+      const button = part(this.assistant, "details");
+      button.ariaExpanded = String(button.ariaExpanded !== "true");
+      this.#showDetails();
+      return button.ariaExpanded === "true" && !this.turn.stored;
+    }
+  }
+
+  function describeThinking(turn) {
+    if (turn.isThinking && !turn.isFinished) return "Thinking…";
+    if (turn.thinkingSeconds === null) return "Thought";
+    const seconds = Math.max(1, Math.round(turn.thinkingSeconds));
+    return `Thought for ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
+  }
+
+  /** A tool's arguments as people read them; as they are while they are no whole JSON. */
+  function pretty(text) {
+    try {
+      return JSON.stringify(JSON.parse(text), null, 2);
+    } catch {
+      return text;
     }
   }
 

@@ -13,8 +13,8 @@
     #latest = null;
     #hasWorkers = true;
 
-    /** Handlers: onExample(text), onRegenerate(turn), onVersion(turn, step). */
-    constructor({ onExample, onRegenerate, onVersion }) {
+    /** Handlers: onExample(text), onRegenerate(turn), onVersion(turn, step), onDetails() where the store has to tell. */
+    constructor({ onExample, onRegenerate, onVersion, onDetails }) {
       this.#element.addEventListener("click", ({ target }) => {
         const button = target.closest("button");
         const view = [...this.#views.values()].find(({ element }) => element.contains(button));
@@ -28,6 +28,8 @@
             return onVersion(view.turn, -1);
           case "newer-version":
             return onVersion(view.turn, 1);
+          case "details":
+            return view.toggleDetails() && onDetails();
           case "copy-answer":
             return copy(view.turn.text, button);
           case "copy-code":

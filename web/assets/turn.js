@@ -9,6 +9,9 @@
     text = "";
     reasoning = "";
     refusal = "";
+    toolCalls = []; // {name, arguments, result}, in the order in which they began
+    thinkingSeconds = null; // as this page has seen it
+    stored = null; // what the store says of it once it is finished
     status = "queued"; // queued | streaming | done | error
     isAccepted = false;
     isStopping = false;
@@ -19,10 +22,13 @@
     error = null;
     usage = null;
     model = null;
+    askedModel = null; // null: the API's default
     streamUrl = null;
     versions = [this]; // of this answer, oldest first
     lastId = null; // of the last event seen, to go on after it
     #seen = { attempt: 0, position: -1 };
+    #begun = []; // those of its calls that come in pieces
+    #thinkingSince = null;
 
     constructor({ message, mode, replaces = null }) {
       this.message = message;
@@ -58,6 +64,8 @@
       this.text = stored.text;
       this.reasoning = stored.reasoning;
       this.refusal = stored.refusal;
+      this.toolCalls = stored.tool_calls;
+      this.stored = stored;
       this.usage = stored.usage;
       this.error = stored.error;
       this.finish(stored.finish_reason, stored.finished_at);
@@ -66,16 +74,38 @@
     /** A live event. Returns false for one that was seen before. */
     apply(event) {
       if (event.id && !this.#advance(event)) return false;
+      if (event.reasoning !== undefined) {
+        this.#thinkingSince ??= performance.now();
+        this.reasoning += event.reasoning;
+        return true;
+      }
+      if (event.type !== "queued" && event.type !== "start") this.#endThinking();
       if (event.chunk !== undefined) {
         this.text += event.chunk;
-      } else if (event.reasoning !== undefined) {
-        this.reasoning += event.reasoning;
       } else if (event.refusal !== undefined) {
         this.refusal += event.refusal;
+      } else if (event.tool_call !== undefined) {
+        this.toolCalls.push(event.tool_call);
+      } else if (event.tool_call_begun !== undefined) {
+        this.#begun.push({ ...event.tool_call_begun, arguments: "" });
+        this.toolCalls.push(this.#begun.at(-1));
+      } else if (event.tool_call_arguments !== undefined) {
+        const { call, text } = event.tool_call_arguments;
+        if (this.#begun[call]) this.#begun[call].arguments += text;
       } else {
         this.#applyType(event);
       }
       return true;
+    }
+
+    get isThinking() {
+      return this.#thinkingSince !== null;
+    }
+
+    #endThinking() {
+      if (this.#thinkingSince === null) return;
+      this.thinkingSeconds = (this.thinkingSeconds ?? 0) + (performance.now() - this.#thinkingSince) / 1000;
+      this.#thinkingSince = null;
     }
 
     #applyType(event) {
@@ -90,6 +120,7 @@
           break;
         case "restart":
           this.restartReason = event.reason;
+          this.model = event.model ?? this.model;
           this.#clear();
           break;
         case "error":
@@ -97,6 +128,7 @@
           break;
         case "done":
           this.usage = event.usage ?? null;
+          this.model = event.model ?? this.model;
           this.status = "done";
           this.finish(event.finish_reason);
           break;
@@ -126,6 +158,9 @@
       this.text = "";
       this.reasoning = "";
       this.refusal = "";
+      this.toolCalls = [];
+      this.#begun = [];
+      this.#thinkingSince = this.thinkingSeconds = null;
       this.status = "streaming";
     }
 

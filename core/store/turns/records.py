@@ -101,6 +101,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return Usage(self.input_tokens, self.output_tokens, self.cached_tokens, self.reasoning_tokens)
 
+    @property
+    def answerer(self) -> str:
+        """The name of the model that was asked last, which may be a fallback."""
+        return str(self.tries[-1]["model"]) if self.tries else self.model
+
     def read_tape(self, *, as_it_came: bool = False) -> Tape:
         """The answer as committed; empty while the turn runs. `as_it_came`: cut where the model's parts ended, for
         whoever plays it again. Raises BadTape."""
