@@ -35,8 +35,8 @@ class Question(msgspec.Struct):
 
 class Answer:
     def __init__(self, script: Script, question: Question) -> None:
-        self._script = script
-        self._question = question
+        self.script = script
+        self.question = question
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
         self._begun = _begun(question) if script.continues else ""
@@ -82,7 +82,7 @@ class Answer:
         return itertools.islice(self._planned(), self.tokens)
 
     def _planned(self) -> Iterator[dict[str, Any]]:
-        return _rest(_deltas(self._script, self._question.tools), self._begun)
+        return _rest(_deltas(self.script, self.question.tools), self._begun)
 
     @cached_property
     def _frame(self) -> tuple[bytes, bytes]:
@@ -98,23 +98,23 @@ class Answer:
         return b"data: " + _encode(chunk) + b"\n\n"
 
     def _envelope(self, kind: str) -> dict[str, Any]:
-        return {"id": self._id, "object": kind, "created": self._created, "model": self._question.model}
+        return {"id": self._id, "object": kind, "created": self._created, "model": self.question.model}
 
     @property
     def _include_usage(self) -> bool:
-        return self._question.stream_options is not None and self._question.stream_options.include_usage
+        return self.question.stream_options is not None and self.question.stream_options.include_usage
 
     @property
     def _usage(self) -> dict[str, Any]:
         prompt = max(
-            sum(len(str(message.get("content", ""))) for message in self._question.messages) // _CHARS_PER_TOKEN,
+            sum(len(str(message.get("content", ""))) for message in self.question.messages) // _CHARS_PER_TOKEN,
             1,
         )
         return {
             "prompt_tokens": prompt,
             "completion_tokens": self.tokens,
             "total_tokens": prompt + self.tokens,
-            "completion_tokens_details": {"reasoning_tokens": min(self._script.reasoning, self.tokens)},
+            "completion_tokens_details": {"reasoning_tokens": min(self.script.reasoning, self.tokens)},
         }
 
 

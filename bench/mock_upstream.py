@@ -5,6 +5,7 @@
 | request | answer |
 | --- | --- |
 | `POST /v1/chat/completions` | the scripted answer, streamed or whole |
+| `POST /v1/messages`, `/api/chat`, `/v1/models/…:streamGenerateContent` | its text, streamed, by other APIs |
 | `GET /v1/models` | the one model `mock`; any other name does as well |
 | `GET /health` | `{"status":"ok"}` |
 | `GET /stats` | what it has seen, see bench/record.py |
@@ -31,6 +32,7 @@ from bench import script as grammar
 from bench.answer import Answer, Question
 from bench.gates import ALL, Gates
 from bench.http_server import Connection, Request
+from bench.other_answers import OtherAnswer, kind_of, question_of
 from bench.pacing import PacedAnswer, PacedBody, PacedStream
 from bench.record import LastRequest, Record
 from bench.script import Script
@@ -94,6 +96,8 @@ class MockUpstream:
                 connection.respond(200, b'{"status":"ok"}')
             case "GET", "/stats":
                 connection.respond(200, msgspec.json.encode(self.stats))
+            case "POST", path if (kind := kind_of(path)) is not None:
+                self._complete_otherwise(connection, request, kind)
             case "POST", path if path.startswith(RELEASE):
                 self._release(connection, path.removeprefix(RELEASE))
             case _, "/v1/chat/completions" | "/v1/models" | "/health" | "/stats":
@@ -133,6 +137,16 @@ class MockUpstream:
             PacedStream(connection, self.stats, script, Answer(script, question), trouble, self._gates)
         else:
             PacedBody(connection, self.stats, script, Answer(script, question), trouble)
+
+    def _complete_otherwise(self, connection: Connection, request: Request, kind: type[OtherAnswer]) -> None:
+        self.stats.requests += 1
+        try:
+            question = question_of(request.path, msgspec.json.decode(request.body))
+            script = self._defaults.for_model(question.model)
+        except (ValueError, KeyError, TypeError) as error:
+            _refuse(connection, 400, str(error))
+            return
+        PacedStream(connection, self.stats, script, kind(script, question), None, self._gates)
 
 
 def _fail(connection: Connection, script: Script) -> None:

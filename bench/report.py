@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bench import broker, crowd, fleet, viewers
+from bench import broker, crowd, fleet, providers, viewers
 from bench.figures import FAULTS
 from bench.results import Results
 from bench.rung import DRIVER
@@ -17,6 +17,8 @@ def report(results: Results) -> str:
         sections += [results.load, *("\n".join(table(results)) for table in LADDER_TABLES)]
     if results.viewers:
         sections.append(viewers.table(results.viewers))
+    if results.providers:
+        sections.append(providers.table(results.providers))
     if results.crowd is not None:
         sections.append(crowd.table(results.crowd))
     if results.fleets:

@@ -9,6 +9,7 @@ from bench.broker import Capacity
 from bench.crowd import Crowd
 from bench.figures import Figures, Ladders
 from bench.fleet import Fleet
+from bench.providers import ProviderCost
 from bench.stats import median
 from bench.viewers import Audience
 
@@ -22,6 +23,7 @@ class Results(msgspec.Struct):
     """Those of each contender on the ladder."""
     runs: list[Ladders] = []
     viewers: list[Audience] = []
+    providers: list[ProviderCost] = []
     crowd: Crowd | None = None
     fleets: list[Fleet] = []
     broker: Capacity | None = None

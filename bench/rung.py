@@ -29,6 +29,8 @@ class Load(msgspec.Struct, frozen=True):
     """Of one answer."""
     rate: float
     """Tokens per second of one session."""
+    asked: str | None = None
+    """A model of MODELS_FILE that says as much."""
 
     @property
     def answer_seconds(self) -> float:
@@ -37,7 +39,7 @@ class Load(msgspec.Struct, frozen=True):
     @property
     def model(self) -> str:
         """What the mock upstream is asked for."""
-        return f"mock?text=stamped&tokens={self.tokens}&rate={self.rate:g}"
+        return self.asked or f"mock?text=stamped&tokens={self.tokens}&rate={self.rate:g}"
 
 
 class Rung:

@@ -53,6 +53,10 @@ def _viewer_us(results: Results) -> float:
     return next((audience.api_us for audience in results.viewers if audience.viewers == 100), math.nan)
 
 
+def _provider_ratio(results: Results) -> float:
+    return max((cost.ratio for cost in results.providers), default=math.nan)
+
+
 def _crowd_mb(results: Results, kind: str) -> float:
     """The most that all processes of a kind had together."""
     if results.crowd is None:
@@ -77,6 +81,7 @@ TARGETS = (
     Target("direct: CPU per token at 100 sessions, µs", lambda r: r.cpu("direct", 100), 60),
     Target("direct: CPU per token at 100 sessions, of LiteLLM's least", _cpu_ratio, 1 / 8),
     Target("100 viewers: CPU of the API per token and viewer, µs", _viewer_us, 25),
+    Target("providers: CPU of a worker per token, times OpenAI's at most", _provider_ratio, 1.3),
     Target("crowd: tokens and answers lost or doubled", _crowd_lost, 0),
     Target("crowd: memory of the API, MB", lambda r: _crowd_mb(r, "api"), 400),
     Target("crowd: memory of all workers, MB", lambda r: _crowd_mb(r, "worker"), 600),

@@ -30,20 +30,35 @@ run_tests() { # [PYTEST ARGUMENT]...
     fi
 }
 
-# Those that need the broker wait most of the time; meanwhile those that need nothing run in a process of their own.
+# Tests that wait most of the time, beside those that need the processor, each in a process of its own. Nothing that needs
+# the broker runs beside those that break it.
 all_tests() {
-    local log=$LOGS/unit-tests.log failed=
-    "$VENV/bin/python" -m pytest -p no:cacheprovider tests/unit tests/store >"$log" 2>&1 </dev/null &
-    unit_tests=$!
-    "$VENV/bin/python" -m pytest --ignore=tests/unit --ignore=tests/store || failed=yes
-    wait "$unit_tests" || failed=yes
-    unit_tests=
-    cat "$log"
+    local failed=
+    begin_beside unit-tests tests/unit tests/store
+    "$VENV/bin/python" -m pytest tests/faults || failed=yes
+    end_beside || failed=yes
+    begin_beside page-tests tests/browser tests/peers tests/docker
+    "$VENV/bin/python" -m pytest tests/integration || failed=yes
+    end_beside || failed=yes
     [[ -z $failed ]]
 }
 
+begin_beside() { # NAME TESTS...
+    beside_log=$LOGS/$1.log
+    "$VENV/bin/python" -m pytest -p no:cacheprovider "${@:2}" >"$beside_log" 2>&1 </dev/null &
+    beside=$!
+}
+
+end_beside() {
+    local code=0
+    wait "$beside" || code=$?
+    beside=
+    cat "$beside_log"
+    return "$code"
+}
+
 end_tests() {
-    if [[ -n ${unit_tests:-} ]]; then kill "$unit_tests" 2>/dev/null || true; fi
+    if [[ -n ${beside:-} ]]; then kill "$beside" 2>/dev/null || true; fi
     stop_test_broker
 }
 

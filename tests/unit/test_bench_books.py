@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bench.clients import Reading
 from bench.crowd import Crowd, Phase
 from bench.figures import Figures
+from bench.providers import ProviderCost
 from bench.report import report
 from bench.results import Results
 from bench.stats import median, quantile
@@ -163,6 +164,7 @@ def results(**queue: float) -> Results:
         processes={"mock": (), "direct": ("api",), "queue": ("api", "worker"), "litellm": ("litellm",)},
         runs=[{"mock": model, "direct": ours, "queue": ours, "litellm": litellm} for _ in range(2)],
         viewers=[Audience(100, 20.0, 1.0, 0)],
+        providers=[ProviderCost("openai", 50, 1.0, 0), ProviderCost("gemini", 60, 1.2, 0)],
         crowd=Crowd([phase], 3000, 3000, 0, 0),
     )
 
@@ -209,11 +211,13 @@ def test_a_missed_target_is_named(change: dict[str, float], says: str) -> None:
 def test_a_missed_target_of_the_other_parts_is_named() -> None:
     measured = results()
     measured.viewers = [Audience(100, 26.0, 1.0, 0)]
+    measured.providers.append(ProviderCost("ollama", 66, 1.31, 0))
     memory = {"api": 401.0, "worker": 301.0, "worker 2": 300.0}
     measured.crowd = Crowd([Phase("all", memory, {})], 3000, 2999, 1, 0)
 
     assert missed(measured) == [
         "100 viewers: CPU of the API per token and viewer, µs: 26, target 25",
+        "providers: CPU of a worker per token, times OpenAI's at most: 1.31, target 1.3",
         "crowd: tokens and answers lost or doubled: 2, target 0",
         "crowd: memory of the API, MB: 401, target 400",
         "crowd: memory of all workers, MB: 601, target 600",
