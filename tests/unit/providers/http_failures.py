@@ -48,6 +48,20 @@ class HttpFailures(HttpProviding):
             assert "The service is not well." in error.message
             assert error.retry_after == 7
 
+    @pytest.mark.parametrize("status", [400, 404, 501])
+    async def test_a_model_that_does_not_stream_is_asked_for_the_whole(
+        self, provider: Provider, upstream: Upstream, status: int
+    ) -> None:
+        document = self.document("Hello")
+        if document is None:
+            pytest.skip("the service has no other way")
+        upstream.say_first(whole(status, self.error("Streaming is not supported for this model.")))
+        upstream.say(whole(200, document))
+        answers = [await read(stream_of(provider)) for _ in range(2)]
+        assert [(tape.text(), finish.reason) for tape, finish in answers] == [("Hello", "stop")] * 2
+        wants_streams = [b'"stream":true' in asked.body or "stream" in asked.path for asked in upstream.asked]
+        assert wants_streams == [True, False, False]  # it is remembered
+
     @pytest.mark.parametrize("status", [401, 403])
     async def test_a_refused_key_is_not_quoted(self, provider: Provider, upstream: Upstream, status: int) -> None:
         upstream.say(whole(status, self.error(f"Incorrect key {KEY}.")))

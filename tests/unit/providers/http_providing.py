@@ -66,6 +66,10 @@ class HttpProviding(Providing):
     def error_event(self, message: str) -> bytes:
         """The error that the service reports in mid-stream."""
 
+    def document(self, text: str) -> bytes | None:
+        """An answer that comes whole, without a stream; None where the service has no such."""
+        return None
+
     @abstractmethod
     def nonsense(self) -> bytes:
         """An event that such a service would not send."""

@@ -50,6 +50,10 @@ class AnthropicProviding(HttpProviding):
     def error_event(self, message: str) -> bytes:
         return b"event: error\ndata: " + self.error(message) + b"\n\n"
 
+    def document(self, text: str) -> bytes:
+        content = [{"type": "text", "text": text}]
+        return json.dumps({"type": "message", "content": content, "stop_reason": "end_turn"}).encode()
+
     def nonsense(self) -> bytes:
         return b'event: content_block_delta\ndata: {"type": "content_bl\n\n'
 

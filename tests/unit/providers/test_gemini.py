@@ -50,6 +50,10 @@ class GeminiProviding(HttpProviding):
     def error_event(self, message: str) -> bytes:
         return sse(json.loads(self.error(message)))
 
+    def document(self, text: str) -> bytes:
+        candidate = {"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}
+        return json.dumps({"candidates": [candidate]}, indent=2).encode()
+
     def nonsense(self) -> bytes:
         return b'data: {"candidates": [{"con\r\n\r\n'
 

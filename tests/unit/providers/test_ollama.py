@@ -47,6 +47,9 @@ class OllamaProviding(HttpProviding):
     def error_event(self, message: str) -> bytes:
         return line(json.loads(self.error(message)))
 
+    def document(self, text: str) -> bytes:
+        return line({"message": {"role": "assistant", "content": text}, "done": True, "done_reason": "stop"})
+
     def nonsense(self) -> bytes:
         return b'{"message": {"con\n'
 

@@ -45,6 +45,10 @@ class OpenAIProviding(HttpProviding):
     def error_event(self, message: str) -> bytes:
         return b"data: " + self.error(message) + b"\n\n"
 
+    def document(self, text: str) -> bytes:
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        return msgspec.json.encode({"object": "chat.completion", "choices": [choice]})
+
     def nonsense(self) -> bytes:
         return b'data: {"choices": [{"del\n\n'
 
