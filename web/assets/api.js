@@ -64,8 +64,11 @@
       return this.#json("/health", { timeout: HEALTH_TIMEOUT_MS });
     }
 
-    models() {
-      return this.#json("/models");
+    /** Asks nobody for a key: it can wait. */
+    async models() {
+      const response = await this.#send("/models", { key: this.key, timeout: REQUEST_TIMEOUT_MS });
+      if (!response.ok) throw await readProblem(response);
+      return response.json();
     }
 
     session(id) {

@@ -37,11 +37,11 @@
         onDelete: (id) => this.#delete(id),
       });
       this.status = new Status(api, {
-        onHealth: ({ workers }) => this.thread.setWorkers(workers !== 0),
-        onBack: () => {
-          this.#look();
-          this.models.load();
+        onHealth: ({ workers }) => {
+          this.thread.setWorkers(workers !== 0);
+          if (!this.#api.isLocked) this.models.load();
         },
+        onBack: () => this.#look(),
       });
     }
 
