@@ -13,9 +13,16 @@ setup() {
 
 # What only some settings need.
 install_extras() {
-    if [[ -n $(setting ANTHROPIC_API_KEY) ]]; then install_requirements requirements.txt requirements-anthropic.txt; fi
-    if [[ -n $(setting GEMINI_API_KEY) ]]; then install_requirements requirements.txt requirements-gemini.txt; fi
-    if [[ -n $(setting OLLAMA_HOST) ]]; then install_requirements requirements.txt requirements-ollama.txt; fi
+    if wants ANTHROPIC_API_KEY anthropic; then install_requirements requirements.txt requirements-anthropic.txt; fi
+    if wants GEMINI_API_KEY gemini; then install_requirements requirements.txt requirements-gemini.txt; fi
+    if wants OLLAMA_HOST ollama; then install_requirements requirements.txt requirements-ollama.txt; fi
+}
+
+# By a setting, or by a model of MODELS_FILE.
+wants() { # SETTING PROVIDER
+    local models
+    models=$(setting MODELS_FILE)
+    [[ -n $(setting "$1") ]] || grep -qsE "^[[:space:]]*[\"']?provider[\"']?[[:space:]]*=[[:space:]]*[\"']$2[\"']" "$models"
 }
 
 # Not after a move of the repository: its scripts name their Python by its full path.

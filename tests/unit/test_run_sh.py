@@ -473,3 +473,13 @@ def test_the_suite_is_green_where_all_its_parts_are(tree: Tree, failing: list[st
     asked = [word for line in ran.stdout.splitlines() for word in line.split() if word.startswith("tests/")]
     folders = {f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py")}
     assert sorted(asked) == sorted(folders)
+
+
+def test_a_model_of_a_file_asks_for_its_provider_s_packages(tree: Tree) -> None:
+    models = '[[model]]\nname = "a"\n  provider = "gemini"  # not "anthropic"\n# provider = "ollama"\n'
+    (tree.path / "models.toml").write_text(models)
+    asked = tree.call(
+        "setting() { if [[ $1 == MODELS_FILE ]]; then echo models.toml; fi; }\n"
+        "for name in anthropic gemini ollama; do if wants NO_KEY $name; then echo $name; fi; done"
+    )
+    assert asked.stdout.split() == ["gemini"]
