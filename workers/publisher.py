@@ -94,10 +94,11 @@ class Publisher:
         await self._connection.wait_up()
         await self._lease.wait_valid()
         is_unsure, self._state = self._state is State.UNSURE, State.READY
-        if is_unsure:
+        if is_unsure and self._may_begin():
             self._attempt, self._model = self._feed.attempt, self._feed.model
             self._send(self._snapshot())
         else:
+            self._attempt = 0 if is_unsure else self._attempt
             self.publish_growth()
 
     def publish_growth(self) -> None:
@@ -121,11 +122,14 @@ class Publisher:
         return min(length, self._logged_to()) if feed.may_go_on and feed.end is None else length
 
     def _has_begun_anew(self) -> bool:
-        """An attempt, or with another model. One that goes on begins once the log has it."""
+        """An attempt, or with another model."""
+        return (self._feed.attempt, self._feed.model) != (self._attempt, self._model) and self._may_begin()
+
+    def _may_begin(self) -> bool:
+        """An attempt that goes on begins once the log has it."""
         feed = self._feed
-        goes_on = feed.origin != feed.attempt
-        is_logged = not (goes_on and feed.may_go_on) or self._logged_to() > 0 or feed.end is not None
-        return (feed.attempt, feed.model) != (self._attempt, self._model) and is_logged
+        goes_on = feed.may_go_on and feed.origin != feed.attempt and feed.end is None
+        return not goes_on or self._logged_to() > 0
 
     def _next_event(self) -> Event:
         """What is new. Only for one that is behind."""

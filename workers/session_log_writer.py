@@ -50,6 +50,7 @@ class SessionLogWriter:
         """The queue is ours, and we know what is in it."""
         self._opening: asyncio.Task[None] | None = None
         self._attempt = 0
+        self._model = ""
         self._position = 0
         self._since_snapshot = 0
         self._written = 0, 0
@@ -73,6 +74,7 @@ class SessionLogWriter:
                         error=type(error).__name__,
                     )
                     self._is_open = False
+                    await asyncio.sleep(EVERY_SECONDS)
                     await self._connection.wait_up()
                 else:
                     await changed.wait()
@@ -101,8 +103,9 @@ class SessionLogWriter:
         if not self._is_open:
             await self._open()
             await self._lease.wait_valid()
-        if feed.attempt != self._attempt or self._since_snapshot >= SNAPSHOT_EVERY:
-            self._attempt, self._since_snapshot = feed.attempt, 0
+        is_another = (feed.attempt, feed.model) != (self._attempt, self._model)
+        if is_another or self._since_snapshot >= SNAPSHOT_EVERY:
+            self._attempt, self._model, self._since_snapshot = feed.attempt, feed.model, 0
             event: Snapshot | Batch = feed.snapshot()
         elif len(feed.tape) > self._position:
             event = Batch(feed.attempt, self._position, feed.tape.pieces(self._position))

@@ -23,6 +23,9 @@ from workers.session_log_writer import SessionLogWriter
 
 log = structlog.get_logger()
 
+PAST_SECONDS = 2.0
+"""For the session log of a turn that is taken over: one reader waits for another, which may be frozen."""
+
 OnStop = Callable[[Callable[[Stop], None]], None]
 """Tells the job's owner how to stop it."""
 
@@ -96,37 +99,43 @@ class TurnHandler:
     async def _run(self, turn: Turn, on_stop: OnStop) -> Stop | None:
         structlog.contextvars.bind_contextvars(attempt=turn.attempt)
         self._subscribers.tell(Moment.CLAIMED, turn)
-        past = await self._past(turn)
-        run = Run(turn, self._runs, past=past)
-        lease = self._keeper.lease
-        log_writer = SessionLogWriter(run.feed, self._connection, lease, turn.attempt, is_known=past is not None)
-        publisher = Publisher(
-            run.feed, self._connection, self._outbox, lease, self._runs.ticks, logged_to=log_writer.reaches_to
-        )
-        log_writer.on_written = publisher.publish_growth
+        run = Run(turn, self._runs)
         on_stop(run.stop)
         self._keeper.add(run)
         if turn.cancel_requested:
             run.stop(Stop.CANCELLED)
-        answering = asyncio.create_task(run.execute(), name=f"run {turn.key}")
-        publishing = asyncio.create_task(publisher.run(), name=f"publish {turn.key}")
-        logging = asyncio.create_task(log_writer.run(), name=f"session log {turn.key}")
+        try:
+            run.past = await self._past(turn)
+            await self._answer(run)
+        finally:
+            self._keeper.remove(run)
+        return run.stopped
+
+    async def _answer(self, run: Run) -> None:
+        feed, lease, key = run.feed, self._keeper.lease, run.turn.key
+        is_known = run.past is not None
+        log_writer = SessionLogWriter(feed, self._connection, lease, run.turn.attempt, is_known=is_known)
+        publisher = Publisher(
+            feed, self._connection, self._outbox, lease, self._runs.ticks, logged_to=log_writer.reaches_to
+        )
+        log_writer.on_written = publisher.publish_growth
+        answering = asyncio.create_task(run.execute(), name=f"run {key}")
+        publishing = asyncio.create_task(publisher.run(), name=f"publish {key}")
+        logging = asyncio.create_task(log_writer.run(), name=f"session log {key}")
         try:
             await answering
-            if run.feed.end is not None:
+            if feed.end is not None:
                 await publishing
                 logging.cancel()
                 await log_writer.delete()
             elif run.stopped is Stop.HANDED_OVER:
-                await self._requeue(turn)
-            elif await self._is_over(turn.key):
+                await self._requeue(run.turn)
+            elif await self._is_over(key):
                 logging.cancel()
                 await log_writer.delete()
         finally:
-            self._keeper.remove(run)
             publishing.cancel()
             logging.cancel()
-        return run.stopped
 
     async def _past(self, turn: Turn) -> Feed | None:
         """What viewers have of a turn that is taken over and whose model may go on with it, by its session log; None
@@ -135,8 +144,9 @@ class TurnHandler:
             return None
         feed = Feed(turn.key)
         try:
-            events = await read_log(self._connection, turn.key)
-        except (BrokerDown, *AMQP_ERRORS) as error:
+            async with asyncio.timeout(PAST_SECONDS):
+                events = await self._connection.hold(read_log(self._connection, turn.key))
+        except (BrokerDown, TimeoutError, *AMQP_ERRORS) as error:
             log.warning("session log not read", action="log.not_read", error=type(error).__name__)
             return None
         is_whole = [feed.apply(event) for event in events][-1:] == [True]

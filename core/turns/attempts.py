@@ -89,6 +89,8 @@ class Attempts:
         self._rest: Rest | None = None
         """What is to be gone on with, once the answer begins."""
         self._note = KeptNote(turn, services, lambda: self.number)
+        self._is_noted = True
+        """What became of the answer that came last is in the record."""
         self._longest = Tape()
         """Of the attempts before this one."""
         self._readable: ReadableParts | None = None
@@ -97,8 +99,13 @@ class Attempts:
     def begin(self, past: Feed | None) -> None:
         """The attempt that was claimed. `past`: what viewers have of the one before it, where that is known."""
         reason = self._turn.restart_reason
-        known = past if past is not None and past.attempt else Feed(self._turn.key)
-        model, kept = noted(self._turn) or (known.model, None)
+        nothing = Feed(self._turn.key)
+        known, note = past or nothing, noted(self._turn)
+        if note is not None and note.origin > known.origin:
+            known = nothing  # viewers have none of that answer
+        if note is not None and known.attempt and (note.origin, note.model) != (known.origin, known.model):
+            note = None  # it is of another answer than they have
+        model, kept = (note.model, note.kept) if note is not None else (known.model, None)
         route = self._route_to(model) if model else None
         if route is not None:
             self.tries.add(Try(route.model.name, route.model.provider, reason or DROPPED))
@@ -129,7 +136,8 @@ class Attempts:
             answer = await self._go_on(prompt, chain, self._rest, self.number)
             if answer is not None:
                 return answer
-            await self._begin_another(None)
+            if not await self._begin_another(None):
+                raise ProviderDropped("the answer could not be gone on with, and there was no attempt left")
         return await self._open(prompt, chain, self.number)
 
     async def _next_answer(self, prompt: Prompt, chain: Sequence[Route], route: Route) -> _Answer | None:
@@ -138,15 +146,20 @@ class Attempts:
         if self._turn.lost_attempts + number - self._turn.attempt >= MAX_LOST_ATTEMPTS:
             return None
         rest = rest_of(self._feed.tape, route, self.told().kept)
+        if rest is not None and rest.length < len(self._feed.tape) and not self._restarts:
+            rest = None  # those who watch cannot be told that some of it is void
         answer = await self._go_on(prompt, chain, rest, number) if rest is not None else None
         if answer is None and not self._restarts:
             return None
         if answer is None:
             answer = await self._open(prompt, _after(route, chain), number)
-        if not await self._begin_another(answer):
-            await answer.opened.stream.aclose()
-            return None
-        return answer
+        has_begun = False
+        try:
+            has_begun = await self._begin_another(answer)
+        finally:
+            if not has_begun:
+                await self._leave(answer.opened.stream)
+        return answer if has_begun else None
 
     async def _go_on(self, prompt: Prompt, chain: Sequence[Route], rest: Rest, number: int) -> _Answer | None:
         """None where the rest is not to be had. While there are others to ask, its model is not waited for."""
@@ -160,9 +173,10 @@ class Attempts:
         self, prompt: Prompt, chain: Sequence[Route], number: int, rest: Rest | None = None, *, is_patient: bool = True
     ) -> _Answer:
         """Raises ProviderError."""
+        origin = self._feed.origin if rest is not None and rest.length else number
 
         def ask(model: Model) -> Request:
-            return prompt.request(model, number, rest, lambda kept: self._note.note(model, kept, at_once=True))
+            return prompt.request(model, number, rest, lambda kept: self._note.note(model, kept, origin, at_once=True))
 
         stages = Stages(asked_after=monotonic() - self._claimed_at)
         while True:
@@ -222,7 +236,7 @@ class Attempts:
     async def _receive(self, answer: _Answer) -> Finish:
         """Raises ProviderError."""
         (first, stream, route), self.stages, rest = answer
-        self.route, self.told = route, stream.told
+        self.route, self.told, self._is_noted = route, stream.told, False
         self._feed.may_go_on = route.model.goes_on
         self._feed.answer_by(route.model.name, route.model.provider)
         try:
@@ -244,8 +258,9 @@ class Attempts:
         await (stream.aclose() if self.is_wanted else stream.cancel())
 
     def note_try(self, outcome: str, message: str | None = None) -> None:
-        """What became of the request whose answer has begun."""
-        if self.route is not None:
+        """What became of the request whose answer has begun; told once of each."""
+        if self.route is not None and not self._is_noted:
+            self._is_noted = True
             model, usage = self.route.model, self.told().usage
             counts = msgspec.structs.asdict(usage) if usage is not None else None
             self.tries.add(Try(model.name, model.provider, outcome, message, counts, model.cost(usage)))
@@ -258,7 +273,7 @@ class Attempts:
             append(item)
             await self._services.ticks.wait(stream, append)
             if self._readable is None and (kept := stream.told().kept) is not None:
-                self._note.note(model, kept)
+                self._note.note(model, kept, self._feed.origin)
             item = await anext(stream)
         if joint is not None:
             self._append(joint.finish())

@@ -19,17 +19,16 @@ EVERY_SECONDS = 1.0
 """How far the answer has come is noted so often; that there is one, at once."""
 
 
-class _Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True):
     model: str
+    """That answers, by its name."""
     kept: Kept
+    origin: int
+    """The attempt with which this answer began, as a feed has it: of another one's tape it says nothing."""
 
 
-def noted(turn: Turn) -> tuple[str, Kept] | None:
-    """The model that answers, by its name, and what its service keeps."""
-    if turn.upstream is None:
-        return None
-    note = msgspec.convert(turn.upstream, _Note)
-    return note.model, note.kept
+def noted(turn: Turn) -> Note | None:
+    return msgspec.convert(turn.upstream, Note) if turn.upstream is not None else None
 
 
 class KeptNote:
@@ -41,14 +40,14 @@ class KeptNote:
         self._attempt = attempt
         self._noting: asyncio.Task[None] | None = None
         self._noted_at = float("-inf")
-        self._next: _Note | None = None
+        self._next: Note | None = None
 
-    def note(self, model: Model, kept: Kept, *, at_once: bool = False) -> None:
+    def note(self, model: Model, kept: Kept, origin: int, *, at_once: bool = False) -> None:
         """In the background: nobody waits for it."""
         if not at_once and monotonic() - self._noted_at < EVERY_SECONDS:
             return
         self._noted_at = monotonic()
-        self._next = _Note(model.name, kept)
+        self._next = Note(model.name, kept, origin)
         if self._noting is None or self._noting.done():
             self._noting = asyncio.create_task(self._write(), name=f"note {self._turn.key}")
 

@@ -110,6 +110,8 @@ class Seam:
         passed: list[Part] = []
         for part in parts:
             if self._is_over or not isinstance(part, Text):
+                if not isinstance(part, Reasoning | Opaque):
+                    passed += self.finish()  # nothing overtakes the text before it
                 passed.append(part)
                 continue
             self._held += part.text

@@ -5,6 +5,7 @@ Queue mode and direct mode share it: in a worker the publisher watches the feed,
 
 import asyncio
 from enum import Enum
+from typing import Any
 
 import msgspec
 import structlog
@@ -42,7 +43,7 @@ class Run:
         self.turn = turn
         self.feed = Feed(turn.key)
         self._services = services
-        self._past = past
+        self.past = past
         self._attempts = Attempts(turn, self.feed, services, may_restart=may_restart, on_begin=self._on_begin)
         self._stop: Stop | None = None
         self._answering: asyncio.Task[End] | None = None
@@ -65,7 +66,7 @@ class Run:
 
     async def execute(self) -> None:
         """Answer, commit, and finish the feed. A run that was lost or handed over leaves the feed without an end."""
-        self._attempts.begin(self._past)
+        self._attempts.begin(self.past)
         end = await self._answer()
         if end is None:
             if self._stop is Stop.HANDED_OVER:
@@ -138,6 +139,11 @@ class Run:
             failed = self._failed(error)
             return failed if await self._commit(failed) else None
 
+    def _tries_to_store(self) -> list[dict[str, Any]] | None:
+        record = self._attempts.tries.record
+        is_plain = len(record) == 1 and record[0].model == self.turn.model
+        return msgspec.to_builtins(record) if record and not is_plain else None
+
     async def _commit(self, end: End) -> bool:
         feed, stages, tries = self.feed, self._attempts.stages, self._attempts.tries
         return await retry_while_down(
@@ -150,7 +156,7 @@ class Run:
                 first_token_after=stages.first_token_after,
                 part_ends=feed.tape.encode_ends(),
                 origin=feed.origin if feed.origin != feed.attempt else None,
-                tries=msgspec.to_builtins(tries.record) if len(tries.record) > 1 else None,
+                tries=self._tries_to_store(),
                 cost=tries.cost,
             )
         )

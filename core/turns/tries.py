@@ -69,11 +69,12 @@ class Tries:
         self._retries = settings.provider_retries
         self._seconds_left = settings.provider_retry_seconds
         self._failures = 0
+        self._is_patient = True
         self.record: list[Try] = []
 
     async def open(self, chain: Sequence[Route], ask: Callable[[Model], Request], *, is_patient: bool = True) -> Opened:
         """`is_patient`: whether those that fail are asked again. Raises ProviderError: that of the first one."""
-        self._failures = 0 if is_patient else self._retries
+        self._failures, self._is_patient = 0, is_patient
         rounds = AsyncRetrying(
             retry=retry_if_exception(_is_transient),
             stop=self._is_enough,
@@ -99,24 +100,25 @@ class Tries:
     async def _round(self, chain: Sequence[Route], ask: Callable[[Model], Request]) -> Opened:
         """One after the other, without those that are known to be dead; all of them where that is everybody. Raises
         _NobodyAnswers; ProviderError where another one would refuse the request as well."""
-        errors: list[ProviderError] = []
+        errors: dict[int, ProviderError] = {}
+        """By the place in the chain."""
         too_long: Model | None = None
-        for routes in (_admitted(chain), chain):
-            for route in routes:
-                if too_long is not None and not _reads_more(route.model, too_long):
+        for routes in (_admitted(chain), enumerate(chain)):
+            for place, route in routes:
+                if place in errors or (too_long is not None and not _reads_more(route.model, too_long)):
                     continue
+                has_others = route is not chain[-1] or not self._is_patient
                 try:
-                    return await self._begin(route, ask, has_others=route is not chain[-1])
-                except ContextTooLong as error:
-                    errors.append(error)
-                    too_long = route.model
+                    return await self._begin(route, ask, has_others=has_others)
                 except ProviderError as error:
-                    if error.is_of_request and not errors:
+                    errors[place] = error
+                    if isinstance(error, ContextTooLong):
+                        too_long = route.model
+                    elif error.is_of_request and place == 0:
                         raise
-                    errors.append(error)
-            if errors:
+            if any(error.transient for error in errors.values()):
                 break
-        raise _NobodyAnswers(errors)
+        raise _NobodyAnswers([errors[place] for place in sorted(errors)])
 
     async def _begin(self, route: Route, ask: Callable[[Model], Request], *, has_others: bool) -> Opened:
         """Once more where that is worth a moment, though there are others."""
@@ -138,11 +140,15 @@ class Tries:
         asked_at = loop.time()
         try:
             first = await self._first_item(stream, route.model.first_token_limit if has_others else None)
-            if has_others and isinstance(first, Finish) and first.reason == "stop":
+            is_new = not request.goes_on and request.kept is None
+            if has_others and is_new and isinstance(first, Finish) and first.reason == "stop":
                 raise EmptyAnswer("the model ended its answer without a word")
         except ProviderError as error:
             self._seconds_left -= loop.time() - asked_at
-            route.circuit.failed(error)
+            if request.kept is None:
+                await stream.cancel()
+            if request.kept is None or error.transient:  # one that is gone says nothing of its service
+                route.circuit.failed(error)
             self.add(Try(route.model.name, route.model.provider, error.code, error.message))
             if has_others:
                 log.warning(
@@ -171,6 +177,8 @@ class Tries:
 
     def _is_enough(self, state: RetryCallState) -> bool:
         failed = _failed(state)
+        if not self._is_patient:
+            return True
         if not failed.is_away:
             self._failures += 1
         self._seconds_left -= state.upcoming_sleep
@@ -189,9 +197,9 @@ class _NobodyAnswers(Exception):
         self.retry_after = min(waits) if waits and len(waits) == len(passing) else None
 
 
-def _admitted(chain: Sequence[Route]) -> Iterable[Route]:
-    """Asked for as the others have failed: to be admitted is to be the one that finds out."""
-    return (route for route in chain if len(chain) == 1 or route.circuit.admits())
+def _admitted(chain: Sequence[Route]) -> Iterable[tuple[int, Route]]:
+    """With their places. Asked for as the others have failed: to be admitted is to be the one that finds out."""
+    return ((place, route) for place, route in enumerate(chain) if len(chain) == 1 or route.circuit.admits())
 
 
 def _reads_more(model: Model, other: Model) -> bool:

@@ -55,6 +55,12 @@ def test_other_parts_pass_as_they_are() -> None:
     assert seam.pass_on([thought, Text("It")]) == [thought, Text("It")]
 
 
+def test_no_call_overtakes_the_text_before_it() -> None:
+    seam = Seam(BEFORE)
+    call = ToolCallBegun("i", "n")
+    assert seam.pass_on([Text("a queue"), call]) == [Text("a queue"), call]
+
+
 @pytest.mark.parametrize(
     ("parts", "kept"),
     [

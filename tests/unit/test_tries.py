@@ -8,7 +8,7 @@ import pytest
 
 from core.model.errors import ContextTooLong, EmptyAnswer, ProviderError, UnsupportedOption
 from core.model.parts import Part, Text
-from core.providers.base import Finish, Message, Request, Stream
+from core.providers.base import Finish, Kept, Message, Request, Stream
 from core.providers.catalogue.catalogue import Route
 from core.providers.catalogue.circuit import Circuit, CircuitState
 from core.providers.catalogue.models import Model
@@ -155,6 +155,36 @@ async def test_a_fallback_that_cannot_be_asked_is_passed_over() -> None:
     opened = await tries_of().open([route_to(provider, name) for name, provider in names.items()], ask_all_but_one)
     assert opened.route.model.name == "third"
     await opened.stream.aclose()
+
+
+async def test_an_open_circuit_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only a fallback does not take is asked of the model itself, dead or not."""
+    first = route_to(Scripted(ANSWER), "first")
+    for _ in range(3):
+        first.circuit.failed(ProviderError("busy", transient=True))
+
+    def ask_all_but_the_second(model: Model) -> Request:
+        if model.name == "second":
+            raise UnsupportedOption("no tools")
+        return ask(model)
+
+    opened = await tries_of().open([first, route_to(Scripted(ANSWER), "second")], ask_all_but_the_second)
+    assert opened.route.model.name == "first"
+    await opened.stream.aclose()
+
+
+async def test_who_is_not_patient_does_not_wait() -> None:
+    route = route_to(away := Scripted(AWAY))
+    with pytest.raises(ProviderError):
+        await tries_of().open([route], ask, is_patient=False)
+    assert len(away.requests) == 2
+
+
+async def test_a_kept_answer_that_is_gone_says_nothing_of_its_service() -> None:
+    route = route_to(Scripted(FINAL))
+    with pytest.raises(ProviderError):
+        await tries_of().open([route], lambda model: Request(model.upstream, [], kept=Kept("r1")))
+    assert route.circuit.state is CircuitState.CLOSED
 
 
 @pytest.mark.parametrize(("context", "answers"), [(None, False), (1000, False), (1001, True)])

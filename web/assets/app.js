@@ -164,6 +164,7 @@
         finished: (turn) => {
           this.#held.delete(sessionId);
           if (isShown()) announce(this.thread.spoken(turn));
+          if (isShown() && this.thread.wantsDetails) this.#look();
         },
         gone: () => this.#onGone(conversation),
         notice: (text) => isShown() && announce(text),

@@ -132,7 +132,11 @@
       const button = part(this.assistant, "details");
       button.ariaExpanded = String(button.ariaExpanded !== "true");
       this.#showDetails();
-      return button.ariaExpanded === "true" && !this.turn.stored;
+      return this.wantsDetails;
+    }
+
+    get wantsDetails() {
+      return part(this.assistant, "details").ariaExpanded === "true" && !this.turn.stored;
     }
   }
 

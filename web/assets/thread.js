@@ -67,6 +67,11 @@
       return this.#views.get(turn)?.spoken ?? "";
     }
 
+    /** Whether somebody has asked for details that the store has to tell. */
+    get wantsDetails() {
+      return [...this.#views.values()].some((view) => view.wantsDetails);
+    }
+
     toEnd() {
       this.#scroll.toEnd();
     }

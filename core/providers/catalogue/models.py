@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -145,6 +146,8 @@ def _faults(models: list[Model], text: str, usual: Mapping[ProviderName, Access]
                 yield fault("fallbacks", "a model is no fallback of its own")
         if model.key is not None and not _variable(model.key):
             yield fault("key", f"the variable {model.key} is not set, neither in the environment nor in .env")
+        if model.base_url is not None and (wrong := _wrong_address(model.base_url)):
+            yield fault("base_url", wrong)
         if model.api == "responses" and model.provider != "openai":
             yield fault("api", "only openai has responses")
         is_reached = model.key or model.base_url or model.provider in usual or model.provider == "demo"
@@ -153,6 +156,15 @@ def _faults(models: list[Model], text: str, usual: Mapping[ProviderName, Access]
         for option in model.provider_options:
             if option.partition(".")[0] in _RESERVED:
                 yield fault("provider_options", f"{option!r} is the question's own")
+
+
+def _wrong_address(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        is_wrong = not parts.hostname or parts.port == 0
+    except ValueError as error:
+        return str(error)
+    return "it names no host" if is_wrong else None
 
 
 def _variable(name: str) -> str | None:

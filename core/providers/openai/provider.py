@@ -22,7 +22,11 @@ class OpenAIProvider(HttpProvider[OpenAIDialect]):
     def __init__(self, api_key: str | None, base_url: str | None, http: HttpClient) -> None:
         usual = OpenAIDialect(limit_name="max_tokens" if base_url else "max_completion_tokens")
         super().__init__(
-            "openai", Service(NAMES, secrets_of(api_key, base_url)), http, usual, has_key=api_key is not None
+            "openai",
+            Service(NAMES, secrets_of(api_key, base_url)),
+            http,
+            usual,
+            has_key=api_key is not None or has_user(base_url),
         )
         self._api_key = api_key or NO_KEY
         self._base_url = base_url
@@ -78,6 +82,10 @@ def find_endpoint(
     query = f"?{parts.query}" if parts is not None and parts.query else ""
     url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + f"{operation}{query}".encode())
     return str(url), {name: value for name, value in headers.items() if isinstance(value, str)}
+
+
+def has_user(base_url: str | None) -> bool:
+    return base_url is not None and urlsplit(base_url).username is not None
 
 
 def _basic(user: str, password: str) -> str:

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from typing import Any
 
-from core.model.errors import ProviderError
+from core.model.errors import UnsupportedOption
 from core.providers.base import ContentPart, Data, FileContent, ImageContent, Message, Request, TextContent
 from core.providers.openai.dialect import OpenAIDialect
 
@@ -66,7 +66,7 @@ def _part(part: ContentPart) -> dict[str, Any]:
             name = {} if part.name is None else {"filename": part.name}
             return {"type": "file", "file": {"file_data": _data_url(source), **name}}
         case FileContent():
-            raise ProviderError("chat completions take a file's data, not its address")
+            raise UnsupportedOption("chat completions take a file's data, not its address")
 
 
 def _data_url(data: Data) -> str:

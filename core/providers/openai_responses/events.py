@@ -53,6 +53,9 @@ class EventReader(PartReader):
         self._length = kept.position if kept is not None else 0
         """Of all parts so far, those before `kept` among them."""
         self._sequence_number = kept.sequence_number if kept is not None else 0
+        self.told = Told(kept=kept)
+        self._begun: set[int] = set()
+        """Items whose beginning was read."""
         self._calls: dict[int, int] = {}
         """Numbers of the calls, by the index of their item."""
         self._grown: set[int] = set()
@@ -109,7 +112,15 @@ class EventReader(PartReader):
             self._add(ToolArguments(piece, self._calls[index]), index, parts)
 
     def _read_item(self, index: int, item: dict[str, Any], parts: list[Part], *, is_done: bool) -> None:
-        """Of one that is done: what has not come in pieces."""
+        """Of one that is done: what has not come in pieces; of one whose beginning lies before what is fetched, all has
+        come."""
+        is_fetched = bool(self._kept and self._kept.sequence_number)
+        if is_done and is_fetched and index not in self._begun:
+            return
+        self._begun.add(index)
+        self._read_whole_item(index, item, parts, is_done=is_done)
+
+    def _read_whole_item(self, index: int, item: dict[str, Any], parts: list[Part], *, is_done: bool) -> None:
         if item.get("type") == "function_call" and index not in self._calls:
             call_id, name = item.get("call_id") or item.get("id"), item.get("name")
             if isinstance(call_id, str) and isinstance(name, str):
@@ -133,7 +144,7 @@ class EventReader(PartReader):
         said: list[Part] = []
         for index, item in enumerate(_listed(response.get("output"))):
             if isinstance(item, dict):
-                self._read_item(index, item, said, is_done=True)
+                self._read_whole_item(index, item, said, is_done=True)
         parts += _after(said, self._kept.position if self._kept is not None else 0)
         self._read_response(response)
 

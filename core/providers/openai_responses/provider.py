@@ -17,7 +17,7 @@ from core.providers.http.dialect import Dialect
 from core.providers.http.failures import Refused, Service, ServiceFailure, Unreadable
 from core.providers.http.lenient_json import parse
 from core.providers.http.provider import NO_KEY, Endpoint, HttpProvider
-from core.providers.openai.provider import NAMES, find_endpoint, secrets_of
+from core.providers.openai.provider import NAMES, find_endpoint, has_user, secrets_of
 from core.providers.openai_responses.events import RUNNING, EventReader
 from core.providers.openai_responses.request import body_of
 from core.settings import Settings
@@ -41,7 +41,11 @@ class _Streamed(Dialect, frozen=True):
 class OpenAIResponsesProvider(HttpProvider[Dialect]):
     def __init__(self, api_key: str | None, base_url: str | None, http: HttpClient) -> None:
         super().__init__(
-            "openai", Service(NAMES, secrets_of(api_key, base_url)), http, _Streamed(), has_key=api_key is not None
+            "openai",
+            Service(NAMES, secrets_of(api_key, base_url)),
+            http,
+            _Streamed(),
+            has_key=api_key is not None or has_user(base_url),
         )
         self._api_key = api_key or NO_KEY
         self._base_url = base_url

@@ -157,6 +157,8 @@ def test_the_example_shows_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
             '[[model]]\nname = "a"\nprovider = "openai"\nkey = "NO_SUCH_KEY"\nprovider_options = ["messages", "x"]\n',
             ["line 4: key: the variable NO_SUCH_KEY is not set", "line 5: provider_options: 'messages' is"],
         ),
+        ('[[model]]\nname = "a"\nprovider = "openai"\nbase_url = "http://[x"\n', ["line 4: base_url: Invalid IPv6"]),
+        ('[[model]]\nname = "a"\nprovider = "openai"\nbase_url = "http://a:b"\n', ["line 4: base_url: Port could"]),
         ('[[model]]\nname = "a"\nprovider = "demo"\nkey = "sk-secret"\n', ["line 4: key: String should match"]),
     ],
 )

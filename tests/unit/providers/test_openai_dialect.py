@@ -160,6 +160,15 @@ async def test_user_and_password_of_the_address(upstream: Upstream, said: str, m
     assert "@" not in upstream.asked[0].headers["host"]
 
 
+async def test_without_a_key_none_is_sent(upstream: Upstream) -> None:
+    upstream.say(ANSWER)
+    for address, header in ((upstream.url, None), (upstream.url.replace("://", "://user:pw@"), "Basic dXNlcjpwdw==")):
+        provider = OpenAIProvider(None, f"{address}/v1", HttpClient(TIMEOUT))
+        assert await ask(provider) == "Hello"
+        await provider.close()
+        assert upstream.asked[-1].headers.get("authorization") == header
+
+
 async def test_the_password_of_the_address_is_not_told(upstream: Upstream) -> None:
     address = upstream.url.replace("://", "://user:top%2Fsecret@")
     provider = OpenAIProvider(KEY, f"{address}/v1", HttpClient(TIMEOUT))

@@ -145,6 +145,25 @@ async def test_the_rest_is_fetched(provider: OpenAIResponsesProvider, upstream: 
     assert upstream.asked[0].path == "/v1/responses/resp_1?stream=true&starting_after=4"
 
 
+async def test_an_item_that_was_read_before_is_not_read_again(
+    provider: OpenAIResponsesProvider, upstream: Upstream
+) -> None:
+    done = sse("response.output_item.done", output_index=0, sequence_number=6, item=ITEMS[1])
+    more = delta(8, " and more", 1)
+    upstream.say(whole(200, done + more + COMPLETED))
+    tape, _ = await read(provider.stream(msgspec.structs.replace(ASKED, kept=Kept("resp_1", 5, 11))))
+    assert tape.text() == " and more"
+
+
+async def test_a_fetch_that_is_cancelled_cancels_the_answer(
+    provider: OpenAIResponsesProvider, upstream: Upstream
+) -> None:
+    stream = provider.stream(msgspec.structs.replace(ASKED, kept=Kept("resp_1", 5, 11)))
+    upstream.say(document("cancelled"))
+    await stream.cancel()
+    assert [asked.path for asked in upstream.asked] == ["/v1/responses/resp_1/cancel"]
+
+
 @pytest.mark.parametrize(("position", "rest"), [(0, "Hello there"), (6, "Hello there"), (9, "lo there")])
 async def test_what_can_no_longer_be_streamed_is_polled(
     provider: OpenAIResponsesProvider, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, position: int, rest: str
