@@ -16,7 +16,7 @@ from core.model.feed import Feed
 from core.providers.base import Finish
 from core.store.retry import retry_while_down
 from core.store.turns.records import Turn
-from core.turns.attempts import Attempts
+from core.turns.attempts.attempts import Attempts
 from core.turns.services import RunServices
 from core.turns.subscribers import Moment
 

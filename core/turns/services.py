@@ -20,4 +20,4 @@ class RunServices(msgspec.Struct, frozen=True):
     subscribers: TurnSubscribers
     ticks: TickScheduler
     oldest_format: Callable[[], int] = lambda: FORMAT
-    """What all living processes can read; see `core.turns.compatibility`."""
+    """What all living processes can read; see `core.turns.attempts.compatibility`."""

@@ -17,7 +17,7 @@ from core.store.database.base import Database
 from core.store.schema import turns
 from core.store.store import Store
 from core.store.turns.records import Labels, NewTurn, Turn
-from core.turns.prompt import Exchange, answered
+from core.turns.attempts.prompt import Exchange, answered
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio

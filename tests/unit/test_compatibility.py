@@ -14,7 +14,7 @@ from core.model.parts import (
     ToolCallBegun,
     ToolResult,
 )
-from core.turns.compatibility import ReadableParts
+from core.turns.attempts.compatibility import ReadableParts
 from core.version import FORMAT
 
 NEW: list[Part] = [

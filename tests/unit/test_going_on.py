@@ -12,7 +12,7 @@ from core.model.parts import Part, Text, ToolArguments, ToolCallBegun
 from core.providers.base import Kept, Request, Stream, Told
 from core.store.store import Store
 from core.store.turns.records import Turn
-from core.turns.kept_note import Note
+from core.turns.attempts.kept_note import Note
 from tests.unit.scripted import FINISH, Item, Scripted, run_of
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.model.parts import Opaque, Part, Reasoning, Refusal, Text, ToolArguments, ToolCallBegun
 from core.model.tape import Tape
-from core.turns.rest import Seam, keepable
+from core.turns.attempts.rest import Seam, keepable
 
 BEFORE = "Once upon a time there was a queue that lost nothing. "
 WORDS = st.text(alphabet="ab \n", max_size=40)

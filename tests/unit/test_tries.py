@@ -13,8 +13,8 @@ from core.providers.catalogue.catalogue import Route
 from core.providers.catalogue.circuit import Circuit, CircuitState
 from core.providers.catalogue.models import Model
 from core.settings import Settings
-from core.turns import tries as module
-from core.turns.tries import Opened, Tries
+from core.turns.attempts import tries as module
+from core.turns.attempts.tries import Opened, Tries
 from tests.unit.scripted import FINISH, Item, Scripted
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,7 @@ from core.providers.catalogue.models import Model
 from core.providers.http import answer
 from core.providers.openai.provider import OpenAIProvider
 from core.settings import Settings
-from core.turns.tries import Tries
+from core.turns.attempts.tries import Tries
 from tests.unit.providers.conformance import read
 from tests.unit.providers.http_providing import KEY, Ending, stream_of
 from tests.unit.providers.upstream import END, Then, Upstream, chunk, head, whole
@@ -221,7 +221,7 @@ def error(status: int, body: Any, **headers: str) -> bytes:
 async def test_what_is_an_error(
     provider: OpenAIProvider, upstream: Upstream, response: bytes, expected: Failed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.turns.tries._back_off", lambda _: 0)
+    monkeypatch.setattr("core.turns.attempts.tries._back_off", lambda _: 0)
     upstream.say(response)
     route = Route(Model(name="m", provider="openai"), provider, Circuit("m"))
     tries = Tries(Settings(provider_retries=2), Stream.aclose)

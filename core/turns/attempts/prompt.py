@@ -23,7 +23,7 @@ from core.providers.catalogue.checks import check
 from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.turns.records import Earlier, Turn
-from core.turns.rest import Rest
+from core.turns.attempts.rest import Rest
 
 ROOM_SHARE = 0.75
 """Of what the model can read, for a prompt that had to be made shorter. The rest is for the answer."""

@@ -21,12 +21,12 @@ from core.providers.catalogue.models import Model
 from core.store.retry import retry_while_down
 from core.store.turns.ownership import MAX_LOST_ATTEMPTS
 from core.store.turns.records import Turn
-from core.turns.compatibility import ReadableParts
-from core.turns.kept_note import KeptNote, noted
-from core.turns.prompt import Prompt
-from core.turns.rest import Joint, Rest, rest_of
+from core.turns.attempts.compatibility import ReadableParts
+from core.turns.attempts.kept_note import KeptNote, noted
+from core.turns.attempts.prompt import Prompt
+from core.turns.attempts.rest import Joint, Rest, rest_of
+from core.turns.attempts.tries import Opened, Tries, Try
 from core.turns.services import RunServices
-from core.turns.tries import Opened, Tries, Try
 from core.version import FORMAT
 
 log = structlog.get_logger()
