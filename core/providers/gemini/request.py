@@ -1,5 +1,6 @@
 """A request as the body of Gemini's streamGenerateContent has it."""
 
+import re
 from base64 import b64encode
 from mimetypes import guess_type
 from typing import Any
@@ -10,6 +11,11 @@ from core.providers.base import ContentPart, Data, Message, Request, TextContent
 from core.providers.gemini.chunks import SIGNATURE
 from core.providers.options import Rename, listed, schema_of, translated
 
+NO_SIGNATURE = "skip_thought_signature_validator"
+"""In place of the signature of a call that has none: it came in a caller's messages, or from another model. Source:
+"Thought signatures" of the Gemini API's guides."""
+_UNSIGNED = re.compile(r"(^|[/-])gemini-[12]\b")
+"""Models from before there were signatures."""
 _TOOL_CHOICES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
 
 
@@ -20,7 +26,7 @@ def body_of(request: Request) -> dict[str, Any]:
         config |= _format(request.response_format)
     system = [message.text() for message in request.messages if message.role == "system" and message.text()]
     members: dict[str, Any] = {
-        "contents": _contents(request.messages),
+        "contents": _contents(request.messages, wants_signatures=not _UNSIGNED.search(request.model)),
         "systemInstruction": {"parts": [{"text": text} for text in system]} if system else None,
         "generationConfig": config or None,
         "tools": [{"functionDeclarations": [_tool(tool) for tool in request.tools]}] if request.tools else None,
@@ -47,7 +53,7 @@ _OPTIONS: dict[str, Rename] = {
 }
 
 
-def _contents(messages: list[Message]) -> list[dict[str, Any]]:
+def _contents(messages: list[Message], *, wants_signatures: bool) -> list[dict[str, Any]]:
     names = {call.id: call.name for message in messages for call in message.tool_calls}
     contents: list[dict[str, Any]] = []
     for message in messages:
@@ -55,6 +61,8 @@ def _contents(messages: list[Message]) -> list[dict[str, Any]]:
             continue
         role = "model" if message.role == "assistant" else "user"
         parts = _parts(message, names)
+        if wants_signatures:
+            _sign(parts)
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         elif parts:
@@ -78,6 +86,13 @@ def _parts(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
             wire["thoughtSignature"] = signatures[call.id]
         parts.append(wire)
     return parts
+
+
+def _sign(parts: list[dict[str, Any]]) -> None:
+    """The first of the calls that came together has the signature of them all."""
+    calls = [part for part in parts if "functionCall" in part]
+    if calls and not any("thoughtSignature" in part for part in calls):
+        calls[0]["thoughtSignature"] = NO_SIGNATURE
 
 
 def _part(part: ContentPart) -> dict[str, Any]:

@@ -330,3 +330,21 @@ async def test_ollama_is_found_as_its_own_programs_find_it(upstream: Upstream, h
     upstream.say(whole(200, b'{"done":true,"done_reason":"stop"}\n'))
     await read(provider.stream(Request("m", [Message("user", "hi")])))
     assert [(asked.path, "authorization" in asked.headers) for asked in upstream.asked] == [("/api/chat", False)]
+
+
+@pytest.mark.parametrize(
+    ("model", "signature"),
+    [
+        ("gemini-flash-latest", gemini.NO_SIGNATURE),
+        ("gemini-3.5-pro", gemini.NO_SIGNATURE),
+        ("models/gemini-2.5-flash", None),
+        ("gemini-1.5-pro", None),
+    ],
+)
+def test_calls_of_a_caller_s_own_have_no_signature_to_give(model: str, signature: str | None) -> None:
+    """Which newer models want of the first of the calls that came together."""
+    messages = [*CONVERSATION[:2], Message("assistant", "", CALLS), *CONVERSATION[3:]]
+    body = gemini.body_of(Request(model, messages))
+    TypeAdapter(list[Content]).validate_python(body["contents"])
+    calls = [part for content in body["contents"] for part in content["parts"] if "functionCall" in part]
+    assert [call.get("thoughtSignature") for call in calls] == [signature, None]
