@@ -3,13 +3,10 @@ from typing import Any
 
 import pytest
 
-for module in ("conformance", "http_answers", "http_failures"):
-    pytest.register_assert_rewrite(f"tests.unit.providers.{module}")
-
-from core.providers.http.client import HttpClient  # noqa: E402 - what comes from here on imports them
-from core.providers.openai.provider import OpenAIProvider  # noqa: E402
-from tests.unit.providers.http_providing import KEY, TIMEOUT  # noqa: E402
-from tests.unit.providers.upstream import Upstream  # noqa: E402
+from core.providers.http.client import HttpClient
+from core.providers.openai.provider import OpenAIProvider
+from tests.unit.providers.http_providing import KEY, TIMEOUT
+from tests.unit.providers.upstream import Upstream
 
 
 @pytest.fixture(scope="session")
