@@ -97,6 +97,7 @@ class TurnView(BaseModel):
     claimed_at: datetime | None = Field(description="When the last attempt began.")
     asked_at: datetime | None = Field(description="When it asked the model's service.")
     first_token_at: datetime | None
+    reasoning_seconds: float | None = Field(description="How long the model has thought, in the last attempt.")
     finished_at: datetime | None
 
     @classmethod
@@ -127,6 +128,7 @@ class TurnView(BaseModel):
             claimed_at=turn.claimed_at and _time(turn.claimed_at),
             asked_at=turn.asked_at and _time(turn.asked_at),
             first_token_at=turn.first_token_at and _time(turn.first_token_at),
+            reasoning_seconds=turn.reasoning_seconds,
             finished_at=turn.finished_at and _time(turn.finished_at),
         )
 

@@ -68,6 +68,7 @@ turns = sa.Table(
     sa.Column("claimed_at", sa.Double),  # this and the next two: of the last attempt
     sa.Column("asked_at", sa.Double),
     sa.Column("first_token_at", sa.Double),
+    sa.Column("reasoning_seconds", sa.Double),
     sa.Column("part_ends", sa.LargeBinary),  # where the worker's parts ended
     sa.Column("goal_id", sa.String(128)),
     sa.Column("work_item_id", sa.String(128)),

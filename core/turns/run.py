@@ -154,6 +154,7 @@ class Run:
                 end,
                 asked_after=stages.asked_after,
                 first_token_after=stages.first_token_after,
+                reasoning_seconds=stages.reasoning_seconds,
                 part_ends=feed.tape.encode_ends(),
                 origin=feed.origin if feed.origin != feed.attempt else None,
                 tries=self._tries_to_store(),

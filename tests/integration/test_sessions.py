@@ -49,6 +49,7 @@ async def test_a_session_shows_its_turns(client: Client) -> None:
         "cost": None,
         "tries": [],
         "error": None,
+        "reasoning_seconds": None,
     }
     assert _moment(shown["created_at"]) <= times[0] <= _moment(shown["updated_at"])
 

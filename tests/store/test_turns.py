@@ -105,10 +105,13 @@ async def test_the_stages_of_a_turn_are_told_by_one_clock(store: Store, make: Ma
     assert claimed.created_at <= claimed.claimed_at
     assert (claimed.asked_at, claimed.first_token_at) == (None, None)
     end = Done(1, 0, "stop")
-    await store.ownership.finish(queued.key, W, Tape(), end, asked_after=0.25, first_token_after=1.5)
+    await store.ownership.finish(
+        queued.key, W, Tape(), end, asked_after=0.25, first_token_after=1.5, reasoning_seconds=3.5
+    )
     turn = await store.turns.get(queued.key)
     assert turn.claimed_at == claimed.claimed_at
     assert (turn.asked_at, turn.first_token_at) == (turn.claimed_at + 0.25, turn.claimed_at + 1.5)
+    assert turn.reasoning_seconds == 3.5
 
 
 async def test_a_stage_that_was_not_reached_has_no_time(store: Store, make: Maker) -> None:

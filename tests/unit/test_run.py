@@ -294,7 +294,13 @@ async def test_the_stages_of_an_attempt_are_stored(store: Store, turn: Turn) -> 
     stored = await store.turns.get(turn.key)
     times = [stored.created_at, stored.claimed_at, stored.asked_at, stored.first_token_at, stored.finished_at]
     assert times == sorted(time for time in times if time is not None)
+    assert stored.reasoning_seconds is None
     assert stored.read_tape(as_it_came=True).pieces() == [Text("a"), Text("b")]
+
+
+async def test_the_time_of_thoughts_is_stored(store: Store, turn: Turn) -> None:
+    await run_of(turn, store, Scripted([Reasoning("a"), Text("b"), FINISH])).execute()
+    assert ((await store.turns.get(turn.key)).reasoning_seconds or 0) > 0
 
 
 async def test_an_answer_without_a_token_has_no_time_of_its_first(store: Store, turn: Turn) -> None:

@@ -10,7 +10,7 @@
     reasoning = "";
     refusal = "";
     toolCalls = []; // {name, arguments, result}, in the order in which they began
-    thinkingSeconds = null; // as this page has seen it
+    thinkingSeconds = null;
     stored = null; // what the store says of it once it is finished
     status = "queued"; // queued | streaming | done | error
     isAccepted = false;
@@ -66,6 +66,7 @@
       this.refusal = stored.refusal;
       this.toolCalls = stored.tool_calls;
       this.stored = stored;
+      this.thinkingSeconds = stored.reasoning_seconds ?? this.thinkingSeconds;
       this.usage = stored.usage;
       this.error = stored.error;
       this.finish(stored.finish_reason, stored.finished_at);

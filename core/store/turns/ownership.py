@@ -125,6 +125,7 @@ class Ownership:
         *,
         asked_after: float | None = None,
         first_token_after: float | None = None,
+        reasoning_seconds: float | None = None,
         part_ends: bytes | None = None,
         origin: int | None = None,
         tries: list[dict[str, Any]] | None = None,
@@ -132,8 +133,8 @@ class Ownership:
     ) -> bool:
         """Commit an attempt's answer. False where the attempt is no longer its own: then nobody may hear of it.
 
-        `origin`, `tries` and `cost` are as in `Turn`. `asked_after`, `first_token_after`: seconds since the turn was
-        claimed (a direct turn: created) here, by this process's monotonic clock; None where it did not come to that.
+        `asked_after`, `first_token_after`: seconds since the turn was claimed (a direct turn: created) here, by this
+        process's monotonic clock; None where it did not come to that. The other values are as in `Turn`.
         """
         values = {
             **_own_by(key, end.attempt, process_id),
@@ -142,6 +143,7 @@ class Ownership:
             "part_ends": part_ends,
             "asked_after": asked_after,
             "first_token_after": first_token_after,
+            "reasoning_seconds": reasoning_seconds,
             "origin": origin,
             "tries": tries,
             "cost": cost,

@@ -83,6 +83,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     asked_at: float | None = None
     """When the model's service was asked."""
     first_token_at: float | None = None
+    reasoning_seconds: float | None = None
+    """How long the model has thought in it; None: not at all, or not known."""
     finished_at: float | None = None
     earlier: list[Earlier] = []
     """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""

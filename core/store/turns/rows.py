@@ -31,6 +31,7 @@ _OF_AN_END = (
     "error_message",
     "asked_at",
     "first_token_at",
+    "reasoning_seconds",
     "finished_at",
 )
 WHILE_IT_RUNS = tuple(column for column in turns.c if column.name not in _OF_AN_END)

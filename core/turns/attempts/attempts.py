@@ -25,6 +25,7 @@ from core.turns.attempts.compatibility import ReadableParts
 from core.turns.attempts.kept_note import KeptNote, noted
 from core.turns.attempts.prompt import Prompt
 from core.turns.attempts.rest import Joint, Rest, rest_of
+from core.turns.attempts.stages import Stages
 from core.turns.attempts.tries import Opened, Tries, Try
 from core.turns.services import RunServices
 from core.version import FORMAT
@@ -34,13 +35,6 @@ log = structlog.get_logger()
 DROPPED = "provider_drop"
 _ANSWERS = (Text, Refusal, ToolCall, ToolCallBegun)
 """Parts that make an answer one."""
-
-
-class Stages(msgspec.Struct):
-    """When an attempt came so far, in seconds after its turn was claimed; None where it did not."""
-
-    asked_after: float | None = None
-    first_token_after: float | None = None
 
 
 class _Answer(NamedTuple):
@@ -71,7 +65,8 @@ class Attempts:
         """`may_restart`: whether those who watch can be told that what they saw is void. `on_begin`: told of each
         attempt, once the feed has it, with why it is not the first."""
         self.number = turn.attempt
-        self.stages = Stages()
+        self._claimed_at = monotonic()
+        self.stages = Stages(self._claimed_at)
         """Of the attempt that runs."""
         self.tries = Tries(services.settings, self._leave)
         self.route: Route | None = None
@@ -85,7 +80,6 @@ class Attempts:
         self._services = services
         self._restarts = may_restart and services.settings.provider_drop == "restart"
         self._on_begin = on_begin
-        self._claimed_at = monotonic()
         self._rest: Rest | None = None
         """What is to be gone on with, once the answer begins."""
         self._note = KeptNote(turn, services, lambda: self.number)
@@ -178,7 +172,8 @@ class Attempts:
         def ask(model: Model) -> Request:
             return prompt.request(model, number, rest, lambda kept: self._note.note(model, kept, origin, at_once=True))
 
-        stages = Stages(asked_after=monotonic() - self._claimed_at)
+        stages = Stages(self._claimed_at)
+        stages.asked()
         while True:
             try:
                 opened = await self.tries.open(chain, ask, is_patient=is_patient)
@@ -188,7 +183,7 @@ class Attempts:
                     raise
                 log.info("prompt shortened", action="turn.prompt_shortened", exchanges=prompt.exchanges)
         if not isinstance(opened.first, Finish):
-            stages.first_token_after = monotonic() - self._claimed_at
+            stages.begun()
         return _Answer(opened, stages, rest)
 
     async def _begin_another(self, answer: _Answer | None, *, is_last: bool = False) -> bool:
@@ -209,7 +204,7 @@ class Attempts:
 
     def _start(self, reason: str | None, past: Feed, rest: Rest | None) -> None:
         """`past`: what viewers have; `rest`: how it is gone on with, if it is."""
-        self.stages = Stages()
+        self.stages = Stages(self._claimed_at)
         oldest = self._services.oldest_format()
         self._readable = ReadableParts(oldest) if oldest < FORMAT else None
         route = self.route or self._route_to(self._turn.model)
@@ -285,6 +280,7 @@ class Attempts:
     def _append(self, parts: list[Part]) -> None:
         """Raises _TooLong, with all appended that there was room for."""
         self._services.ticks.count(len(parts))
+        self.stages.saw(parts)
         if self._readable is not None:
             parts = self._readable.convert(parts)
         room = self._services.settings.max_answer_chars - len(self._feed.tape)

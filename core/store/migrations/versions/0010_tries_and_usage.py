@@ -1,5 +1,5 @@
-"""Turns tell their tries, their cost, and the tokens that were cached or thought; answers that were gone on with tell
-where they began.
+"""Turns tell their tries, their cost, the tokens that were cached or thought, and how long the model has thought;
+answers that were gone on with tell where they began.
 
 Revision ID: 0010
 Revises: 0009
@@ -34,6 +34,7 @@ def _columns() -> list[sa.Column[Any]]:
         sa.Column("raw_finish_reason", sa.String(64)),
         sa.Column("cached_tokens", sa.Integer),
         sa.Column("reasoning_tokens", sa.Integer),
+        sa.Column("reasoning_seconds", sa.Double),
         sa.Column("cost", sa.Double),
         sa.Column("tries", sa.JSON),
         sa.Column("origin", sa.Integer),
