@@ -1,4 +1,4 @@
-"""Proxies as people put them in front of an API, with what their packages have as defaults."""
+"""Proxies as people put them in front of an API, with what their packages have as defaults, where that works."""
 
 import os
 import shutil
@@ -51,6 +51,7 @@ backend api
   compression type text/event-stream text/plain application/json
   server api 127.0.0.1:{api_port}
 """
+# It drops a connection that answers before it has looked for the end of a request, unless it has all of that by then.
 CADDY = """\
 {{
   admin off
@@ -59,7 +60,9 @@ CADDY = """\
 }}
 http://127.0.0.1:{port} {{
   encode gzip
-  reverse_proxy 127.0.0.1:{api_port}
+  reverse_proxy 127.0.0.1:{api_port} {{
+    buffer_requests
+  }}
 }}
 """
 
