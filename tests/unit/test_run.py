@@ -14,6 +14,8 @@ from core.model.tape import Tape
 from core.providers.base import Finish, GeneratedStream, Message, Request, Stream, Told
 from core.store.store import Store
 from core.store.turns.records import Earlier, Turn
+from core.turns.attempts import stages
+from core.turns.attempts.stages import Stages
 from core.turns.run import Stop
 from core.turns.ticks import TickScheduler
 from tests.patience import promised
@@ -301,6 +303,19 @@ async def test_the_stages_of_an_attempt_are_stored(store: Store, turn: Turn) -> 
 async def test_the_time_of_thoughts_is_stored(store: Store, turn: Turn) -> None:
     await run_of(turn, store, Scripted([Reasoning("a"), Text("b"), FINISH])).execute()
     assert ((await store.turns.get(turn.key)).reasoning_seconds or 0) > 0
+
+
+async def test_thoughts_amid_the_answer_count_and_text_does_not(
+    store: Store, turn: Turn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([10.0, 13.0, 20.0, 24.0])
+    provider = Scripted([Reasoning("a"), Reasoning("b"), Text("c"), Text("d"), Reasoning("e"), Text("f"), FINISH])
+    run = run_of(turn, store, provider)
+    monkeypatch.setattr(stages, "monotonic", lambda: next(times))
+    monkeypatch.setattr(Stages, "asked", lambda self: None)
+    monkeypatch.setattr(Stages, "begun", lambda self: None)
+    await run.execute()
+    assert (await store.turns.get(turn.key)).reasoning_seconds == 3 + 4
 
 
 async def test_an_answer_without_a_token_has_no_time_of_its_first(store: Store, turn: Turn) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from core.model.parts import Part, Reasoning, Text
 from core.turns.attempts import stages
 from core.turns.attempts.stages import Stages
 
@@ -27,28 +26,17 @@ def test_times_count_from_the_claim(clock: list[float]) -> None:
 def test_thoughts_are_timed_before_the_answer_and_amid_it(clock: list[float]) -> None:
     attempt = Stages(claimed_at=0)
     clock += [10, 13, 20, 24]
-    came: list[list[Part]] = [
-        [Reasoning("a")],
-        [],
-        [Reasoning("b")],
-        [Reasoning("c"), Text("d")],
-        [Text("e")],
-        [Reasoning("f")],
-        [Text("g")],
-    ]
-    for parts in came:
-        attempt.saw(parts)
+    for is_reasoning in (True, False, True, False):
+        attempt.reasons(is_reasoning)
     assert attempt.reasoning_seconds == 3 + 4
 
 
 def test_thoughts_that_end_the_answer_are_timed_until_they_are_asked_for(clock: list[float]) -> None:
     attempt = Stages(claimed_at=0)
     clock += [10, 15]
-    attempt.saw([Reasoning("a")])
+    attempt.reasons(True)
     assert attempt.reasoning_seconds == 5
 
 
-def test_an_answer_without_thoughts_tells_none(clock: list[float]) -> None:
-    attempt = Stages(claimed_at=0)
-    attempt.saw([Text("a")])
-    assert attempt.reasoning_seconds is None
+def test_an_answer_without_thoughts_tells_none() -> None:
+    assert Stages(claimed_at=0).reasoning_seconds is None

@@ -13,7 +13,7 @@ import structlog
 
 from core.model.errors import ContextTooLong, EmptyAnswer, ProviderDropped, ProviderError, UnknownModel
 from core.model.feed import Feed
-from core.model.parts import Part, Refusal, Text, ToolCall, ToolCallBegun
+from core.model.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolCallBegun
 from core.model.tape import Tape
 from core.providers.base import Finish, Item, Request, Stream, Told
 from core.providers.catalogue.catalogue import Route
@@ -280,7 +280,8 @@ class Attempts:
     def _append(self, parts: list[Part]) -> None:
         """Raises _TooLong, with all appended that there was room for."""
         self._services.ticks.count(len(parts))
-        self.stages.saw(parts)
+        if parts and isinstance(parts[-1], Reasoning) is not self.stages.is_reasoning:
+            self.stages.reasons(isinstance(parts[-1], Reasoning))
         if self._readable is not None:
             parts = self._readable.convert(parts)
         room = self._services.settings.max_answer_chars - len(self._feed.tape)

@@ -1,9 +1,6 @@
 """When an attempt came how far."""
 
-from collections.abc import Sequence
 from time import monotonic
-
-from core.model.parts import Part, Reasoning
 
 
 class Stages:
@@ -13,15 +10,15 @@ class Stages:
         """`claimed_at`: by this process's monotonic clock."""
         self.asked_after: float | None = None
         self.first_token_after: float | None = None
+        self.is_reasoning = False
         self._claimed_at = claimed_at
-        self._reasons_since: float | None = None
+        self._reasons_since = 0.0
         self._reasoned = 0.0
 
     @property
     def reasoning_seconds(self) -> float | None:
         """How long the model has thought, before its answer and amid it."""
-        since = self._reasons_since
-        return (self._reasoned + (monotonic() - since if since is not None else 0.0)) or None
+        return (self._reasoned + (monotonic() - self._reasons_since if self.is_reasoning else 0.0)) or None
 
     def asked(self) -> None:
         self.asked_after = monotonic() - self._claimed_at
@@ -29,13 +26,9 @@ class Stages:
     def begun(self) -> None:
         self.first_token_after = monotonic() - self._claimed_at
 
-    def saw(self, parts: Sequence[Part]) -> None:
-        """Parts that have come together count as what the last of them is."""
-        if not parts or isinstance(parts[-1], Reasoning) is (self._reasons_since is not None):
-            return
+    def reasons(self, is_reasoning: bool) -> None:
+        """Each time that this changes."""
         now = monotonic()
-        if self._reasons_since is None:
-            self._reasons_since = now
-        else:
+        if self.is_reasoning:
             self._reasoned += now - self._reasons_since
-            self._reasons_since = None
+        self.is_reasoning, self._reasons_since = is_reasoning, now
