@@ -16,9 +16,9 @@ from core.store.retry import retry_while_down
 from core.store.turns.ownership import MAX_LOST_ATTEMPTS, Held
 from core.store.turns.records import Turn
 from core.turns.owner import TurnOwner
+from core.turns.publisher import Outbox, Publisher
 from core.turns.run import Run, Stop
 from core.turns.subscribers import Moment
-from workers.publisher import Outbox, Publisher
 from workers.session_log_writer import SessionLogWriter
 
 log = structlog.get_logger()

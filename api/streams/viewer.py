@@ -1,6 +1,6 @@
-"""A viewer: one client's position in a shared feed, told in the words of a wire. A slow one costs no memory.
+"""A viewer: follows one turn for one client. A slow one costs no memory.
 
-A token's way: the feed changes, the viewer has its wire make frames of what is new, and its sink writes them.
+A token's way: the feed changes, the viewer has its view make frames of what is new, and its sink writes them.
 """
 
 import asyncio
@@ -45,14 +45,9 @@ class Viewer:
 
     def __init__(self, feed: Feed, cursor: Cursor | None, wire: Wire, sink: Sink) -> None:
         self._feed = feed
+        self._view = View(feed, cursor, wire)
         self._wire = wire
         self._sink = sink
-        self._at = cursor or Cursor(feed.key.turn, 0, 0)
-        self._queue_position: int | None = None
-        self._model = ""
-        """That answers, as far as the client was told."""
-        self._has_sent = False
-        """Whether any of the answer was."""
         self._changed = asyncio.Event()
         self._is_waiting = False
         """For a change. While it is not, frames are being sent, and nothing may overtake them."""
@@ -65,7 +60,7 @@ class Viewer:
             while True:
                 self._changed.clear()
                 try:
-                    frames = self._new_frames()
+                    frames = self._view.new_frames()
                 except Unfinished as error:
                     await self._send(error.last_words)
                     raise
@@ -84,13 +79,11 @@ class Viewer:
 
     def _on_change(self) -> None:
         """What was simply added is written here and now: to wake the task for it takes longer than to write it."""
-        feed = self._feed
-        is_only_growth = 0 < feed.attempt == self._at.attempt and feed.end is None and feed.error is None
-        if not (is_only_growth and self._is_waiting and self._sink.is_ready):
+        if not (self._view.has_only_grown and self._is_waiting and self._sink.is_ready):
             self._changed.set()
             return
         try:
-            frames = self._growth()
+            frames = self._view.growth()
         except Exception as error:  # `run` fails by it as well: that is this viewer's affair alone
             log.error("view failed", action="view.failed", exc_info=error)
             self._changed.set()
@@ -99,9 +92,30 @@ class Viewer:
             self._idle_timer.touch()
             self._sink.write(frames)
 
-    def _new_frames(self) -> Frames:
-        """Everything since the last call. Raises Unfinished."""
-        feed, wire = self._feed, self._wire
+
+class View:
+    """One client's position in a shared feed, and what is new for it in the words of a wire."""
+
+    def __init__(self, feed: Feed, cursor: Cursor | None, wire: Wire) -> None:
+        """After `cursor`; None: from the beginning."""
+        self.feed = feed
+        self.wire = wire
+        self._at = cursor or Cursor(feed.key.turn, 0, 0)
+        self._queue_position: int | None = None
+        self._model = ""
+        """That answers, as far as the client was told."""
+        self._has_sent = False
+        """Whether any of the answer was."""
+
+    @property
+    def has_only_grown(self) -> bool:
+        """Since the last question: nothing has happened but that the tape may be longer."""
+        feed = self.feed
+        return 0 < feed.attempt == self._at.attempt and feed.end is None and feed.error is None
+
+    def new_frames(self) -> Frames:
+        """Everything since the last question. Raises Unfinished."""
+        feed, wire = self.feed, self.wire
         frames: Frames = []
         if feed.attempt > self._at.attempt:
             before, self._at = self._at, Cursor(self._at.turn, feed.attempt, 0)
@@ -119,23 +133,23 @@ class Viewer:
             frames += wire.queued(self._queue_position or 0)
         self._model = feed.model
         if feed.attempt == self._at.attempt:
-            frames += self._growth()
+            frames += self.growth()
         if feed.end is not None:
             frames += wire.ended(self._at._replace(position=feed.end.position + 1), feed.end)
         elif feed.error is not None:
             frames += wire.broken(feed.error)
         return frames
 
-    def _growth(self) -> Frames:
-        """What was added to the tape, in frames that are made once for all viewers at the same place."""
-        feed, at = self._feed, self._at
+    def growth(self) -> Frames:
+        """What was added to the tape, in frames that are made once for all clients at the same place."""
+        feed, at = self.feed, self._at
         length = len(feed.tape)
         if length <= at.position:
             return []
-        key = self._wire.name, at
+        key = self.wire.name, at
         frames = feed.framed.get(key)
         if frames is None:
-            frames = feed.framed[key] = self._wire.grew(feed.tape.slice(at.position), at)
+            frames = feed.framed[key] = self.wire.grew(feed.tape.slice(at.position), at)
         self._at = Cursor(at.turn, at.attempt, length)
         self._has_sent = self._has_sent or bool(frames)
         return frames

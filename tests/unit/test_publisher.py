@@ -14,13 +14,13 @@ from core.model.events import Batch, Done, Snapshot, Start, decode
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.model.parts import Text
+from core.turns import publisher
 from core.turns.lease import Lease
+from core.turns.publisher import EARLY_LENGTH, Outbox, Publisher
 from core.turns.ticks import TickScheduler
 from tests.patience import PATIENCE_SECONDS
 from tests.unit.fake_connection import FakeConnection
 from tests.unit.leases import lasting_lease
-from workers import publisher
-from workers.publisher import EARLY_LENGTH, Outbox, Publisher
 
 pytestmark = pytest.mark.anyio
 

@@ -182,7 +182,7 @@ class Publisher:
 
 
 class Outbox:
-    """Sends the events of this worker's turns; one for all of them."""
+    """Sends the events of a process's turns; one for all of them."""
 
     def __init__(self, connection: BrokerConnection) -> None:
         self._connection = connection
