@@ -8,7 +8,9 @@ from api.access.access import Access
 from api.access.rate_limit import RateLimit
 from api.direct import DirectRuns
 from api.housekeeping import Housekeeping
+from api.streams.direct_relay import DirectRelay
 from api.streams.feeds import Feeds
+from api.watchers.live_turns import LiveTurns
 from core.background import Background
 from core.broker.connection import BrokerConnection
 from core.broker.topology import declare_all
@@ -31,7 +33,11 @@ class Services:
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
         self.catalogue = self.owner.catalogue
-        self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection)
+        self._relay = DirectRelay(self.owner)
+        self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection, self._relay)
+        self.live_turns = LiveTurns(
+            self.store, self.feeds, self.owner.keeper, settings.rabbit_mq, settings.max_watchers
+        )
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
         self._housekeeping = Housekeeping(self.store, self.owner.endings)
         self._background = Background()
@@ -48,12 +54,15 @@ class Services:
 
     def closing(self) -> None:
         """A signal to stop has come: end the streams, or the server would wait for them."""
+        self.live_turns.close()
         self.feeds.end_all()
         self.direct.stop_soon()
 
     async def stop(self) -> None:
         await self.direct.stop()
+        await self.live_turns.stop()
         await self.feeds.stop()
+        await self._relay.stop()
         await self._background.stop()
         await self._housekeeping.stop()
         await self.owner.stop()

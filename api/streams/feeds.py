@@ -1,12 +1,13 @@
 """Feeds of the running turns that somebody watches in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from aiormq.abc import AbstractChannel
 
+from api.streams.direct_relay import ASK_SECONDS, DirectRelay
 from api.streams.inbox import Inbox
 from api.streams.inbox_check import CHECK_SECONDS, InboxCheck
 from api.streams.live_feed import LiveFeed
@@ -26,10 +27,11 @@ POLL_SLICE = 100
 
 
 class Feeds:
-    def __init__(self, store: Store, broker_url: str, sender: BrokerConnection) -> None:
+    def __init__(self, store: Store, broker_url: str, sender: BrokerConnection, relay: DirectRelay) -> None:
         """`sender`: the connection that publishes, here to see that the inbox hears."""
         self._store = store
-        self._inbox = Inbox(broker_url, self._on_renewed)
+        self._relay = relay
+        self._inbox = Inbox(broker_url, self._on_renewed, relay.own_key, relay.on_request)
         self._inbox_check = InboxCheck(self._inbox, sender)
         # Logs are read on a connection of their own, so that an accident there cannot cost the inbox.
         self._logs = BrokerConnection(broker_url, "hopstream logs", _nothing)
@@ -50,6 +52,7 @@ class Feeds:
         self._inbox.start()
         self._logs.start()
         self._background.repeat("store poll", self._poll_store, pause_seconds=POLL_SECONDS, put_off_by=(StoreDown,))
+        self._background.repeat("relayed turns", self._ask_on, pause_seconds=ASK_SECONDS)
         self._background.repeat("inbox check", self._inbox_check.check, pause_seconds=CHECK_SECONDS)
 
     async def stop(self) -> None:
@@ -74,7 +77,13 @@ class Feeds:
 
     @asynccontextmanager
     async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
-        """The feed of a turn of queue mode, shared by all its viewers."""
+        """The same for an `async with`."""
+        with self.hold(key) as feed:
+            yield feed
+
+    @contextmanager
+    def hold(self, key: TurnKey) -> Iterator[Feed]:
+        """The feed of a turn that runs in another process, shared by all who follow it here."""
         if self._closing:
             yield _closed(Feed(key))
             return
@@ -92,12 +101,17 @@ class Feeds:
             def forget() -> None:
                 del self._live[key]
 
-            live = self._live[key] = LiveFeed(key, self._store, self._inbox, self._logs, forget, is_new=is_new)
+            live = LiveFeed(key, self._store, self._inbox, self._logs, self._relay.ask, forget, is_new=is_new)
+            self._live[key] = live
         return live
 
     def _on_renewed(self) -> None:
         for live in self._live.values():
             live.hear_anew()
+
+    async def _ask_on(self) -> None:
+        live_feeds = self._live.items()
+        self._relay.ask_on((key, live.owner) for key, live in live_feeds if live.owner and not live.feed.is_over)
 
     async def _poll_store(self) -> None:
         known = list(self._live.items())

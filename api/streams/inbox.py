@@ -66,7 +66,12 @@ class Subscription:
 class Inbox:
     """`on_renewed` is called after every new queue: events may have been missed, so every feed has to read its log."""
 
-    def __init__(self, url: str, on_renewed: Callable[[], None]) -> None:
+    def __init__(
+        self, url: str, on_renewed: Callable[[], None], own_key: str, on_request: Callable[[bytes], None]
+    ) -> None:
+        """`own_key`: the routing key of what other API processes ask of this one, which `on_request` is told."""
+        self._own_key = own_key
+        self._on_request = on_request
         self._connection = BrokerConnection(url, "hopstream inbox", self._set_up, channels=BUSY)
         self._on_renewed = on_renewed
         self._subscriptions: dict[str, Subscription] = {}
@@ -119,6 +124,7 @@ class Inbox:
         declared = await channel.queue_declare(exclusive=True)
         self.queue = declared.queue or ""
         await channel.queue_bind(self.queue, SESSIONS, BUNDLE)
+        await channel.queue_bind(self.queue, SESSIONS, self._own_key)
         channel.on_consumer_cancel_callbacks.add(lambda _: self._connection.reset())
         messages = self._connection.message_channel_on(channel, self._on_message)
         await messages.consume(self.queue, no_ack=True)
@@ -134,6 +140,9 @@ class Inbox:
     def _on_message(self, routing_key: str, body: bytes) -> None:
         if routing_key == self.queue:
             self.heard.set()
+            return
+        if routing_key == self._own_key:
+            self._on_request(body)
             return
         try:
             events = decode_bundle(body) if routing_key == BUNDLE else {routing_key: body}

@@ -47,11 +47,15 @@ class LiveFeed:
         store: Store,
         inbox: Inbox,
         logs: BrokerConnection,
+        ask_owner: Callable[[TurnKey, str], None],
         on_done: Callable[[], None],
         *,
         is_new: bool,
     ) -> None:
-        """`is_new`: the turn was queued a moment ago."""
+        """`ask_owner`: has the process that runs a direct turn publish all of it. `is_new`: the turn was queued a
+        moment ago."""
+        self.owner: str | None = None
+        """The process that publishes a direct turn for us, and for as long as it is asked to."""
         self.feed = Feed(key)
         self._filling = Filling.EXPECTED if is_new else Filling.MISSING
         self._viewers = 0
@@ -66,6 +70,7 @@ class LiveFeed:
         self._store = store
         self._inbox = inbox
         self._logs = logs
+        self._ask_owner = ask_owner
         self._on_done = on_done
         self._task = asyncio.create_task(self._own(), name=f"feed {key}")
 
@@ -165,6 +170,9 @@ class LiveFeed:
         if turn.finished:
             fill_from_store(feed, turn)
             return Filling.WHOLE
+        if turn.mode == "direct" and turn.owner is not None:
+            self.owner = turn.owner
+            return await self._hear_owner(turn.owner) if is_subscribed else Filling.MISSING
         if turn.status == "running":
             joined = await self._read_log()
             return joined if is_subscribed else Filling.MISSING
@@ -180,14 +188,25 @@ class LiveFeed:
         reaches = subscribed_at is not None and asked_at - subscribed_at >= LOG_BEHIND_SECONDS
         return Filling.WHOLE if reaches or self._subscription.heard or self._subscription.early else Filling.JOINED
 
+    async def _hear_owner(self, owner: str) -> Filling:
+        """A direct turn has no session log: its owner tells all of it again."""
+        heard = self._subscription.heard
+        self._ask_owner(self.feed.key, owner)
+        await self._until(lambda: self._subscription.heard > heard)
+        return Filling.WHOLE if self._subscription.heard > heard and self._apply_all() else Filling.MISSING
+
     async def _hears_start(self) -> bool:
         """Whoever has heard a turn's start has missed nothing."""
+        await self._until(lambda: self.feed.attempt > 0)
+        return self.feed.attempt > 0
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        """For a while."""
         with self.feed.watch() as changed, suppress(TimeoutError):
             async with asyncio.timeout(START_SECONDS):
-                while not self.feed.attempt:
+                while not is_so():
                     await changed.wait()
                     changed.clear()
-        return self.feed.attempt > 0
 
     async def _subscribe(self) -> bool:
         try:

@@ -44,7 +44,7 @@ class StreamResponse(Response):
         await run_while_connected(self._stream(scope, send), receive)
 
     async def _stream(self, scope: Scope, send: Send) -> None:
-        sink = HttpSink(self.status_code, self.raw_headers, self._wire, scope, send)
+        sink = HttpSink(self.status_code, self.raw_headers, self._wire.ping(), scope, send)
         async with self._watching as feed:
             try:
                 await Viewer(feed, self._cursor, self._wire, sink).run()

@@ -146,10 +146,13 @@ class View:
         length = len(feed.tape)
         if length <= at.position:
             return []
-        key = self.wire.name, at
-        frames = feed.framed.get(key)
+        wire, key = self.wire, (self.wire.name, at)
+        frames = feed.framed.get(key) if wire.shares_frames else None
         if frames is None:
-            frames = feed.framed[key] = self.wire.grew(feed.tape.slice(at.position), at)
+            new = feed.tape.pieces(at.position) if wire.takes_pieces else feed.tape.slice(at.position)
+            frames = wire.grew(new, at)
+            if wire.shares_frames:
+                feed.framed[key] = frames
         self._at = Cursor(at.turn, at.attempt, length)
         self._has_sent = self._has_sent or bool(frames)
         return frames
@@ -159,13 +162,14 @@ class HttpSink:
     """The body of an HTTP response. The head goes out with the first frames: until then, an error can still be told by
     its status."""
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], wire: Wire, scope: Scope, send: Send) -> None:
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], ping: Frames, scope: Scope, send: Send) -> None:
+        """`ping`: what says nothing."""
         self.has_begun = False
         self._head = {"type": "http.response.start", "status": status, "headers": headers}
         self._send = send
         self._send_body = body_send(scope, send)
         self._push = push_of(scope)
-        if self._push is not None and (ping := wire.ping()):
+        if self._push is not None and ping:
             self._push.on_probe = partial(self.write, ping)
 
     @property

@@ -10,7 +10,8 @@ from core.model.errors import HopstreamError
 from core.model.events import End, Failed
 from core.model.keys import TurnKey
 from core.model.parts import Part
-from core.store.turns.records import Turn
+from core.store.turns.records import Labels, Mode, Turn
+from core.store.turns.watched import WatchedTurn
 
 Frames = list[bytes]
 """One for each message of the wire: a Server-Sent Event, a WebSocket message. Empty where it has nothing to say."""
@@ -22,13 +23,25 @@ class WireContext(msgspec.Struct, frozen=True, kw_only=True):
     key: TurnKey
     model: str
     created_at: float
-    """Seconds since 1970."""
+    """Seconds since 1970, as is the next."""
+    started_at: float | None = None
+    """When its first attempt began; None: not yet, as far as is known."""
+    mode: Mode = "queue"
+    labels: Labels = Labels()
     asked: Mapping[str, Any] = {}
     """What the request said about the answer's form, for wires that leave something to choose."""
 
     @classmethod
-    def of(cls, turn: Turn, **asked: Any) -> Self:
-        return cls(key=turn.key, model=turn.model, created_at=turn.created_at, asked=asked)
+    def of(cls, turn: Turn | WatchedTurn, **asked: Any) -> Self:
+        return cls(
+            key=turn.key,
+            model=turn.model,
+            created_at=turn.created_at,
+            started_at=turn.started_at,
+            mode=turn.mode,
+            labels=turn.labels,
+            asked=asked,
+        )
 
 
 class Unfinished(HopstreamError):
@@ -53,6 +66,10 @@ class Wire:
     """Viewers at the same place share the frames of `grew` by this name. Where a request's options change these frames,
     they belong into the name."""
     media_type: ClassVar[str]
+    shares_frames: ClassVar[bool] = True
+    """False where the frames of `grew` are for one client alone."""
+    takes_pieces: ClassVar[bool] = False
+    """Whether `grew` gets the parts as they came from the model, rather than neighbours of one kind as one."""
     shows_restarts: ClassVar[bool] = False
     """Whether it can say that what it told of an answer is void."""
 

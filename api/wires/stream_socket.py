@@ -4,13 +4,11 @@ import msgspec
 
 from api.streams.cursor import Cursor
 from api.wires.base import Frames
+from api.wires.pieces import frame_pieces
 from api.wires.seed import Event, SeedWire, failure
 from core.model.errors import Closing
-from core.model.parts import Part, Reasoning, Text, cut
+from core.model.parts import Part
 
-FRAME_CHARS = 16_384
-"""Of a text in one frame. Clients bound the frames that they take, at a megabyte by default in some, and whoever joins
-late gets all of the text at once."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -28,9 +26,7 @@ class StreamSocketWire(SeedWire):
         return []
 
     def grew(self, parts: list[Part], start: Cursor) -> Frames:
-        if any(len(part) > FRAME_CHARS for part in parts):
-            parts = [piece for part in parts for piece in _pieces(part)]
-        return super().grew(parts, start)
+        return super().grew([piece for part in parts for piece in frame_pieces(part)], start)
 
     def broken(self, error: Exception) -> Frames:
         """A process that closes says so: the client resumes at once, and elsewhere."""
@@ -41,9 +37,3 @@ class StreamSocketWire(SeedWire):
     def ping(self) -> Frames:
         """The protocol has pings of its own."""
         return []
-
-
-def _pieces(part: Part) -> list[Part]:
-    if not isinstance(part, Text | Reasoning):
-        return [part]
-    return [cut(part, begin, min(begin + FRAME_CHARS, len(part))) for begin in range(0, len(part), FRAME_CHARS)]

@@ -105,6 +105,14 @@ class QueueFull(HopstreamError):
         self.extensions = {"queue_length": queue_length}
 
 
+class SlowReader(HopstreamError):
+    """A watcher that is too far behind to go on."""
+
+    code = "slow_reader"
+    status = 408
+    title = "The reader is too slow"
+
+
 class TooManyStreams(HopstreamError):
     code = "too_many_streams"
     status = 429

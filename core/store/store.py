@@ -15,6 +15,7 @@ from core.store.tickets import SpentTickets
 from core.store.turns.orphans import Orphans
 from core.store.turns.ownership import Ownership
 from core.store.turns.turns import Turns
+from core.store.turns.watched import WatchedTurns
 
 
 class Store:
@@ -31,6 +32,7 @@ class Store:
         self.orphans = Orphans(self._database, liveness)
         self.processes = Processes(self._database, liveness)
         self.spent_tickets = SpentTickets(self._database)
+        self.watched = WatchedTurns(self._database)
 
     def within(self, reach: Reach) -> "Store":
         """The same store, in which a caller finds the sessions and turns within its reach alone."""

@@ -87,7 +87,10 @@ async def test_an_inbox_that_receives_nothing_is_made_anew() -> None:
 
     async def set_up_nothing(_: Any) -> None: ...
 
-    inbox, sender = Inbox(BROKER, on_renewed), BrokerConnection(BROKER, "test sender", set_up_nothing)
+    inbox, sender = (
+        Inbox(BROKER, on_renewed, "@test", lambda _: None),
+        BrokerConnection(BROKER, "test sender", set_up_nothing),
+    )
     background = Background()
     inbox.start()
     sender.start()

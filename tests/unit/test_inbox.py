@@ -24,7 +24,7 @@ BROKEN = msgspec.msgpack.encode(["from a later version", 1])
     ],
 )
 async def test_what_cannot_be_read_is_passed_over(messages: list[tuple[str, bytes]]) -> None:
-    inbox = Inbox("amqp://localhost/", lambda: None)
+    inbox = Inbox("amqp://localhost/", lambda: None, "@test", lambda _: None)
     inbox.queue = "inbox"
     feeds = {session: Feed(TurnKey(session, 1)) for session in "ab"}
     for feed in feeds.values():

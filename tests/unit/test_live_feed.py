@@ -36,7 +36,7 @@ async def test_a_feed_that_is_over_is_forgotten_whoever_still_reads_it(store: St
     await store.ownership.finish(key, OWNER, Tape([Text("old")]), Done(1, 3, "stop"))
     forgotten = asyncio.Event()
     inbox, logs = cast(Inbox, FakeInbox()), cast(BrokerConnection, FakeConnection())
-    filled = LiveFeed(key, store, inbox, logs, forgotten.set, is_new=False)
+    filled = LiveFeed(key, store, inbox, logs, lambda *_: None, forgotten.set, is_new=False)
     filled.enter()
     await asyncio.wait_for(forgotten.wait(), PATIENCE_SECONDS)
     assert (filled.feed.tape.text(), filled.feed.end) == ("old", Done(1, 3, "stop"))

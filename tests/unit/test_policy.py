@@ -14,8 +14,8 @@ from core.settings import Settings
 
 OPEN = {("http", "GET", path) for path in ("/", "/health", "/ready", "/assets/x")}
 """All that strangers may ask for. Whoever adds to it thinks twice."""
-SOCKETS = {("websocket", "GET", "/ws/stream/x")}
-STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), *SOCKETS}
+SOCKETS = {("websocket", "GET", path) for path in ("/ws/stream/x", "/ws/events")}
+STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), ("http", "GET", "/events"), *SOCKETS}
 COSTS = {("http", "POST", "/chat"), ("http", "GET", "/test")}
 
 

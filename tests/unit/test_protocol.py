@@ -97,7 +97,7 @@ async def streaming() -> AsyncIterator[tuple[HttpSink, asyncio.StreamReader]]:
     over = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-        begun.set_result(HttpSink(200, [], SeedWire(CONTEXT), scope, send))
+        begun.set_result(HttpSink(200, [], SeedWire(CONTEXT).ping(), scope, send))
         await over.wait()
 
     async with connection(stream) as (reader, writer):
@@ -231,7 +231,7 @@ async def test_who_has_left_altogether_is_found_out(monkeypatch: pytest.MonkeyPa
     gone = asyncio.Event()
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        sink = HttpSink(200, [], SeedWire(CONTEXT), scope, send)
+        sink = HttpSink(200, [], SeedWire(CONTEXT).ping(), scope, send)
         if has_begun:
             await sink.send([b"x"])
         while (await receive())["type"] != "http.disconnect":

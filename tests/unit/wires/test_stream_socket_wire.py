@@ -7,7 +7,8 @@ import pytest
 
 from api.streams.cursor import Cursor
 from api.wires.base import Frames
-from api.wires.stream_socket import FRAME_CHARS, StreamSocketWire
+from api.wires.pieces import FRAME_CHARS
+from api.wires.stream_socket import StreamSocketWire
 from core.model.errors import Closing
 from core.model.events import Done, Usage
 from core.model.feed import Feed

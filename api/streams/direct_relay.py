@@ -1,0 +1,117 @@
+"""The relay of direct turns: while somebody watches one at another API process, the process that runs it publishes it.
+
+Who watches asks the owner again and again; who is not asked any more says nothing, so that direct mode costs no broker
+while nobody looks.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+import structlog
+
+from core.background import Background
+from core.broker.topology import SESSIONS
+from core.idle_timer import IdleTimer
+from core.model.errors import BrokerDown
+from core.model.events import ENCODER
+from core.model.keys import TurnKey
+from core.turns.owner import TurnOwner
+from core.turns.publisher import Outbox, Publisher
+from core.turns.run import Run
+
+log = structlog.get_logger()
+
+ASK_SECONDS = 5.0
+"""Between two requests for the same turns."""
+WANTED_SECONDS = 3 * ASK_SECONDS
+"""For so long after a request a turn is published."""
+
+
+class _Request(msgspec.Struct, array_like=True, frozen=True):
+    keys: list[TurnKey]
+    anew: bool
+    """Whether all of them is to be told again, for somebody who has not heard it."""
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Request)
+
+
+class DirectRelay:
+    def __init__(self, owner: TurnOwner) -> None:
+        """`owner` runs this process's turns."""
+        self.own_key = _request_key(owner.runs.process_id)
+        """The routing key of what other processes ask of this one."""
+        self._owner = owner
+        self._connection = owner.connection
+        self._outbox = Outbox(owner.connection)
+        self._wanted: dict[TurnKey, IdleTimer] = {}
+        """The turns that are published, each with a timer since it was last asked for."""
+        self._background = Background()
+
+    async def stop(self) -> None:
+        await self._background.stop()
+
+    def ask(self, key: TurnKey, owner: str) -> None:
+        """Have a process publish a turn of its own, all of it. Raises BrokerDown."""
+        self._ask([key], owner, anew=True)
+
+    def ask_on(self, turns: Iterable[tuple[TurnKey, str]]) -> None:
+        """The same turns go on to be wanted, each of its owner."""
+        by_owner: defaultdict[str, list[TurnKey]] = defaultdict(list)
+        for key, owner in turns:
+            by_owner[owner].append(key)
+        for owner, keys in by_owner.items():
+            try:
+                self._ask(keys, owner, anew=False)
+            except BrokerDown:
+                return
+
+    def on_request(self, body: bytes) -> None:
+        """Of another process."""
+        try:
+            request = _DECODER.decode(body)
+        except msgspec.MsgspecError as error:
+            log.error("request not read", action="relay.bad_request", error=str(error))
+            return
+        for key in request.keys:
+            run = self._owner.keeper.runs.get(key)
+            if run is not None:
+                self._publish(run, anew=request.anew)
+
+    def _ask(self, keys: list[TurnKey], owner: str, *, anew: bool) -> None:
+        body = _ENCODER.encode(_Request(keys, anew))
+        self._connection.message_channel().publish(body, SESSIONS, _request_key(owner))
+
+    def _publish(self, run: Run, *, anew: bool) -> None:
+        feed, timer = run.feed, self._wanted.get(run.turn.key)
+        if timer is None:
+            self._background.run(f"relay {feed.key}", self._publish_on(run))
+            return
+        timer.touch()
+        if anew and feed.attempt:
+            self._outbox.send(str(feed.key), ENCODER.encode(feed.snapshot()), _be_unsure)
+
+    async def _publish_on(self, run: Run) -> None:
+        """From the beginning to the turn's end, unless it is not wanted any more before."""
+        feed, key, owner = run.feed, run.turn.key, self._owner
+        publisher = Publisher(
+            feed, self._connection, self._outbox, owner.keeper.lease, owner.runs.ticks, logged_to=lambda: sys.maxsize
+        )
+        publishing = self._background.run(f"publish {key}", publisher.run())
+        with IdleTimer(WANTED_SECONDS, publishing.cancel) as self._wanted[key]:
+            try:
+                await publishing
+            finally:
+                del self._wanted[key]
+
+
+def _be_unsure(_: BaseException | None) -> None:
+    """Who has not heard it asks again."""
+
+
+def _request_key(process_id: str) -> str:
+    """No turn's key has an @ in it."""
+    return f"@{process_id}"

@@ -1,0 +1,192 @@
+"""The turns that run anywhere, known for as long as somebody here watches.
+
+The store says what there is: all of it now and then, so that nothing is missed for long whatever becomes of RabbitMQ;
+and the event bus says which turn to ask for at once.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from api.streams.feeds import Feeds
+from api.streams.live_feed import fill_from_store
+from core.background import Background
+from core.bus.listener import BusListener
+from core.bus.messages import BusMessage
+from core.model.errors import Closing, NotFound, StoreDown, TooManyStreams
+from core.model.feed import Feed
+from core.model.keys import TurnKey
+from core.store.store import Store
+from core.store.turns.watched import LATE_SECONDS, Look, WatchedTurn
+from core.turns.keeper import Keeper
+from core.turns.subscribers import Moment
+
+LOOK_SECONDS = 2.0
+GATHER_SECONDS = 0.02
+"""The bus tells of many turns at once; they are asked for together."""
+LINGER_SECONDS = 10.0
+"""The bus is listened to so much longer than anybody watches: a page that reconnects finds it open."""
+BEGUN = (Moment.CLAIMED, Moment.STARTED, Moment.RESTARTED)
+
+
+class TurnWatcher(Protocol):
+    def may_want(self, message: BusMessage) -> bool: ...
+
+    def consider(self, turn: WatchedTurn) -> None:
+        """A turn is there, or is another way than before. It may be told more than once."""
+        ...
+
+    def has_seen_all(self, until: float) -> None:
+        """What ended before that time, by the database's clock, was told to `consider`."""
+        ...
+
+    def close(self, error: Exception) -> None: ...
+
+
+class LiveTurns:
+    """One per process."""
+
+    def __init__(self, store: Store, feeds: Feeds, keeper: Keeper, broker_url: str, max_watchers: int) -> None:
+        """`keeper`: of this process's own turns."""
+        self._store = store
+        self._feeds = feeds
+        self._keeper = keeper
+        self._broker_url = broker_url
+        self._max_watchers = max_watchers
+        self._watchers: set[TurnWatcher] = set()
+        self._turns: dict[TurnKey, WatchedTurn] = {}
+        """Those that are not finished."""
+        self._looked_at: float | None = None
+        self._asked_for: set[TurnKey] = set()
+        self._listener: BusListener | None = None
+        self._listening = Background()
+        self._background = Background()
+        self._leaving: asyncio.TimerHandle | None = None
+        self._is_closing = False
+
+    def close(self) -> None:
+        """The process shuts down."""
+        self._is_closing = True
+        for watcher in list(self._watchers):
+            watcher.close(_closing())
+
+    async def stop(self) -> None:
+        self.close()
+        await self._background.stop()
+        await self._stop_listening()
+
+    @contextmanager
+    def join(self, watcher: TurnWatcher) -> Iterator[None]:
+        """It is told of turns from now on. Raises TooManyStreams, Closing."""
+        if self._is_closing:
+            raise _closing()
+        if len(self._watchers) >= self._max_watchers:
+            raise TooManyStreams(f"this server has {self._max_watchers} watchers, its limit", retry_after=5)
+        self._watchers.add(watcher)
+        self._listen()
+        try:
+            yield
+        finally:
+            self._watchers.discard(watcher)
+            if not self._watchers and self._leaving is None:
+                self._leaving = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._leave)
+
+    async def look(self, since: float | None) -> Look:
+        """For a watcher that joins: at all that is not finished, and what has finished since then. Raises StoreDown."""
+        return await self._store.watched.look(since)
+
+    @contextmanager
+    def follow(self, turn: WatchedTurn) -> Iterator[Feed]:
+        """The feed of a turn that is not finished."""
+        run = self._keeper.runs.get(turn.key) if turn.mode == "direct" else None
+        if run is not None:
+            yield run.feed
+            return
+        with self._feeds.hold(turn.key) as feed:
+            yield feed
+
+    async def read(self, turn: WatchedTurn) -> Feed | None:
+        """The feed of a turn that has finished; None where it was deleted. Raises StoreDown."""
+        try:
+            stored = await self._store.turns.get(turn.key)
+        except NotFound:
+            return None
+        feed = Feed(turn.key)
+        fill_from_store(feed, stored)
+        return feed
+
+    def _listen(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        if self._listener is None:
+            self._listener = BusListener(self._broker_url, self._on_message, self._look_soon)
+            self._listener.start()
+            self._listening.repeat("look", self._look_again, pause_seconds=LOOK_SECONDS, put_off_by=(StoreDown,))
+
+    def _leave(self) -> None:
+        self._leaving = None
+        self._background.run("stop listening", self._stop_listening())
+
+    async def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        listening, self._listening = self._listening, Background()
+        self._turns, self._looked_at = {}, None
+        await listening.stop()
+        if listener is not None:
+            await listener.stop()
+
+    def _look_soon(self) -> None:
+        self._listening.run("look", _unless_down(self._look_again()))
+
+    async def _look_again(self) -> None:
+        since = None if self._looked_at is None else self._looked_at - LATE_SECONDS
+        look = await self._store.watched.look(since)
+        is_there = {turn.key for turn in look.turns}
+        for key in self._turns.keys() - is_there:  # deleted, or it came meanwhile: then it is told again
+            del self._turns[key]
+        for turn in look.turns:
+            self._take(turn)
+        self._looked_at = look.at
+        for watcher in self._watchers:
+            watcher.has_seen_all(look.at)
+
+    def _on_message(self, message: BusMessage) -> None:
+        key = TurnKey(message.session_id, message.turn)
+        known = self._turns.get(key)
+        if known is not None and known.status == "running" and message.moment in BEGUN:
+            return
+        if not any(watcher.may_want(message) for watcher in self._watchers):
+            return
+        if not self._asked_for:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._ask)
+        self._asked_for.add(key)
+
+    def _ask(self) -> None:
+        keys, self._asked_for = self._asked_for, set()
+        self._listening.run("look at turns", _unless_down(self._look_at(keys)))
+
+    async def _look_at(self, keys: Iterable[TurnKey]) -> None:
+        for turn in await self._store.watched.get(keys):
+            self._take(turn)
+
+    def _take(self, turn: WatchedTurn) -> None:
+        before = self._turns.get(turn.key)
+        if turn.finished:
+            self._turns.pop(turn.key, None)
+        else:
+            self._turns[turn.key] = turn
+        if before is None or (before.status, before.owner) != (turn.status, turn.owner):
+            for watcher in list(self._watchers):
+                watcher.consider(turn)
+
+
+async def _unless_down(looking: Coroutine[None, None, None]) -> None:
+    """The next look makes up for it."""
+    with suppress(StoreDown):
+        await looking
+
+
+def _closing() -> Closing:
+    return Closing("the server restarts; reconnect", retry_after=1)
