@@ -12,6 +12,7 @@ from bench.fleet import Fleet
 from bench.providers import ProviderCost
 from bench.stats import median
 from bench.viewers import Audience
+from bench.watching import WatchCost
 
 
 class Results(msgspec.Struct):
@@ -24,6 +25,7 @@ class Results(msgspec.Struct):
     runs: list[Ladders] = []
     viewers: list[Audience] = []
     providers: list[ProviderCost] = []
+    watching: list[WatchCost] = []
     crowd: Crowd | None = None
     fleets: list[Fleet] = []
     broker: Capacity | None = None

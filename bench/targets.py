@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bench.figures import FAULTS
 from bench.results import Results
 from bench.stats import median
+from bench.watching import AFTERWARDS, PAGE
 
 OURS = ("direct", "queue")
 
@@ -57,6 +58,13 @@ def _provider_ratio(results: Results) -> float:
     return max((cost.ratio for cost in results.providers), default=math.nan)
 
 
+def _watch_ratio(watched_by: str) -> Callable[[Results], float]:
+    def ratio(results: Results) -> float:
+        return next((cost.ratio for cost in results.watching if cost.watched_by == watched_by), math.nan)
+
+    return ratio
+
+
 def _crowd_mb(results: Results, kind: str) -> float:
     """The most that all processes of a kind had together."""
     if results.crowd is None:
@@ -82,6 +90,8 @@ TARGETS = (
     Target("direct: CPU per token at 100 sessions, of LiteLLM's least", _cpu_ratio, 1 / 8),
     Target("100 viewers: CPU of the API per token and viewer, µs", _viewer_us, 25),
     Target("providers: CPU of a worker per token, times OpenAI's at most", _provider_ratio, 1.3),
+    Target("watching: CPU per token with a page over 100 streams, times that without", _watch_ratio(PAGE), 1.15),
+    Target("watching: the same once it is closed", _watch_ratio(AFTERWARDS), 1.05),
     Target("crowd: tokens and answers lost or doubled", _crowd_lost, 0),
     Target("crowd: memory of the API, MB", lambda r: _crowd_mb(r, "api"), 400),
     Target("crowd: memory of all workers, MB", lambda r: _crowd_mb(r, "worker"), 600),

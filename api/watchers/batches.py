@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import NamedTuple
 
 from api.watchers.followed import Followed, Told
@@ -43,8 +44,7 @@ class Batches:
         self._changed: dict[Followed, float] = {}
         """Until when each has time to be told."""
         self._words: Frames = []
-        self._loop = asyncio.get_running_loop()
-        self._looked_at = self._loop.time()
+        self._looked_at = monotonic()
 
     def __len__(self) -> int:
         """How many streams have something to tell."""
@@ -58,7 +58,7 @@ class Batches:
     def add(self, followed: Followed, patience_seconds: float = LAG_SECONDS) -> None:
         """It has something new. Called with every change of its feed."""
         if followed not in self._changed:
-            self._changed[followed] = self._loop.time() + patience_seconds
+            self._changed[followed] = monotonic() + patience_seconds
             self.news.set()
 
     def remove(self, followed: Followed) -> None:
@@ -92,7 +92,7 @@ class Batches:
         return [*self._lagged(missed, keys), *frames] if missed else frames
 
     def _late(self) -> Iterator[Followed]:
-        now = self._loop.time()
+        now = monotonic()
         if now - self._looked_at >= LAG_SECONDS / 5:
             self._looked_at = now
             yield from [followed for followed, until in self._changed.items() if until < now]

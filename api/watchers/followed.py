@@ -60,8 +60,9 @@ class Followed:
 
     def settle(self) -> None:
         """It is over, and nobody knows when its reader will hear: keep the last words rather than the whole answer."""
-        self._last_words = self.pass_over()
-        self.close()
+        if self._last_words is None:
+            self._last_words = self.pass_over()
+            self.close()
 
     def close(self) -> None:
         self._held.close()

@@ -21,7 +21,7 @@ MOST = 400
 """Streams in an id, so that it fits into a header (8 KB in many servers). One more is told again from its beginning."""
 MOST_CHARS = 8_000
 
-_ID = re.compile(r"(\d{1,15})~([^~]*)~([^~]*)\Z", re.ASCII)
+_ID = re.compile(r"(\d{1,15})~([\w.,-]*)~([\w,-]*)\Z", re.ASCII)
 _PLACE = re.compile(r"([\w-]{8})(\d{1,9})\.(\d{1,9})\Z", re.ASCII)
 
 

@@ -5,6 +5,7 @@ It holds a place in each turn's feed and one batch of frames at most, however sl
 
 import asyncio
 from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
 from typing import NamedTuple
 
 from api.streams.cursor import Cursor
@@ -71,7 +72,6 @@ class Watcher:
         self._sending_since: float | None = None
         """None while the reader keeps up."""
         self._error: Exception | None = None
-        self._loop = asyncio.get_running_loop()
         self._read_slots = asyncio.Semaphore(READ_AT_ONCE)
         self._background = Background()
 
@@ -122,7 +122,7 @@ class Watcher:
         self._follow_waiting()
 
     def has_seen_all(self, until: float) -> None:
-        forgotten = self._loop.time() - REMEMBER_SECONDS
+        forgotten = monotonic() - REMEMBER_SECONDS
         for key in [key for key, at in self._told.items() if at < forgotten]:
             del self._told[key]
         if not self._waiting and not self._reading:
@@ -183,13 +183,13 @@ class Watcher:
             self._on_end_unheard(followed, self._sending_since)
 
     def _on_end_unheard(self, followed: Followed, sending_since: float) -> None:
-        if self._loop.time() - sending_since > LAG_SECONDS:
-            followed.settle()
+        if monotonic() - sending_since > LAG_SECONDS:
+            asyncio.get_running_loop().call_soon(followed.settle)  # the feed is amid telling of its end
             if len(self._batches) > MOST_UNTOLD:
                 self.close(SlowReader("the ends of too many streams wait to be told"))
 
     def _end(self, followed: Followed) -> None:
-        self._told[followed.turn.key] = self._loop.time()
+        self._told[followed.turn.key] = monotonic()
         self._leave(followed)
         self._follow_waiting()
 
@@ -215,7 +215,7 @@ class Watcher:
         if self._sink.is_ready:
             self._sink.write(frames)
             return
-        self._sending_since = self._loop.time()
+        self._sending_since = monotonic()
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._sink.send(frames)
