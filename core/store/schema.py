@@ -83,6 +83,8 @@ turns = sa.Table(
 sa.Index("one_active_turn", turns.c.session_id, unique=True)
 sa.Index("turns_by_end", turns.c.finished_at)
 sa.Index("turns_by_status", turns.c.status, turns.c.created_at)  # a partial one is of no use to `status = ?`
+sa.Index("turns_by_creation", turns.c.created_at)
+sa.Index("turns_of_goal", turns.c.goal_id, turns.c.created_at)  # of those that have one: the others cost nothing here
 
 processes = sa.Table(
     "processes",
@@ -118,4 +120,11 @@ class db_now(GenericFunction[float]):
     """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""
 
     type = sa.Double()
+    inherit_cache = True
+
+
+class json_member(GenericFunction[str]):
+    """The text that a JSON object has under a name, or NULL; how to ask for it is in each `database` module."""
+
+    type = sa.Text()
     inherit_cache = True

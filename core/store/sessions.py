@@ -6,6 +6,7 @@ from core.model.errors import NotFound
 from core.store.database.base import Database
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import sessions, turns
+from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.records import Session
 
 _SELECT = sa.select(
@@ -23,10 +24,10 @@ class Sessions:
         self._database = database
         self._reach = reach
 
-    async def recent(self, limit: int) -> list[Session]:
-        """Newest first."""
+    async def recent(self, limit: int, with_turn: TurnFilter = ANY_TURN) -> list[Session]:
+        """Newest first; those that have a turn of this kind."""
         query = (
-            _SELECT.where(self._reach.has_session())
+            _SELECT.where(self._reach.has_session(), *_has(with_turn))
             .order_by(sessions.c.updated_at.desc(), sessions.c.session_id)
             .limit(limit)
         )
@@ -46,6 +47,14 @@ class Sessions:
 
     def _is(self, session_id: str) -> sa.ColumnElement[bool]:
         return (sessions.c.session_id == session_id) & self._reach.has_session()
+
+
+def _has(wanted: TurnFilter) -> list[sa.ColumnElement[bool]]:
+    """Not EXISTS: SQLite would read all turns of that status, say, once for each session."""
+    conditions = wanted.conditions()
+    if not conditions:
+        return []
+    return [sessions.c.session_id.in_(sa.select(turns.c.session_id).where(*conditions))]
 
 
 def unknown_session(session_id: str) -> NotFound:

@@ -14,6 +14,7 @@ from core.model.parts import Text
 from core.model.tape import Tape
 from core.store.database.from_url import database_from_url
 from core.store.store import Store
+from core.store.turns.filters import ANY_TURN, TurnFilter
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +69,9 @@ async def test_no_question_looks_at_every_turn(tmp_path: Path) -> None:
         await store.orphans.left_logs()
         await store.sessions.get("s")
         await store.sessions.recent(10)
+        await store.sessions.recent(10, TurnFilter(goal_id="g"))
+        for wanted in (ANY_TURN, TurnFilter(goal_id="g"), TurnFilter(states=frozenset({"error"}))):
+            await store.turns.page(10, wanted, text_chars=10)
     await database.close()
     await store.close()
     asked = {statement for statement in heard if statement.startswith(("SELECT", "INSERT", "UPDATE"))}

@@ -11,7 +11,7 @@ from core.model.tape import Tape
 from core.store.liveness import SILENT_SECONDS
 from core.store.store import Store
 from core.store.turns.ownership import MAX_LOST_ATTEMPTS, Held
-from core.store.turns.records import Turn
+from core.store.turns.records import Labels, Turn
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +45,15 @@ async def test_a_turn_is_taken_over_only_once_its_owner_is_silent(store: Store, 
     taken = await store.ownership.claim(turn.key, "second")
     assert isinstance(taken, Turn)
     assert (taken.attempt, taken.owner, taken.lost_attempts) == (2, "second", 1)
+
+
+async def test_what_a_turn_belongs_to_goes_along_with_it(store: Store, make: Maker) -> None:
+    labels = Labels("goal", "item", "run", {"team": "é"})
+    turn = await make.running(await make.process("dead"), labels=labels)
+    await make.age(SILENT_SECONDS + 0.5, process="dead")
+    taken = await store.ownership.claim(turn.key, "next")
+    assert isinstance(taken, Turn)
+    assert (taken.attempt, taken.labels) == (2, labels)
 
 
 async def test_a_turn_is_given_up_after_its_lost_attempts(store: Store, make: Maker) -> None:

@@ -8,10 +8,13 @@ from core.model.errors import NotFound, TurnRunning
 from core.model.keys import TurnKey
 from core.store.reach import Reach
 from core.store.store import Store
+from core.store.turns.filters import TurnFilter
 from core.store.turns.records import Created, NewTurn, Turn
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
+
+MODEL_M = TurnFilter(model="m")
 
 
 def new(session_id: str) -> NewTurn:
@@ -23,6 +26,8 @@ async def test_a_session_is_there_for_the_key_that_made_it(store: Store) -> None
     turn, _ = await alice.turns.create(new("s"))
     assert await alice.turns.get(turn.key) == await alice.turns.latest("s") == await store.turns.get(turn.key)
     assert [session.session_id for session in await alice.sessions.recent(9)] == ["s"]
+    assert [listed.key for listed in (await alice.turns.page(9)).turns] == [turn.key]
+    assert len(await alice.sessions.recent(9, MODEL_M)) == 1
     assert (await alice.turns.request_cancel("s")).turn.finish_reason == "cancelled"
     assert (await alice.turns.create(new("s"))).turn.turn == 2
     assert len(await alice.turns.of_session("s")) == 2
@@ -48,6 +53,9 @@ async def test_for_another_key_it_is_not(store: Store, owner: str | None) -> Non
             await asking
     assert not await bob.turns.of_session("s")
     assert not await bob.sessions.recent(9)
+    assert not await bob.sessions.recent(9, MODEL_M)
+    assert not (await bob.turns.page(9)).turns
+    assert not (await bob.turns.page(9, MODEL_M)).turns
     assert await store.turns.of_session("s") == [turn]
 
 

@@ -14,10 +14,11 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from core.store.database.base import CONNECT_SECONDS, Database, create_engine
 from core.store.errors import StoreUnusable
-from core.store.schema import db_now
+from core.store.schema import db_now, json_member
 
 SCHEMA_LOCK = 0x686F7073
 """The advisory lock for one migration at a time; the number has no meaning but to be ours ("hops")."""
@@ -130,3 +131,9 @@ def _encoding(connection: sa.Connection) -> str:
 @compiles(db_now, "postgresql")
 def _now(*_: Any, **__: Any) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
+
+
+@compiles(json_member, "postgresql")
+def _member(element: json_member, compiler: SQLCompiler, **options: Any) -> str:
+    column, name = (compiler.process(each, **options) for each in element.clauses)
+    return f"({column} ->> {name})"

@@ -17,12 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from core.model.errors import StoreDown
 from core.store.database.base import RETRY_SECONDS, Database, T, Work, create_engine
 from core.store.errors import StoreUnusable
-from core.store.schema import db_now
+from core.store.schema import db_now, json_member
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write: far longer than any of ours takes."""
@@ -167,3 +168,10 @@ def _set_up(connection: sqlite3.Connection, _: object) -> None:
 @compiles(db_now, "sqlite")
 def _now(*_: Any, **__: Any) -> str:
     return f"{CLOCK}()"
+
+
+@compiles(json_member, "sqlite")
+def _member(element: json_member, compiler: SQLCompiler, **options: Any) -> str:
+    """A path, as `json_extract` takes it, finds no name that has quotation marks or that JSON writes with escapes."""
+    column, name = (compiler.process(each, **options) for each in element.clauses)
+    return f"(SELECT value FROM json_each({column}) WHERE key = {name})"  # noqa: S608 - of a parameter's place

@@ -30,78 +30,90 @@ class Labels(msgspec.Struct, frozen=True):
     """The caller's own few."""
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `turns`. Times are seconds since 1970 by the database's clock."""
+class TurnFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list tells of a turn. Times are seconds since 1970 by the database's clock."""
 
     session_id: str
     turn: int
     mode: Mode
     status: Status
     attempt: int
-    owner: str | None = None
     lost_attempts: int
-    handed_over: int | None = None
-    dropped: int | None = None
-    cancel_requested: bool
     model: str
     message: str
-    input: dict[str, Any] | None = None
-    """`messages`, `tools`, `tool_choice` and `response_format`; None: the question is `message` after the history."""
-    options: dict[str, Any]
-    replaces: int | None = None
     labels: Labels = Labels()
-    context: RequestContext = RequestContext()
-    tape: bytes | None = None
-    part_ends: bytes | None = None
-    """Where the parts ended as they came from the model."""
     finish_reason: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
-    served_model: str | None = None
-    """Which one has answered, by the word of the model's service."""
     provider: str | None = None
     """That has answered."""
-    raw_finish_reason: str | None = None
-    """By the word of the model's service."""
     cost: float | None = None
     """US dollars, of all tries, as far as it is known."""
-    tries: list[dict[str, Any]] | None = None
-    """What became of each request to a model's service; None: there was one, and it has answered."""
-    origin: int | None = None
-    """The attempt with which its tape began; None: the last one."""
-    upstream: dict[str, Any] | None = None
-    """An answer that its service still has, and how it is asked for."""
     error_code: str | None = None
     error_message: str | None = None
     created_at: float
-    queued_at: float | None = None
     started_at: float | None = None
     """When the first attempt began; the three times that follow are of the last one."""
     claimed_at: float | None = None
     asked_at: float | None = None
     """When the model's service was asked."""
     first_token_at: float | None = None
-    reasoning_seconds: float | None = None
-    """How long the model has thought in it; None: not at all, or not known."""
     finished_at: float | None = None
-    earlier: list[Earlier] = []
-    """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""
 
     @property
     def key(self) -> TurnKey:
         return TurnKey(self.session_id, self.turn)
 
     @property
-    def finished(self) -> bool:
-        return self.status in ("done", "error")
-
-    @property
     def usage(self) -> Usage | None:
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return Usage(self.input_tokens, self.output_tokens, self.cached_tokens, self.reasoning_tokens)
+
+
+class ListedTurn(TurnFacts, frozen=True, kw_only=True):
+    """`message` is its beginning."""
+
+    text: str
+    """The end of the answer, as much of it as was asked for; of what is committed."""
+
+
+class Turn(TurnFacts, frozen=True, kw_only=True):
+    """One row of `turns`."""
+
+    owner: str | None = None
+    handed_over: int | None = None
+    dropped: int | None = None
+    cancel_requested: bool
+    input: dict[str, Any] | None = None
+    """`messages`, `tools`, `tool_choice` and `response_format`; None: the question is `message` after the history."""
+    options: dict[str, Any]
+    replaces: int | None = None
+    context: RequestContext = RequestContext()
+    tape: bytes | None = None
+    part_ends: bytes | None = None
+    """Where the parts ended as they came from the model."""
+    served_model: str | None = None
+    """Which one has answered, by the word of the model's service."""
+    raw_finish_reason: str | None = None
+    """By the word of the model's service."""
+    tries: list[dict[str, Any]] | None = None
+    """What became of each request to a model's service; None: there was one, and it has answered."""
+    origin: int | None = None
+    """The attempt with which its tape began; None: the last one."""
+    upstream: dict[str, Any] | None = None
+    """An answer that its service still has, and how it is asked for."""
+    queued_at: float | None = None
+    reasoning_seconds: float | None = None
+    """How long the model has thought in the last attempt; None: not at all, or not known."""
+    earlier: list[Earlier] = []
+    """Oldest first. Only of a turn that was just taken, to be answered here, and until its prompt is built."""
+
+    @property
+    def finished(self) -> bool:
+        return self.status in ("done", "error")
 
     @property
     def answerer(self) -> str:

@@ -45,11 +45,18 @@ def read_turn(row: sa.Row[Any], earlier: Sequence[Earlier] = ()) -> Turn:
 
 def turn_of(values: dict[str, Any], earlier: Sequence[Earlier] = ()) -> Turn:
     """`values` by column; they are used up."""
-    labels = Labels(
-        values.pop("goal_id"), values.pop("work_item_id"), values.pop("run_id"), values.pop("metadata") or {}
-    )
+    labels = take_labels(values)
     context = read_context(values.pop("request_id"), values.pop("trace_context"))
     return Turn(**values, labels=labels, context=context, earlier=list(earlier))
+
+
+def take_labels(values: dict[str, Any]) -> Labels:
+    return Labels(values.pop("goal_id"), values.pop("work_item_id"), values.pop("run_id"), values.pop("metadata") or {})
+
+
+def beginning(message: str, chars: int) -> str:
+    """On one line."""
+    return " ".join(message.split())[:chars]
 
 
 def read_context(request_id: str | None, trace_context: dict[str, str] | None) -> RequestContext:

@@ -14,9 +14,11 @@ from core.store.reach import EVERYTHING, Reach
 from core.store.schema import ACTIVE, db_now, sessions, turns
 from core.store.sessions import unknown_session
 from core.store.turns.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, of
+from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.history import read_earlier
+from core.store.turns.pages import NEWEST, Bookmark, TurnPage, read_page
 from core.store.turns.records import Cancelled, Created, NewTurn, Turn
-from core.store.turns.rows import read_turn, row_of, turn_of
+from core.store.turns.rows import beginning, read_turn, row_of, turn_of
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
@@ -74,6 +76,7 @@ _DISCARD = sa.delete(turns).where(IS_TURN, IS_QUEUED)
 class Turns:
     def __init__(self, database: Database, reach: Reach = EVERYTHING) -> None:
         self._database = database
+        self._reach = reach
         self._statements = _statements(reach, database.insert)
 
     async def create(self, new: NewTurn, max_queued: int | None = None) -> Created:
@@ -107,6 +110,15 @@ class Turns:
         """All turns of a session in order."""
         rows = await self._database.rows(self._statements.of_session, of_session=session_id)
         return [read_turn(row) for row in rows]
+
+    async def page(
+        self, limit: int, wanted: TurnFilter = ANY_TURN, *, before: Bookmark = NEWEST, text_chars: int = 0
+    ) -> TurnPage:
+        """Turns of all sessions, newest first, with the last `text_chars` characters of their answers."""
+        in_reach = self._reach.has(turns.c.session_id)
+        return await self._database.run_in_thread(
+            lambda connection: read_page(connection, in_reach, wanted, limit, before, text_chars)
+        )
 
     async def places(self) -> dict[TurnKey, int]:
         """Of all turns that are not finished: the place in the queue of those that wait, 1 is next, and 0 of those that
@@ -170,7 +182,7 @@ class Turns:
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""
-        title = " ".join(new.message.split())[:TITLE_CHARS]
+        title = beginning(new.message, TITLE_CHARS)
         row = connection.execute(self._statements.next_number, {"session_id": new.session_id, "title": title})
         numbers = row.one_or_none()
         if numbers is None:

@@ -1,0 +1,51 @@
+"""Filters: which turns are looked for, in the words of those who look."""
+
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from core.store.schema import json_member, turns
+
+State = Literal["queued", "running", "done", "error", "cancelled"]
+"""A status, of which `done` is told from `cancelled`."""
+
+_COLUMNS = ("goal_id", "work_item_id", "run_id", "session_id", "model")
+
+
+class TurnFilter(msgspec.Struct, frozen=True):
+    """Whatever is asked has to be so, all of it. None, or nothing, asks for nothing."""
+
+    goal_id: str | None = None
+    work_item_id: str | None = None
+    run_id: str | None = None
+    session_id: str | None = None
+    model: str | None = None
+    """That was asked for."""
+    states: frozenset[State] = frozenset()
+    """One of these."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Names and values."""
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """For queries of `turns`; none where it asks for nothing."""
+        values = {name: getattr(self, name) for name in _COLUMNS}
+        found = [turns.c[name] == value for name, value in values.items() if value is not None]
+        found += [json_member(turns.c.metadata, name) == value for name, value in self.metadata]
+        if self.states:
+            found.append(sa.or_(*(_is(state) for state in sorted(self.states))))
+        return found
+
+
+ANY_TURN = TurnFilter()
+
+
+def _is(state: State) -> sa.ColumnElement[bool]:
+    is_done = turns.c.status == "done"
+    match state:
+        case "done":
+            return is_done & (turns.c.finish_reason != "cancelled")
+        case "cancelled":
+            return is_done & (turns.c.finish_reason == "cancelled")
+        case _:
+            return turns.c.status == state
