@@ -5,15 +5,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from api.inputs.labels import Label, Metadata
 from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, ResponseFormat, Storable, Tool
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
-from core.store.turns.records import NewTurn
+from core.store.turns.records import Labels, NewTurn
 
 SessionId = Annotated[
     str,
     Field(pattern=SESSION_ID_PATTERN, description="Letters, digits, _ and -, at most 128.", examples=["demo-1"]),
 ]
+
+ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 def _check_message(message: str) -> str:
@@ -58,6 +61,7 @@ class ChatRequest(BaseModel):
                 {"message": "Hello!"},
                 {"message": "And in French?", "session_id": "demo-1"},
                 {"message": "Hello!", "mode": "direct", "options": {"temperature": 0.2}},
+                {"message": "Hello!", "goal_id": "goal-7", "run_id": "run-1", "metadata": {"team": "search"}},
                 {
                     "messages": [
                         {"role": "system", "content": "Answer in verse."},
@@ -82,10 +86,18 @@ class ChatRequest(BaseModel):
     stream: bool | None = Field(
         None, description="false: the answer whole, as JSON, once it is finished. true: as events, if `Accept` agrees."
     )
-    model: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")] | None = None
+    model: ModelName | None = None
     options: Options = Field(default_factory=Options)
     replaces: int | None = Field(
         None, ge=1, strict=True, description="The session's latest, finished turn, whose answer this one replaces."
+    )
+    goal_id: Label | None = Field(
+        None, description="What the turn belongs to, as are the next three: told again, and looked for, by these words."
+    )
+    work_item_id: Label | None = None
+    run_id: Label | None = None
+    metadata: Metadata | None = Field(
+        None, description="Labels of your own. A name with a colon cannot be looked for.", examples=[{"team": "search"}]
     )
 
     @field_validator("message")
@@ -126,6 +138,7 @@ class ChatRequest(BaseModel):
             input=asked or None,
             options=options,
             replaces=self.replaces,
+            labels=Labels(self.goal_id, self.work_item_id, self.run_id, self.metadata or {}),
             owner=api_process_id if self.mode == "direct" else None,
             context=context,
         )

@@ -12,7 +12,8 @@ from api.inputs.chat import ChatRequest
 from api.routes.stream import EXAMPLE
 from api.streams.response import StreamResponse
 from api.streams.whole import WholeResponse
-from api.views import CancelAccepted, ChatAccepted, WholeAnswer
+from api.turn_views import WholeAnswer
+from api.views import CancelAccepted, ChatAccepted
 from api.wires.base import WireContext
 from api.wires.catalogue import choose_wire
 from api.wires.seed import SeedWire

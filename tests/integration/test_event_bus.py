@@ -1,6 +1,7 @@
 """The event bus: who listens hears of every turn of every process, or of its goal alone if that is what it asked."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,15 @@ async def test_it_tells_a_turn_of_direct_mode(ears: list[Ear], client: Client) -
     assert answer.status_code == 200
     await eventually(lambda: ("ended", 1) in ears[0].moments(session))
     assert ears[0].moments(session) == [("started", 1), ("ended", 1)]
+
+
+async def test_it_tells_what_a_turn_belongs_to(ears: list[Ear], client: Client) -> None:
+    """And tells who listens to that goal alone."""
+    labels: dict[str, Any] = {"work_item_id": "w", "run_id": "r", "metadata": {"team": "é"}}
+    session = new_session()
+    await client.ask(session_id=session, model="mock?tokens=5", goal_id="another goal", **labels)
+    await client.read(session)
+    await eventually(lambda: {("queued", 0), ("ended", 1)} <= {*ears[1].moments(session)})
+    assert len(ears[1].messages) == 4
+    for message in ears[1].messages:
+        assert {name: getattr(message, name) for name in labels} == labels

@@ -4,6 +4,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any
 
 import anyio
 import pytest
@@ -80,7 +81,7 @@ async def test_a_killed_worker_is_replaced_within_five_seconds(
     arena: Arena, viewer: Client, other_viewer: Client, start_workers: StartWorkers
 ) -> None:
     workers = start_workers(2)
-    session = await _ask(viewer)
+    session = await _ask(viewer, goal_id="goal", metadata={"team": "é"})
     watches = [Watch(viewer, session), Watch(other_viewer, session)]
     with Slowness() as slowness:
         async with watching(*watches):
@@ -92,6 +93,7 @@ async def test_a_killed_worker_is_replaced_within_five_seconds(
         assert watch.restarted_at - killed_at < TAKEOVER_SECONDS * slowness.factor
     turn = await viewer.turn(session)
     assert (turn["status"], turn["attempt"], turn["text"]) == ("done", 2, numbered(TOKENS))
+    assert (turn["goal_id"], turn["metadata"]) == ("goal", {"team": "é"})
     assert tries(arena.stack, session) == 2
     await eventually(lambda: alive_workers(arena) == 1)
 
@@ -220,12 +222,18 @@ async def test_a_turn_cancelled_after_its_worker_died_still_ends_for_who_comes_b
 
 
 async def _ask(
-    client: Client, session: str | None = None, *, number: int = 1, tokens: int = TOKENS, held_after: int = HELD_AFTER
+    client: Client,
+    session: str | None = None,
+    *,
+    number: int = 1,
+    tokens: int = TOKENS,
+    held_after: int = HELD_AFTER,
+    **fields: Any,
 ) -> str:
     """A turn whose requests the mock upstream counts under the session's name."""
     session = session or new_session()
     model = f"mock?tokens={tokens}&rate={RATE}&hold_after={held_after}&id={session}"
-    response = await client.ask(session_id=session, model=model)
+    response = await client.ask(session_id=session, model=model, **fields)
     assert (response.status_code, response.json()["turn"]) == (202, number)
     return session
 

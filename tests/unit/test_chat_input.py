@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from api.inputs.chat import ChatRequest
 from core.model.context import RequestContext
 from core.providers.base import Data, FileContent, ImageContent, Link, Message, TextContent, ToolCallRequest
-from core.store.turns.records import NewTurn
+from core.store.turns.records import Labels, NewTurn
 
 TOOL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
 CALL = {"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}}
@@ -89,6 +89,48 @@ def test_tools_and_formats_go_with_the_messages() -> None:
     turn = turn_of(message="Hi", options=options)
     assert turn.options == {"seed": 1}
     assert turn.input == {"tools": [TOOL], "tool_choice": chosen, "response_format": FORMAT}
+
+
+def test_labels_go_with_the_turn() -> None:
+    assert turn_of(message="Hi").labels == turn_of(message="Hi", goal_id=None, metadata=None).labels == Labels()
+    label, metadata = "Ünï: 👩‍🚀/\u00a0" + "x" * 100, {f"{n} \n": "y" * 512 for n in range(16)}
+    asked = {"goal_id": label, "work_item_id": "w" * 128, "run_id": " r ", "metadata": metadata}
+    assert turn_of(message="Hi", **asked).labels == Labels(label, "w" * 128, " r ", metadata)
+    assert turn_of(message="Hi", mode="direct", **asked).labels == turn_of(messages=[user("Hi")], **asked).labels
+
+
+@pytest.mark.parametrize("name", ["goal_id", "work_item_id", "run_id"])
+@pytest.mark.parametrize(
+    "label",
+    ["", " \t", "\u2003", "a\0b", "a\ud83d", "a\nb", "a\x1b[0m", "a\x7f", "a\x85b", "a\u2028b", "x" * 129, 1, ["a"]],
+)
+def test_what_can_be_no_label_is_refused(name: str, label: Any) -> None:
+    with pytest.raises(ValidationError, match=name):
+        ChatRequest.model_validate({"message": "a", name: label})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"": "a"},
+        {"x" * 65: "a"},
+        {"a": "x" * 513},
+        {str(n): "a" for n in range(17)},
+        {"a": 1},
+        {"a": None},
+        {"a": ["b"]},
+        {"a": {"b": "c"}},
+        {"a": "\0"},
+        {"\0": "a"},
+        {"a": "\ud83d"},
+        {"\ud83d": "a"},
+        ["a"],
+        "a",
+    ],
+)
+def test_what_can_be_no_metadata_is_refused(metadata: Any) -> None:
+    with pytest.raises(ValidationError, match="metadata"):
+        ChatRequest.model_validate({"message": "a", "metadata": metadata})
 
 
 @pytest.mark.parametrize(

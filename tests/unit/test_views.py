@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.views import ToolCallView, TurnView
+from api.turn_views import ToolCallView, TurnView
 from core.model.events import Done
 from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun, ToolResult, Unknown
 from core.model.tape import Tape
