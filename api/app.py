@@ -22,7 +22,7 @@ from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.routes import chat, events, health, models, sessions, sockets, stream
+from api.routes import chat, events, health, models, sessions, sockets, stream, turns
 from api.routes.pages import add_pages
 from api.services import Services
 from core.settings import Settings, get_settings
@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.access = access
     install_handlers(app)
-    for routes in (chat, stream, sockets, events, sessions, models, health):
+    for routes in (chat, stream, sockets, events, sessions, turns, models, health):
         app.include_router(routes.router)
     add_pages(app, settings)
     policies = app.state.policies = RoutePolicies(app.routes)

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from core.model.events import Usage
 from core.model.parts import Part, ToolResult, whole_tool_calls
-from core.store.turns.records import Turn, TurnFacts
+from core.store.turns.pages import TurnPage
+from core.store.turns.records import ListedTurn, Turn, TurnFacts
 
 
 class UsageCounts(BaseModel):
@@ -106,6 +107,26 @@ class WholeAnswer(TurnView):
     @classmethod
     def of(cls, turn: Turn) -> "WholeAnswer":
         return cls(session_id=turn.session_id, **TurnView.of(turn).model_dump())
+
+
+class TurnSummary(_TurnBase):
+    session_id: str
+    message: str = Field(description="Its beginning, on one line.")
+    text: str = Field(description="The end of the answer, `text_chars` long; empty while the turn runs.")
+    lost_attempts: int = Field(description="That a worker or the model's service broke off.")
+
+    @classmethod
+    def of(cls, turn: ListedTurn) -> "TurnSummary":
+        return cls(**_told(turn), session_id=turn.session_id, text=turn.text, lost_attempts=turn.lost_attempts)
+
+
+class TurnList(BaseModel):
+    turns: list[TurnSummary]
+    next: str | None = Field(description="`before` of the page that follows; null: this is the last one.")
+
+    @classmethod
+    def of(cls, page: TurnPage) -> "TurnList":
+        return cls(turns=[TurnSummary.of(turn) for turn in page.turns], next=page.next and page.next.encode())
 
 
 def time_of(seconds: float) -> datetime:

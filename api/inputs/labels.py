@@ -33,3 +33,11 @@ Metadata = Annotated[
     Field(max_length=MAX_PAIRS),
     Storable,
 ]
+
+
+def split_pair(pair: str) -> tuple[str, str]:
+    """A name and a value of metadata, written `name:value`. Raises ValueError."""
+    name, colon, value = pair.partition(":")
+    if not name or not colon:
+        raise ValueError("must be name:value")
+    return name, value

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from api.dependencies import CurrentCaller
 from api.http.problems import responses
+from api.inputs.turns import ListQuery
 from api.views import SessionList, SessionSummary, SessionView
 from core.model.keys import SESSION_ID_PATTERN
 
@@ -15,9 +16,9 @@ SessionIdPath = Annotated[str, Path(pattern=SESSION_ID_PATTERN)]
 
 
 @router.get("/sessions", responses=responses(422, 503))
-async def list_sessions(caller: CurrentCaller, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> SessionList:
-    """Newest first."""
-    sessions = await caller.store.sessions.recent(limit)
+async def list_sessions(caller: CurrentCaller, query: Annotated[ListQuery, Query()]) -> SessionList:
+    """Newest first; with filters, those of which one turn is all that is asked."""
+    sessions = await caller.store.sessions.recent(query.limit, query.wanted())
     return SessionList(sessions=[SessionSummary.of(session) for session in sessions])
 
 
