@@ -41,6 +41,9 @@ OTHER_FIELDS_BYTES = 65_536
 BODY_SECONDS = 30.0
 """For a request's body; whoever needs longer has stopped sending."""
 
+LAST_WORDS_SECONDS = 0.1
+"""From a signal to stop until the server is told of it: in between, streams say that they close."""
+
 EXPOSED_HEADERS = ["X-Request-ID", "X-Session-ID", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"]
 """To pages of other origins."""
 
@@ -114,7 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 class _BeforeSignal:
     """Calls back when SIGTERM or SIGINT comes, before the server's own handler: the server waits for open streams, and
-    only then tells the app that it stops."""
+    only then tells the app that it stops. WebSockets it closes at once, so it hears of the signal a moment later."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
@@ -131,10 +134,13 @@ class _BeforeSignal:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self._callback)
+        self._loop.call_soon_threadsafe(self._close, number)
+
+    def _close(self, number: int) -> None:
+        self._callback()
         before = self._before[signal.Signals(number)]
         if callable(before):
-            before(number, frame)
+            self._loop.call_later(LAST_WORDS_SECONDS, before, number, None)
 
 
 def _serve() -> FastAPI:

@@ -168,6 +168,7 @@ class SseWatch(Watch):
             name, _, value = line.partition(": ")
             if line.startswith("retry"):
                 self.retry = value
+                self._changed.set()
             elif name:
                 event[name] = value
             elif "data" in event:

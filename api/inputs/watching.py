@@ -14,7 +14,7 @@ Status = Literal["queued", "running", "done", "error", "cancelled", "streaming",
 class Watching(BaseModel):
     """Without any of the first four: all that the caller may see."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     goal_id: Word | None = None
     session_id: Word | None = None

@@ -4,7 +4,7 @@ It holds a place in each turn's feed and one batch of frames at most, however sl
 """
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from time import monotonic
 from typing import NamedTuple
 
@@ -72,6 +72,7 @@ class Watcher:
         self._sending_since: float | None = None
         """None while the reader keeps up."""
         self._error: Exception | None = None
+        self._closing = asyncio.Event()
         self._read_slots = asyncio.Semaphore(READ_AT_ONCE)
         self._background = Background()
 
@@ -130,6 +131,7 @@ class Watcher:
 
     def close(self, error: Exception) -> None:
         self._error = self._error or error
+        self._closing.set()
         self._batches.news.set()
 
     def _is_old(self, turn: WatchedTurn) -> bool:
@@ -203,13 +205,22 @@ class Watcher:
         with IdleTimer(PING_SECONDS, batches.news.set) as idle_timer:
             while True:
                 await batches.news.wait()
-                await asyncio.sleep(0 if batches.is_full else self._pace.gather_seconds)
+                await self._gather()
                 if self._error is not None:
                     raise self._error
                 frames = batches.next() or (self._voice.ping() if idle_timer.is_idle else [])
                 if frames:
                     idle_timer.touch()
                     await self._send(frames)
+
+    async def _gather(self) -> None:
+        """Wait for more that is new, but not when a process closes."""
+        if self._batches.is_full:
+            await asyncio.sleep(0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.gather_seconds):
+                await self._closing.wait()
 
     async def _send(self, frames: Frames) -> None:
         if self._sink.is_ready:
