@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from core.store.schema import json_member, turns
+from core.store.schema import ACTIVE, json_member, turns
 
 State = Literal["queued", "running", "done", "error", "cancelled"]
 """A status, of which `done` is told from `cancelled`."""
@@ -33,19 +33,31 @@ class TurnFilter(msgspec.Struct, frozen=True):
         found = [turns.c[name] == value for name, value in values.items() if value is not None]
         found += [json_member(turns.c.metadata, name) == value for name, value in self.metadata]
         if self.states:
-            found.append(sa.or_(*(_is(state) for state in sorted(self.states))))
+            found.append(_is_one_of(self.states))
         return found
 
 
 ANY_TURN = TurnFilter()
 
 
+_IS_CANCELLED = (turns.c.status == "done") & (turns.c.finish_reason == "cancelled")
+_IS_DONE = (turns.c.status == "done") & (turns.c.finish_reason != "cancelled")
+_STATE = sa.case((_IS_CANCELLED, "cancelled"), else_=turns.c.status)
+
+
+def _is_one_of(states: frozenset[State]) -> sa.ColumnElement[bool]:
+    """By the index of statuses where that leads to few. Most turns are finished: SQLite would gather and sort all of
+    them for one page."""
+    if len(states) > 1 and not states.issubset(ACTIVE):
+        return _STATE.in_(sorted(states))
+    return sa.or_(*(_is(state) for state in sorted(states)))
+
+
 def _is(state: State) -> sa.ColumnElement[bool]:
-    is_done = turns.c.status == "done"
     match state:
         case "done":
-            return is_done & (turns.c.finish_reason != "cancelled")
+            return _IS_DONE
         case "cancelled":
-            return is_done & (turns.c.finish_reason == "cancelled")
+            return _IS_CANCELLED
         case _:
             return turns.c.status == state
