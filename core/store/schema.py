@@ -128,3 +128,10 @@ class json_member(GenericFunction[str]):
 
     type = sa.Text()
     inherit_cache = True
+
+
+class first_bytes(GenericFunction[bytes]):
+    """So many of a text, which may cut its last character."""
+
+    type = sa.LargeBinary()
+    inherit_cache = True

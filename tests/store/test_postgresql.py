@@ -10,7 +10,9 @@ from core.model.events import Done, Usage
 from core.model.keys import TurnKey
 from core.model.tape import Tape
 from core.store.store import Store
-from core.store.turns.records import NewTurn
+from core.store.turns.filters import TurnFilter
+from core.store.turns.pages import MESSAGE_BYTES, MESSAGE_CHARS
+from core.store.turns.records import Labels, NewTurn
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
 from tests.pgbouncer import PgBouncer
@@ -101,6 +103,13 @@ async def test_a_server_without_an_encoding_has_room_for_all(postgres: Postgres)
     await store.open()
     await ask(store, "s")
     assert (await store.turns.get(TurnKey("s", 1))).message == MESSAGE
+    for cut in range(4):  # in front of a character, or within it
+        labels = Labels(f"goal {cut}", metadata={"é": "👩‍🚀", "n": str(cut)})
+        message = "x" * (MESSAGE_BYTES - 8 + cut) + "🚀" * 9
+        new = NewTurn(session_id=f"t{cut}", mode="queue", model="m", message=message, options={}, labels=labels)
+        await store.turns.create(new)
+        (listed,) = (await store.turns.page(9, TurnFilter(metadata=(("é", "👩‍🚀"), ("n", str(cut)))))).turns
+        assert (listed.session_id, listed.message) == (f"t{cut}", message[:MESSAGE_CHARS])
     await store.close()
 
 

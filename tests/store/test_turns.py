@@ -70,6 +70,14 @@ async def test_an_answer_is_read_back_as_it_was(store: Store, make: Maker) -> No
     assert stored.created_at <= stored.started_at <= stored.finished_at
 
 
+async def test_what_a_service_said_is_kept_as_it_was(store: Store, make: Maker) -> None:
+    """Halves of characters, too."""
+    turn = await make.running(W)
+    tries = [{"model": "m", "message": "é 👩‍🚀 \ud83d"}]
+    assert await store.ownership.finish(turn.key, W, Tape(), Failed(1, 0, "provider_error", "no"), tries=tries)
+    assert (await store.turns.get(turn.key)).tries == tries
+
+
 async def test_what_was_asked_and_by_whom_is_kept(store: Store, make: Maker) -> None:
     asked = {"messages": [{"role": "tool", "content": "4 \u00b0C", "id": None}], "tools": [], "tool_choice": "auto"}
     labels = Labels("goal-1", "item-2", "run-3", {"team": "é"})

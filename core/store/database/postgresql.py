@@ -3,6 +3,7 @@
 URLs are read by libpq itself, so that whatever it knows can be said in them: several hosts, sockets, certificates.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import set_json_dumps
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.compiler import compiles
@@ -18,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from core.store.database.base import CONNECT_SECONDS, Database, create_engine
 from core.store.errors import StoreUnusable
-from core.store.schema import db_now, json_member
+from core.store.schema import db_now, first_bytes, json_member
 
 SCHEMA_LOCK = 0x686F7073
 """The advisory lock for one migration at a time; the number has no meaning but to be ours ("hops")."""
@@ -109,8 +111,11 @@ def parse_conninfo(url: str) -> dict[str, Any]:
 
 
 def _set_up(connection: psycopg.Connection[Any], _: object) -> None:
-    """A pooler in transaction mode gives each transaction any of its connections, on which our prepared statements are
+    """A server without an encoding looks into no JSON that writes letters as escapes.
+
+    A pooler in transaction mode gives each transaction any of its connections, on which our prepared statements are
     unknown; that there is one shows by the server's process, which is not the one that greeted us."""
+    set_json_dumps(_write_json, connection)
     with connection.transaction():
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
     if row is not None and row[0] != connection.info.backend_pid:
@@ -128,6 +133,16 @@ def _encoding(connection: sa.Connection) -> str:
     return encoding
 
 
+def _write_json(value: Any) -> str:
+    """Letters as they are."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # halves of characters
+        return json.dumps(value)
+    return text
+
+
 @compiles(db_now, "postgresql")
 def _now(*_: Any, **__: Any) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
@@ -137,3 +152,10 @@ def _now(*_: Any, **__: Any) -> str:
 def _member(element: json_member, compiler: SQLCompiler, **options: Any) -> str:
     column, name = (compiler.process(each, **options) for each in element.clauses)
     return f"({column} ->> {name})"
+
+
+@compiles(first_bytes, "postgresql")
+def _first_bytes(element: first_bytes, compiler: SQLCompiler, **options: Any) -> str:
+    """Not characters, which a server without an encoding does not know."""
+    text, count = (compiler.process(each, **options) for each in element.clauses)
+    return f"substr(convert_to({text}, getdatabaseencoding()), 1, {count})"

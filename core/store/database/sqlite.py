@@ -23,7 +23,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from core.model.errors import StoreDown
 from core.store.database.base import RETRY_SECONDS, Database, T, Work, create_engine
 from core.store.errors import StoreUnusable
-from core.store.schema import db_now, json_member
+from core.store.schema import db_now, first_bytes, json_member
 
 BUSY_SECONDS = 30
 """How long SQLite waits for another process's write: far longer than any of ours takes."""
@@ -175,3 +175,9 @@ def _member(element: json_member, compiler: SQLCompiler, **options: Any) -> str:
     """A path, as `json_extract` takes it, finds no name that has quotation marks or that JSON writes with escapes."""
     column, name = (compiler.process(each, **options) for each in element.clauses)
     return f"(SELECT value FROM json_each({column}) WHERE key = {name})"  # noqa: S608 - of a parameter's place
+
+
+@compiles(first_bytes, "sqlite")
+def _first_bytes(element: first_bytes, compiler: SQLCompiler, **options: Any) -> str:
+    text, count = (compiler.process(each, **options) for each in element.clauses)
+    return f"substr(CAST({text} AS BLOB), 1, {count})"

@@ -9,15 +9,15 @@ import sqlalchemy as sa
 
 from core.model.keys import SESSION_ID_PATTERN
 from core.model.tape import Tape
-from core.store.schema import turns
+from core.store.schema import first_bytes, turns
 from core.store.turns.filters import TurnFilter
 from core.store.turns.records import ListedTurn, TurnFacts
 from core.store.turns.rows import beginning, take_labels
 
 MESSAGE_CHARS = 200
 """Of the question; whoever wants the rest asks for the session."""
-LOOKED_AT_CHARS = 5 * MESSAGE_CHARS
-"""So much of it is read: white space is folded."""
+MESSAGE_BYTES = 8 * MESSAGE_CHARS
+"""So much of it is read: a character has up to four, and white space is folded."""
 TAPES_AT_ONCE = 20
 """Answers may be long."""
 
@@ -58,7 +58,7 @@ _PAGE = (
     sa.select(
         *(turns.c[name] for name in _NAMES),
         *(turns.c.goal_id, turns.c.work_item_id, turns.c.run_id, turns.c.metadata),
-        sa.func.substr(turns.c.message, 1, LOOKED_AT_CHARS).label("message"),
+        first_bytes(turns.c.message, MESSAGE_BYTES).label("message"),
     )
     .where(sa.tuple_(*_PLACE) < sa.tuple_(*(sa.bindparam(f"before_{each.name}", type_=each.type) for each in _PLACE)))
     .order_by(*(each.desc() for each in _PLACE))
@@ -88,6 +88,6 @@ def _listed(row: sa.Row[Any], text_chars: int) -> ListedTurn:
     values = dict(row._mapping)
     tape = values.pop("tape", None)
     text = Tape.decode(tape).text()[-text_chars:] if tape else ""
-    values["message"] = beginning(values["message"], MESSAGE_CHARS)
+    values["message"] = beginning(values["message"].decode(errors="ignore"), MESSAGE_CHARS)
     labels = take_labels(values)
     return ListedTurn(**values, labels=labels, text=text)
