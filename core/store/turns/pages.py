@@ -43,7 +43,8 @@ class Bookmark(msgspec.Struct, frozen=True, array_like=True):
 
 
 NEWEST = Bookmark(sys.float_info.max, "", 0)
-"""In front of all turns: every page has a bookmark, because SQLite takes no index for the order alone."""
+"""In front of all turns. The first page has a bookmark like any: with a filter but without one, SQLite would read all
+turns and sort them."""
 
 
 class TurnPage(NamedTuple):
