@@ -75,6 +75,7 @@ class Watch:
         self.screens: dict[str, Screen] = {}
         self.missed = 0
         self.last_id: str | None = None
+        self.is_cut_off = False
         self._changed = asyncio.Event()
 
     def screen(self, session_id: str, turn: int = 1) -> Screen:
@@ -82,6 +83,7 @@ class Watch:
 
     def go_on(self) -> None:
         """On another connection."""
+        self.is_cut_off = False
         for screen in self.screens.values():
             screen.chunks = 0
 
@@ -163,10 +165,17 @@ class SseWatch(Watch):
         self.retry: str | None = None
 
     async def read(self, response: httpx.Response) -> None:
+        try:
+            await self.read_lines(response.aiter_lines())
+        except httpx.TransportError:
+            self.is_cut_off = True
+            self._changed.set()
+
+    async def read_lines(self, lines: AsyncIterator[str], is_enough: Callable[[], bool] = lambda: False) -> None:
         event: dict[str, str] = {}
-        async for line in response.aiter_lines():
+        async for line in lines:
             name, _, value = line.partition(": ")
-            if line.startswith("retry"):
+            if name == "retry":
                 self.retry = value
                 self._changed.set()
             elif name:
@@ -174,6 +183,8 @@ class SseWatch(Watch):
             elif "data" in event:
                 self.hear(Event(event["event"], json.loads(event["data"]), event["id"]))
                 event = {}
+                if is_enough():
+                    return
 
 
 @asynccontextmanager

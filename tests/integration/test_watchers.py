@@ -1,10 +1,15 @@
 """GET /events and /ws/events: all streams that fit, whole and in order, on whichever process they run."""
 
+import asyncio
+import socket
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from api.watchers.batches import LAG_SECONDS
 from api.watchers.socket import MOST_BAD_FRAMES
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import ALICE, BOB, Guarded, Shared, StartWorkers, assert_problem, owner_of
@@ -320,3 +325,39 @@ async def test_it_says_how_soon_to_come_back(shared: Shared) -> None:
     async with watching_sse(shared.apis[0].url, watch):
         await watch.until(lambda: watch.retry)
     assert watch.retry == "1000"
+
+
+async def test_a_reader_that_stalls_is_told_what_it_has_missed(client: Client, shared: Shared) -> None:
+    """More is written meanwhile than the connection holds; each stream ends once all the same."""
+    goal, sessions = new_session(), [new_session() for _ in range(20)]
+    watch, url = SseWatch(), urlsplit(shared.apis[1].url)
+    with socket.socket() as stalling:
+        stalling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalling.connect((url.hostname, url.port))
+        reader, writer = await asyncio.open_connection(sock=stalling)
+        writer.write(f"GET /events?goalId={goal} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
+        await reader.readuntil(b"retry: 1000\n\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for session in sessions:
+            await client.ask(session_id=session, model="mock?tokens=40000&rate=20000", goal_id=goal)
+        for session in sessions:
+            await client.until(session, "done")
+        await asyncio.sleep(LAG_SECONDS + 1)
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await watch.read_lines(_lines(reader), lambda: watch.ended(*sessions))
+        writer.close()
+        await writer.wait_closed()
+    assert watch.missed > 0
+    assert all(screen.end is not None and screen.end.name == "llm.stream.end" for screen in watch.screens.values())
+    assert len(watch.screens) == len(sessions)
+    assert sum(len(screen.text) for screen in watch.screens.values()) < len(sessions) * len(numbered(40000))
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:
+    """Of a body in chunks (RFC 9112, 7.1), each as long as its first line says."""
+    rest = b""
+    while True:
+        size = int(await reader.readline(), 16)
+        *lines, rest = (rest + (await reader.readexactly(size + 2))[:-2]).split(b"\n")
+        for line in lines:
+            yield line.decode()
