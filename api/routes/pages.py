@@ -1,10 +1,11 @@
-"""The two pages, the chat and the API's documentation: files without a build step, and nothing from elsewhere."""
+"""The pages, chat, streams and the API's documentation: files without a build step, and nothing from elsewhere."""
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
@@ -24,9 +25,9 @@ class Assets(StaticFiles):
 
 
 def content_security_policy(settings: Settings) -> str:
-    """No inline script or style. In production a page talks to its own API only; in development its settings may name
-    another one."""
-    connect = "'self'" if settings.env == "production" else "'self' http: https:"
+    """No inline script or style. In production a page talks to its own API only, over WebSockets too ('self' is of the
+    host, whatever the scheme: CSP 3, 6.7.2.8); in development its settings may name another one."""
+    connect = "'self'" if settings.env == "production" else "'self' http: https: ws: wss:"
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {connect}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -40,9 +41,18 @@ def add_pages(app: FastAPI, settings: Settings) -> None:
     async def chat() -> FileResponse:
         return FileResponse(WEB / "chat.html", headers=headers)
 
+    @policy(is_open=True)
+    def streams(request: Request) -> HTMLResponse:
+        """A goal's id may have slashes, and proxies decode some: no relative address finds the assets from there."""
+        page = (WEB / "streams.html").read_text(encoding="utf-8")
+        root = escape(request.scope.get("root_path", ""))
+        return HTMLResponse(page.replace('="assets/', f'="{root}/assets/'), headers=headers)
+
     async def docs() -> FileResponse:
         return FileResponse(WEB / "docs.html", headers=headers)
 
     app.add_api_route("/", chat, include_in_schema=False)
+    app.add_api_route("/streams", streams, include_in_schema=False)
+    app.add_api_route("/goals/{goal_id:path}", streams, include_in_schema=False)
     app.add_api_route("/docs", docs, include_in_schema=False)
     app.mount("/assets", policy(is_open=True)(Assets(directory=WEB / "assets", check_dir=False)), name="assets")

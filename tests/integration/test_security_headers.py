@@ -14,7 +14,7 @@ COMMON = {
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
 }
-PAGES = ("/", "/docs")
+PAGES = ("/", "/docs", "/streams", "/goals/a/b")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def test_every_answer_has_them(development: Api, guarded: Guarded) -> None:
         httpx.options(f"{development.url}/chat", headers={"Origin": "null", "Access-Control-Request-Method": "POST"}),
         httpx.get(f"{guarded.apis[0].url}/sessions"),
     ]
-    assert [answer.status_code for answer in answers] == [200] * 5 + [404, 404, 422] + [200, 413, 200, 401]
+    found = [200] * (len(PAGES) + 3)
+    assert [answer.status_code for answer in answers] == [*found, 404, 404, 422, 200, 413, 200, 401]
     for answer in answers:
         assert COMMON.items() <= dict(answer.headers).items(), answer.url
         assert "camera=()" in answer.headers["permissions-policy"]
@@ -73,7 +74,7 @@ def test_production_is_stricter(production: Api, development: Api) -> None:
     assert page.headers["strict-transport-security"] == "max-age=31536000"
     assert httpx.get(f"{production.url}/sessions").headers["strict-transport-security"]
     assert policy(page)["connect-src"] == {"'self'"}
-    assert {"http:", "https:"} <= policy(httpx.get(development.url))["connect-src"]
+    assert {"http:", "https:", "ws:", "wss:"} <= policy(httpx.get(development.url))["connect-src"]
 
 
 def preflight(api: Api, origin: str) -> httpx.Response:

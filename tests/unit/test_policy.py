@@ -1,5 +1,6 @@
 """Policies: closed by default, for whatever there is a route or none; and what the router will say is foreseen."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from api.access.policy import CLOSED, Policy, RoutePolicies, policy
 from api.app import create_app
 from core.settings import Settings
 
-OPEN = {("http", "GET", path) for path in ("/", "/health", "/ready", "/assets/x")}
+OPEN = {("http", "GET", path) for path in ("/", "/streams", "/goals/x", "/health", "/ready", "/assets/x")}
 """All that strangers may ask for. Whoever adds to it thinks twice."""
 SOCKETS = {("websocket", "GET", path) for path in ("/ws/stream/x", "/ws/events")}
 STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), ("http", "GET", "/events"), *SOCKETS}
 COSTS = {("http", "POST", "/chat"), ("http", "GET", "/test")}
+
+PARAMETER = re.compile(r"\{(session_id|goal_id:path)\}")
 
 
 def found(policies: RoutePolicies, path: str, method: str = "GET", kind: str = "http", **details: Any) -> Policy:
@@ -34,7 +37,7 @@ def test_every_route_is_closed_that_is_not_known_to_be_open(app: FastAPI) -> Non
     for route in iter_route_contexts(app.routes):
         kind = "websocket" if isinstance(route.original_route, WebSocketRoute) else "http"
         folder = "/x" if isinstance(route.original_route, Mount) else ""
-        path = (route.path or "").replace("{session_id}", "x") + folder
+        path = PARAMETER.sub("x", route.path or "") + folder
         assert "{" not in path, f"teach this test what {path} is about"
         for method in route.methods or {"GET"}:
             declared[kind, method, path] = found(policies, path, method, kind)
@@ -106,6 +109,14 @@ def test_another_method_of_an_open_path_is_open_to_be_told_so(app: FastAPI) -> N
     assert found(policies, "/health", "POST") == Policy(is_open=True)
     assert found(policies, "/chat", "GET") == CLOSED
     assert found(policies, "/stream/x", "DELETE") == CLOSED
+
+
+def test_a_goal_may_have_any_name(app: FastAPI) -> None:
+    policies = RoutePolicies(app.routes)
+    for path in ("/goals/a/b", "/goals/ü ?#%", "/goals/-"):
+        assert found(policies, path).is_open
+    assert found(policies, "/goals") == CLOSED
+    assert not found(policies, "/goals/x", kind="websocket").is_open
 
 
 def test_the_prefix_that_a_server_is_told_to_serve_under_counts_for_nothing(app: FastAPI) -> None:

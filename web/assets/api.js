@@ -3,6 +3,7 @@
 
 (() => {
   const { readEvents, storage } = Hopstream;
+  const HOME = new URL("..", document.currentScript.src).href; // whatever the page's own path
   const DEFAULT_BASE = "http://localhost:8007";
   const CHEAPEST_PATH = "/sessions?limit=1"; // that needs a key
   const HEALTH_TIMEOUT_MS = 4_000;
@@ -73,6 +74,22 @@
 
     session(id) {
       return this.#json(`/sessions/${id}`);
+    }
+
+    /** Turns of all sessions, newest first: {turns, next}. Members of `query` that are empty are left out. */
+    turns(query) {
+      const url = this.#url("/turns");
+      for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
+      return this.#json(url);
+    }
+
+    /** Raises ApiError. A socket takes no header: a ticket stands for the key. */
+    async openSocket(path, query) {
+      const { protocols } = await this.#json("/ws/ticket", post({ path }));
+      const url = this.#url(path);
+      url.protocol = url.protocol.replace("http", "ws");
+      url.search = new URLSearchParams(query);
+      return new WebSocket(url, protocols);
     }
 
     async remove(id) {
@@ -199,7 +216,7 @@
 
   /** Where this page is from: under a prefix, perhaps. */
   function ownBase() {
-    return parseBase(new URL(".", location.href).href);
+    return parseBase(HOME);
   }
 
   async function isServedByApi() {
@@ -222,5 +239,5 @@
     }
   }
 
-  Object.assign(Hopstream, { Api, ApiError, findApi, parseBase });
+  Object.assign(Hopstream, { Api, ApiError, HOME, findApi, parseBase });
 })();
