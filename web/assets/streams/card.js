@@ -98,6 +98,7 @@
       showLabels(where, stream);
       more.href = pages.pageUrl("chat", {}, stream.sessionId);
       setText(failure, stream.error?.message ?? "");
+      this.element.dataset.cut = String(stream.isCut);
       setText(note, noteOf(stream));
       failure.hidden = !stream.error;
       this.#actions.show(stream);

@@ -80,7 +80,6 @@
       this.#label({ model: row.model, provider: row.provider, mode: row.mode, goalId: row.goal_id, workItemId: row.work_item_id, runId: row.run_id, metadata: row.metadata });
       this.question = row.message ?? this.question;
       this.cost = row.cost ?? this.cost;
-      this.isTakenOver ||= row.lost_attempts > 0;
       if (row.usage) this.usage = { input: row.usage.input_tokens, output: row.usage.output_tokens };
       this.#time({ queued: row.created_at, started: row.started_at, claimed: row.claimed_at, asked: row.asked_at, first: row.first_token_at });
       if (isTold && this.isActive) return;
@@ -89,8 +88,9 @@
       this.error = row.error ?? null;
       this.#setStatus(statusOf(row));
       const text = row.text ?? "";
-      if (this.isLagged || text.length > this.tail.text.length) this.#replace(text, textChars);
-      if (!this.isActive) this.isLagged = false;
+      const isLate = this.isLagged && !this.isActive; // running turns have no text there
+      if (isLate || text.length > this.tail.text.length) this.#replace(text, textChars);
+      if (isLate) this.isLagged = false;
     }
 
     #onQueued({ queuePosition = null, queuedAt }) {
