@@ -1,12 +1,16 @@
 """The pages under their Content-Security-Policy: nothing they do is forbidden, and nothing comes from elsewhere."""
 
+import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import Site
+from tests.browser.streams_page import StreamsPage
+from tests.client import new_session
 from tests.stack import Api, Stack
 
 NOTE_VIOLATIONS = """
@@ -48,6 +52,21 @@ def test_the_chat_page_does_nothing_that_is_forbidden(watched: Page, demo: Api) 
     chat.get("delete-session").click()
     chat.get("confirm-delete").click()
     expect(chat.get("session-item")).to_have_count(0)
+
+
+def test_the_streams_page_does_nothing_that_is_forbidden(watched: Page, site: Site) -> None:
+    goal = new_session()
+    streams = StreamsPage(watched).open(site.api.url, goal)
+    body = {"message": "Count for me", "goal_id": goal, "model": "mock?tokens=5&reasoning=5&tools=1"}
+    httpx.post(f"{site.api.url}/chat", json=body).raise_for_status()
+    streams.expect_counts(completed=1)
+    for fold in ("stream-details", "stream-tools", "stream-reasoning"):
+        streams.get(fold).locator("summary").click()
+    expect(streams.get("phases").locator(".bar").first).to_have_attribute("style", re.compile("width"))
+    streams.get("theme-toggle").click()
+    streams.get("open-settings").click()
+    streams.get("save-settings").click()
+    streams.wait_until_live()
 
 
 def test_the_policy_forbids_what_is_not_ours(page: Page, demo: Api) -> None:

@@ -148,6 +148,18 @@ async def test_the_page_and_its_assets(client: Client) -> None:
         assert (response.status_code, response.content) == (200, (PAGE.parent / asset).read_bytes())
 
 
+@pytest.mark.parametrize("path", ["/streams", "/streams/", "/goals/a", "/goals/a/b", "/goals/a%2Fb%3F%20%C3%BC"])
+async def test_the_page_of_streams_finds_its_assets_from_wherever_it_is(client: Client, path: str) -> None:
+    page = await client.http.get(path)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["cache-control"] == "no-cache"
+    assets = set(re.findall(r'(?:src|href)="(/[^"]+)"', page.text))
+    assert not re.search(r'="assets/', page.text)
+    assert "/assets/streams/page.js" in assets
+    for asset in assets:
+        assert (await client.http.get(asset)).content == (PAGE.parent / asset[1:]).read_bytes()
+
+
 @pytest.mark.parametrize(
     "path", ["/nowhere", "/assets/nothing.js", "/assets/%2e%2e/chat.html", "/assets/..%2f..%2fpyproject.toml"]
 )

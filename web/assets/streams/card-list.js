@@ -23,7 +23,8 @@
       this.#headings = headings;
       this.#handlers = handlers;
       element.addEventListener("keydown", (event) => this.#onKeyDown(event));
-      addEventListener("beforeprint", () => this.#cards.forEach((card) => this.#setNear(card, true)));
+      addEventListener("beforeprint", () => this.#showAll());
+      addEventListener("afterprint", () => this.#cards.forEach(({ element }) => this.#sight.observe(element)));
     }
 
     /** Shows these and no others. */
@@ -56,8 +57,9 @@
       return [...this.#endedAt.values()].some((endedAt) => endedAt !== null);
     }
 
-    get hasNameless() {
-      return [...this.#near].some(({ stream }) => !stream.hasRow);
+    /** The streams in sight. */
+    get near() {
+      return [...this.#near].map(({ stream }) => stream);
     }
 
     #rank(stream, now) {
@@ -106,6 +108,12 @@
       card.element.remove();
     }
 
+    #showAll() {
+      this.#sight.disconnect();
+      this.#cards.forEach((card) => this.#setNear(card, true));
+      this.#handlers.onSight();
+    }
+
     #passFocus(element) {
       const neighbour = this.#neighbour(element, 1);
       if (neighbour) neighbour.focus({ preventScroll: true });
@@ -123,9 +131,9 @@
       else this.#near.delete(card);
     }
 
-    /** j and k, or Page Down and Page Up as in ARIA's feeds, go from card to card. */
+    /** j and k go from card to card. */
     #onKeyDown(event) {
-      const step = { j: 1, PageDown: 1, k: -1, PageUp: -1 }[event.key];
+      const step = { j: 1, k: -1 }[event.key];
       const card = event.target.closest("article");
       if (!step || !card || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();

@@ -24,6 +24,7 @@
         this.#typed = setTimeout(() => filters.set({ q: this.#text.value }, { isTyped: true }), TYPED_MS);
       });
       this.#goal.addEventListener("change", () => filters.set({ goal: this.#goal.value }));
+      this.#goal.addEventListener("input", () => this.#isListed(this.#goal.value) && filters.set({ goal: this.#goal.value }));
       this.#model.addEventListener("change", () => filters.set({ model: this.#model.value }));
       this.#clear.addEventListener("click", () => this.clear());
       byId("clear-all").addEventListener("click", () => this.clear());
@@ -71,6 +72,11 @@
       if (key === this.#goals) return;
       this.#goals = key;
       byId("goals").replaceChildren(...goals.slice(0, LISTED_GOALS).map((goal) => new Option("", goal)));
+    }
+
+    /** Chosen from the list, or emptied. */
+    #isListed(goal) {
+      return !goal || [...byId("goals").options].some(({ value }) => value === goal);
     }
 
     #offerModel(model) {

@@ -48,17 +48,21 @@
       this.#settling = setTimeout(() => this.#settle(), SETTLE_MS);
     }
 
-    /** Events do not tell the question: the newest turns are looked up now and then. */
-    async name() {
-      if (performance.now() - this.#named < NAMES_MS || this.isLoading) return;
+    /** Events do not tell the question: it is looked up now and then, among the newest turns and then for some alone. */
+    async name(streams) {
+      const isNameless = ({ hasRow }) => !hasRow;
+      if (performance.now() - this.#named < NAMES_MS || this.isLoading || !streams.some(isNameless)) return;
       this.#named = performance.now();
-      await this.#ask({ ...this.#asked, status: null });
+      if (!(await this.#ask({ ...this.#asked, status: null }))) return;
+      for (const stream of streams.filter(isNameless).slice(0, AT_ONCE)) {
+        await this.refetch(stream);
+        stream.hasRow = true;
+      }
     }
 
     /** One turn, with its times and its text as they are stored. */
-    async refetch({ sessionId, requestId }) {
-      const answer = await this.#ask({ session_id: sessionId });
-      return answer?.turns.some((row) => `${row.session_id}.${row.turn}` === requestId) ?? false;
+    async refetch({ sessionId }) {
+      await this.#ask({ session_id: sessionId });
     }
 
     async #settle() {

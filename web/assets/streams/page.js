@@ -27,7 +27,7 @@
       this.list = new CardList(byId("cards"), { running: byId("running"), ended: byId("ended") }, {
         onCancel: ({ sessionId }) => api.cancel(sessionId),
         onDetails: (stream) => this.#onDetails(stream),
-        onSight: () => this.#drawFacts(),
+        onSight: () => this.#draw(),
         onFocusLost: () => byId("main").focus({ preventScroll: true }),
       });
       this.banner = new Banner(() => this.#retry());
@@ -119,11 +119,17 @@
       this.#summary.show(this.#counts, performance.now());
     }
 
+    /** What has come into sight, before it is painted. */
+    #draw() {
+      this.#drawFacts();
+      this.list.drawText(performance.now());
+    }
+
     #drawFacts() {
       const now = performance.now();
       if (this.#hasNews || this.list.isSettling) this.#arrange(now);
       this.list.drawFacts(now, this.streams.serverTime());
-      if (this.list.hasNameless && this.connection.state === "live") this.history.name();
+      if (this.connection.state === "live") this.history.name(this.list.near);
       this.#requestFrame();
     }
 
@@ -154,8 +160,11 @@
       byId("no-match").hidden = count > 0 || isLoading || this.filters.isEmpty;
       byId("history-problem").hidden = !history.problem;
       byId("history-problem-text").textContent = history.problem ? `Earlier streams are missing. ${asSentence(history.problem.message)}` : "";
-      byId("older").hidden = !history.hasOlder || streams.isFull;
-      byId("older").disabled = history.isLoading;
+      const older = byId("older");
+      const hasOlder = history.hasOlder && !streams.isFull;
+      if (!hasOlder && older === document.activeElement) byId("main").focus({ preventScroll: true });
+      older.hidden = !hasOlder;
+      older.ariaBusy = String(history.isLoading);
       byId("full").hidden = !streams.isFull;
     }
   }

@@ -29,7 +29,7 @@
     tokens = 0; // as counted here
     times = {}; // queued, started, claimed, asked, first, finished: ms by the server's clocks
     firstSeenAt = null; // the first token, by this page's clock in the server's time
-    hasRow = false;
+    hasRow = false; // the store has told of it, or knows nothing of it
     pace = new Pace();
     reveal = new Reveal();
     version = 0; // grows with all but text

@@ -10,7 +10,8 @@
     #byId = new Map();
     #connection = 0;
     #ended = 0;
-    #offset = null; // this page's clock less the server's, at most: the quickest frame tells
+    #offset = 0; // this page's clock less the server's, at most: the quickest frame of a connection tells
+    #isOffsetOld = true;
 
     /** `onEnd(stream)` is called for what ends in sight of this page. */
     constructor(onEnd = () => {}) {
@@ -35,13 +36,13 @@
 
     /** This moment in the server's time, as well as it is known. */
     serverTime(now = Date.now()) {
-      return now - (this.#offset ?? 0);
+      return now - this.#offset;
     }
 
     /** A new connection tells all that runs anew. */
     beginConnection() {
       this.#connection += 1;
-      this.#offset = null;
+      this.#isOffsetOld = true;
     }
 
     /** Running, as far as this page knows, but the connection has not told so. */
@@ -53,7 +54,8 @@
       if (event === "lagged") return data.requestIds.forEach((id) => this.get(id)?.lag());
       if (!data?.requestId) return; // an event of a later release
       const now = Date.now();
-      this.#offset = Math.min(this.#offset ?? Infinity, now - data.timestamp);
+      this.#offset = Math.min(this.#isOffsetOld ? Infinity : this.#offset, now - data.timestamp);
+      this.#isOffsetOld = false;
       const stream = this.#know(data.requestId);
       const wasActive = stream.isActive;
       stream.wasTold = this.#connection;
