@@ -5,7 +5,12 @@
   const { asSentence, byId } = Hopstream.dom;
   const BACK_MS = 4_000; // so long it says that all is well again
   const CALM_MS = 1_500; // a connection that is back sooner was not worth a word
-  const LIGHTS = { connecting: ["connecting", "connecting"], live: ["streaming", "live"], waiting: ["error", "not connected"], locked: ["error", "no key"] };
+  const LIGHTS = {
+    connecting: ["connecting", "Connecting"],
+    live: ["streaming", "Live"],
+    waiting: ["error", "Offline"],
+    locked: ["error", "No key"],
+  };
 
   class Banner {
     #element = byId("live-banner");
@@ -25,8 +30,8 @@
       const [lamp, words] = LIGHTS[state];
       const light = byId("light-live");
       light.dataset.state = lamp;
-      light.querySelector(".light-text").textContent = `: ${words}`;
-      light.title = `Live events: ${words}`;
+      light.querySelector(".light-name").textContent = words;
+      byId("cards").dataset.live = String(state === "live");
       if (state === "live") return this.#onLive();
       if (state === "connecting") return this.#count(null);
       clearTimeout(this.#timer);

@@ -6,11 +6,16 @@
   const { clone, part } = Hopstream.dom;
   const QUESTION_CHARS = 160;
   const WORDS = { queued: "Queued", streaming: "Streaming", completed: "Completed", error: "Error", cancelled: "Cancelled" };
-  const FINISHES = { length: "The answer was cut off: the model's limit.", content_filter: "The answer was filtered.", tool_calls: "The model asked for a tool." };
+  const FINISHES = {
+    length: "The answer was cut off: the model's limit.",
+    content_filter: "The answer was filtered.",
+    tool_calls: "The model asked for a tool.",
+  };
 
   class Card {
     #body = null; // elements by name, while it is near
     #text = null;
+    #thoughts = null;
     #waterfall = null;
     #actions;
     #version = -1;
@@ -50,7 +55,7 @@
     drawText(now, isSmooth) {
       const { stream } = this;
       const position = isSmooth ? stream.reveal.positionAt(now) : stream.tail.length;
-      this.#text.show(stream, position, () => this.#selects());
+      this.#text.show(stream.tail, stream.epoch, position, () => this.#selects());
       return position < stream.tail.length;
     }
 
@@ -72,6 +77,7 @@
       this.#body = Object.fromEntries([...body.querySelectorAll("[data-part]")].map((element) => [element.dataset.part, element]));
       this.element.append(...body.childNodes);
       this.#text = new LiveText(this.#body.text);
+      this.#thoughts = new LiveText(this.#body.thoughts);
       this.#waterfall = new Waterfall(this.#body.phases);
       this.#version = this.#shownTools = null;
       this.#actions.setUp(this.#body);
@@ -80,7 +86,7 @@
 
     #empty() {
       while (this.element.lastElementChild !== this.element.firstElementChild) this.element.lastElementChild.remove();
-      this.#body = this.#text = this.#waterfall = null;
+      this.#body = this.#text = this.#thoughts = this.#waterfall = null;
     }
 
     #showHeading() {
@@ -121,9 +127,9 @@
     /** What is folded is filled when it is open. */
     #showExtras(serverNow) {
       const { stream } = this;
-      const { thinking, thoughts, tools, toolList, toolCount, details, phases, unknown } = this.#body;
+      const { thinking, tools, toolList, toolCount, details, phases, unknown } = this.#body;
       thinking.hidden = !stream.reasoning.length;
-      if (thinking.open) setText(thoughts, stream.reasoning.text);
+      if (thinking.open) this.#thoughts.show(stream.reasoning, stream.epoch, stream.reasoning.length, () => this.#selects());
       tools.hidden = !stream.tools.count;
       setText(toolCount, figures.count(stream.tools.count));
       const shown = `${stream.epoch}.${stream.tools.version}`;

@@ -1,4 +1,4 @@
-// A stream's text on its card. It only ever grows by a piece, so that what is selected stays so, and lies in blocks of a few
+// A text that grows on a card. It only ever grows by a piece, so that what is selected stays so, and lies in blocks of a few
 // lines, so that a piece lays out its block alone.
 "use strict";
 
@@ -11,7 +11,7 @@
   class LiveText {
     #element;
     #epoch = -1;
-    #end = 0; // position in the stream's text
+    #end = 0; // position in the Tail
     #shown = 0; // characters in the document
     #block = null;
 
@@ -19,8 +19,8 @@
       this.#element = element;
     }
 
-    /** Up to a position in the stream's text; `selects` tells whether somebody selects in it. */
-    show({ tail, epoch }, position, selects) {
+    /** Up to a position in that Tail; another `epoch` begins anew; `selects` tells whether somebody selects in it. */
+    show(tail, epoch, position, selects) {
       if (epoch !== this.#epoch || this.#end < tail.start) this.#clear(epoch, tail.start);
       if (position <= this.#end) return;
       const piece = tail.slice(this.#end, position);

@@ -77,7 +77,7 @@
     merge(row, { isTold, textChars }) {
       this.version += 1;
       this.hasRow = true;
-      this.#label({ model: row.model, provider: row.provider, mode: row.mode, goalId: row.goal_id, workItemId: row.work_item_id, runId: row.run_id, metadata: row.metadata });
+      this.#label({ ...row, goalId: row.goal_id, workItemId: row.work_item_id, runId: row.run_id });
       this.question = row.message ?? this.question;
       this.cost = row.cost ?? this.cost;
       if (row.usage) this.usage = { input: row.usage.input_tokens, output: row.usage.output_tokens };
