@@ -51,6 +51,11 @@ class DirectRelay:
         """The turns that are published, each with a timer since it was last asked for."""
         self._background = Background()
 
+    @property
+    def published(self) -> set[TurnKey]:
+        """The turns of this process that somebody elsewhere watches."""
+        return set(self._wanted)
+
     async def stop(self) -> None:
         await self._background.stop()
 

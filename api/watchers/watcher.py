@@ -43,6 +43,12 @@ class _Waiting(NamedTuple):
     interest: Interest
 
 
+class _Told(NamedTuple):
+    at: float
+    created_at: float
+    """When the turn was."""
+
+
 class Watcher:
     def __init__(
         self,
@@ -67,8 +73,8 @@ class Watcher:
         """To be followed."""
         self._reading: set[TurnKey] = set()
         """Turns that have finished, and are being read from the store."""
-        self._told: dict[TurnKey, float] = {}
-        """Turns whose end was told, and when."""
+        self._told: dict[TurnKey, _Told] = {}
+        """Turns whose end was told."""
         self._sending_since: float | None = None
         """None while the reader keeps up."""
         self._error: Exception | None = None
@@ -110,8 +116,9 @@ class Watcher:
 
     def consider(self, turn: WatchedTurn) -> None:
         key = turn.key
-        is_known = key in self._followed or key in self._reading or key in self._told
-        if is_known or (turn.finished and self._is_old(turn)):
+        if key in self._followed or key in self._reading or self._has_told_end(turn):
+            return
+        if turn.finished and self._is_old(turn):
             return
         interest = self._subscriptions.interest(turn)
         if interest is None:
@@ -124,7 +131,7 @@ class Watcher:
 
     def has_seen_all(self, until: float) -> None:
         forgotten = monotonic() - REMEMBER_SECONDS
-        for key in [key for key, at in self._told.items() if at < forgotten]:
+        for key in [key for key, told in self._told.items() if told.at < forgotten]:
             del self._told[key]
         if not self._waiting and not self._reading:
             self._voice.told_to(until)
@@ -133,6 +140,11 @@ class Watcher:
         self._error = self._error or error
         self._closing.set()
         self._batches.news.set()
+
+    def _has_told_end(self, turn: WatchedTurn) -> bool:
+        """A session that was deleted and made anew has the same turns: those are told."""
+        told = self._told.get(turn.key)
+        return told is not None and told.created_at == turn.created_at
 
     def _is_old(self, turn: WatchedTurn) -> bool:
         has_ended_before = (turn.finished_at or 0) < self._since
@@ -191,7 +203,7 @@ class Watcher:
                 self.close(SlowReader("the ends of too many streams wait to be told"))
 
     def _end(self, followed: Followed) -> None:
-        self._told[followed.turn.key] = monotonic()
+        self._told[followed.turn.key] = _Told(monotonic(), followed.turn.created_at)
         self._leave(followed)
         self._follow_waiting()
 

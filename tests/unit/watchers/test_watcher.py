@@ -11,7 +11,7 @@ from api.watchers.subscriptions import Subscription
 from api.wires.pieces import FRAME_CHARS
 from core.model.errors import Closing, SlowReader
 from core.model.feed import Feed
-from tests.unit.watchers.turns import FakeLiveTurns, reading, say
+from tests.unit.watchers.turns import NOW, FakeLiveTurns, reading, say
 from tests.unit.wires.sinks import settle
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +85,13 @@ async def test_a_turn_that_ended_before_anybody_met_it_is_read_from_the_store(tu
         turns.end(feed)
         await reader.until(lambda: reader.screen("s").end)
     assert reader.screen("s").names == ["start", "chunk", "end"]
+
+
+async def test_a_session_that_is_made_anew_is_another_one(turns: FakeLiveTurns) -> None:
+    async with reading(turns) as reader:
+        for number in range(2):
+            turns.end(turns.begin("s", created_at=NOW + number))
+            await reader.until(lambda number=number: len(reader.named("llm.stream.end")) == number + 1)  # type: ignore[misc]
 
 
 async def test_who_asked_for_a_status_is_told_from_there_on(turns: FakeLiveTurns) -> None:
