@@ -6,9 +6,9 @@ from api.inputs.watching import Watching
 from api.services import Services
 from api.streams.viewer import Sink
 from api.watchers.batches import Pace
-from api.watchers.places import Resumption
+from api.watchers.framing import Framing
+from api.watchers.progress import Resumption
 from api.watchers.subscriptions import Subscriptions
-from api.watchers.voice import Voice
 from api.watchers.watcher import Watcher
 from core.model.context import RequestContext
 from core.store.reach import Reach
@@ -36,10 +36,10 @@ class Caller:
         """Opens the WebSocket at this path without the key, once."""
         return self._services.access.tickets.issue(self._reach.key_name, path)
 
-    def watcher(self, asked: Watching, voice: Voice, sink: Sink, resumption: Resumption | None) -> Watcher:
+    def watcher(self, asked: Watching, framing: Framing, sink: Sink, resumption: Resumption | None) -> Watcher:
         """Of the turns within the caller's reach."""
         settings = self._services.settings
         gather_ms = settings.watch_batch_ms if asked.batch_ms is None else asked.batch_ms
         pace = Pace(gather_ms / 1000, settings.watch_events_per_second)
         subscriptions = Subscriptions(self._reach, asked.subscription())
-        return Watcher(self._services.live_turns, subscriptions, voice, sink, pace, resumption)
+        return Watcher(self._services.live_turns, subscriptions, framing, sink, pace, resumption)

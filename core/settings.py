@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     )
     watch_batch_ms: int = Field(
         50,
-        ge=0,
+        ge=10,
         le=5000,
         description="Milliseconds for which what is new gathers before a watcher is told, unless it asks for another "
         "time: people see no difference below.",

@@ -181,7 +181,7 @@ class SseWatch(Watch):
             elif name:
                 event[name] = value
             elif "data" in event:
-                self.hear(Event(event["event"], json.loads(event["data"]), event["id"]))
+                self.hear(Event(event["event"], json.loads(event["data"]), event.get("id")))
                 event = {}
                 if is_enough():
                     return

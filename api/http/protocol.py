@@ -19,7 +19,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.push import PUSH
-from api.http.websocket_protocol import BoundedWebSocketProtocol
+from api.http.websocket_protocol import STALLED_SECONDS, BoundedWebSocketProtocol
 
 HEAD_BYTES = 65_536
 HEAD_SECONDS = 30.0
@@ -75,6 +75,15 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         if push is not None:
             push.probe()
         self.loop.call_later(seconds, self._probe, cycle, PROBE_SECONDS)
+
+    def shutdown(self) -> None:
+        """The server waits for all connections: not for a client that takes nothing."""
+        super().shutdown()
+        self.loop.call_later(STALLED_SECONDS, self._abort_if_stalled)
+
+    def _abort_if_stalled(self) -> None:
+        if self.flow.write_paused:
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         self._expect_head()

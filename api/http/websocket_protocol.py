@@ -24,6 +24,9 @@ WRITE_SECONDS = 30.0
 CLOSE_SECONDS = 15.0
 """For a connection to end after our side is done with it: uvicorn gives the client 10 s to answer a closing frame."""
 
+STALLED_SECONDS = 2.0
+"""From the server's shutdown until a connection is aborted whose client takes nothing."""
+
 _library_log = logging.getLogger("hopstream.websockets")
 _library_log.setLevel(logging.WARNING)  # below that it tells of every connection, and at DEBUG of headers with keys
 
@@ -57,6 +60,14 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         _cancel(self._stalled)
         super().resume_writing()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.loop.call_later(STALLED_SECONDS, self._abort_if_stalled)
+
+    def _abort_if_stalled(self) -> None:
+        if not self.writable.is_set():
+            self.transport.abort()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

@@ -9,10 +9,10 @@ from api.dependencies import CurrentCaller
 from api.http.problems import responses
 from api.inputs.watching import Watching
 from api.streams.socket import accept
-from api.watchers.places import Places, Resumption
+from api.watchers.framing import SocketFraming, SseFraming
+from api.watchers.progress import Progress, Resumption
 from api.watchers.response import WatchResponse
 from api.watchers.socket import watch_over_socket
-from api.watchers.voice import SocketVoice
 
 router = APIRouter(tags=["events"])
 
@@ -41,7 +41,8 @@ async def watch(
     run already begin with what they have said so far; `Last-Event-ID` goes on where a connection broke off."""
     resume_after = last_event_id or asked.last_event_id
     resumption = Resumption.parse(resume_after) if resume_after else None
-    return WatchResponse(lambda voice, sink: caller.watcher(asked, voice, sink, resumption))
+    framing = SseFraming(resumption)
+    return WatchResponse(framing, lambda sink: caller.watcher(asked, framing, sink, resumption))
 
 
 @router.websocket("/ws/events")
@@ -49,6 +50,6 @@ async def watch(
 async def watch_by_socket(websocket: WebSocket, asked: Annotated[Watching, Query()], caller: CurrentCaller) -> None:
     """The same as messages, and the client may subscribe to more. With `resumable` each event has an `id`."""
     resumption = Resumption.parse(asked.last_event_id) if asked.last_event_id else None
-    voice = SocketVoice(Places() if asked.resumable or resumption else None)
+    framing = SocketFraming(Progress(resumption) if asked.resumable or resumption else None)
     await accept(websocket)
-    await watch_over_socket(websocket, lambda sink: caller.watcher(asked, voice, sink, resumption))
+    await watch_over_socket(websocket, lambda sink: caller.watcher(asked, framing, sink, resumption))

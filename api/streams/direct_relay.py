@@ -7,6 +7,7 @@ while nobody looks.
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 import msgspec
 import structlog
@@ -91,26 +92,35 @@ class DirectRelay:
         self._connection.message_channel().publish(body, SESSIONS, _request_key(owner))
 
     def _publish(self, run: Run, *, anew: bool) -> None:
-        feed, timer = run.feed, self._wanted.get(run.turn.key)
+        feed, key = run.feed, run.turn.key
+        timer = self._wanted.get(key)
         if timer is None:
-            self._background.run(f"relay {feed.key}", self._publish_on(run))
+            self._begin(run)
             return
         timer.touch()
         if anew and feed.attempt:
-            self._outbox.send(str(feed.key), ENCODER.encode(feed.snapshot()), _be_unsure)
+            self._outbox.send(str(key), ENCODER.encode(feed.snapshot()), _be_unsure)
 
-    async def _publish_on(self, run: Run) -> None:
+    def _begin(self, run: Run) -> None:
         """From the beginning to the turn's end, unless it is not wanted any more before."""
-        feed, key, owner = run.feed, run.turn.key, self._owner
+        owner, key = self._owner, run.turn.key
         publisher = Publisher(
-            feed, self._connection, self._outbox, owner.keeper.lease, owner.runs.ticks, logged_to=lambda: sys.maxsize
+            run.feed,
+            self._connection,
+            self._outbox,
+            owner.keeper.lease,
+            owner.runs.ticks,
+            logged_to=lambda: sys.maxsize,
         )
-        publishing = self._background.run(f"publish {key}", publisher.run())
-        with IdleTimer(WANTED_SECONDS, publishing.cancel) as self._wanted[key]:
-            try:
-                await publishing
-            finally:
-                del self._wanted[key]
+        publishing = self._background.run(f"relay {key}", publisher.run())
+        held = ExitStack()
+        self._wanted[key] = held.enter_context(IdleTimer(WANTED_SECONDS, publishing.cancel))
+
+        def end(_: object) -> None:
+            held.close()
+            del self._wanted[key]
+
+        publishing.add_done_callback(end)
 
 
 def _be_unsure(_: BaseException | None) -> None:

@@ -25,6 +25,8 @@ EXPECT_SECONDS = 1.0
 """One that nobody watches yet: behind a load balancer its stream may be asked of another process."""
 START_SECONDS = 0.5
 """How long the start of a turn that was just queued is waited for before the store is asked what became of it."""
+DOWN_SECONDS = 1.0
+"""Between two tries to fill a feed without RabbitMQ, while only the store can tell of it."""
 LOG_BEHIND_SECONDS = 0.3
 """A session log is written four times a second: what is in it so long after we subscribed reaches to what we hear."""
 
@@ -146,7 +148,7 @@ class LiveFeed:
             self._subscription.early.clear()
             return
         self._filling = filling
-        await asyncio.sleep(LOG_BEHIND_SECONDS)
+        await asyncio.sleep(LOG_BEHIND_SECONDS if self._inbox.up else DOWN_SECONDS)
         if self._filling is Filling.JOINED:
             # What was heard meanwhile went on where the log had ended; else the log has it by now.
             is_whole = self._subscription.heard and not self._subscription.early

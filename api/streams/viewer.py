@@ -140,6 +140,12 @@ class View:
             frames += wire.broken(feed.error)
         return frames
 
+    def drop_answer(self) -> int:
+        """Of a feed that is over: only how it ended is told from here on. Returns how many pieces of it were not."""
+        feed, at = self.feed, self._at
+        self.feed = feed.without_answer()
+        return len(feed.tape.pieces(at.position if at.attempt == feed.attempt else 0))
+
     def growth(self) -> Frames:
         """What was added to the tape, in frames that are made once for all clients at the same place."""
         feed, at = self.feed, self._at

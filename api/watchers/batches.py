@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import NamedTuple
 
-from api.watchers.followed import Followed, Told
+from api.watchers.followed import Followed, News
 from api.wires.base import Frames
+from core.model.errors import SlowReader
 from core.model.keys import TurnKey
 
 LAG_SECONDS = 5.0
@@ -15,6 +16,9 @@ CATCH_UP_SECONDS = 60.0
 """The same for one that was just met, with all that it has said so far."""
 BATCH_BYTES = 262_144
 """Of frames at once, one stream's more at most: so much of a slow reader's is in memory."""
+
+MOST_WORDS = 100
+"""Of the connection itself that wait for a slow reader."""
 
 Lagged = Callable[[int, list[TurnKey]], Frames]
 """Tells how many pieces were passed over, and of which streams."""
@@ -28,7 +32,7 @@ class Pace(NamedTuple):
 
     @property
     def events_at_once(self) -> int:
-        return max(1, int(self.events_per_second * max(self.gather_seconds, 0.01)))
+        return max(1, int(self.events_per_second * self.gather_seconds))
 
 
 class Batches:
@@ -44,6 +48,7 @@ class Batches:
         self._changed: dict[Followed, float] = {}
         """Until when each has time to be told."""
         self._words: Frames = []
+        """Of the connection itself, to be told."""
         self._looked_at = monotonic()
 
     def __len__(self) -> int:
@@ -51,7 +56,9 @@ class Batches:
         return len(self._changed)
 
     def say(self, frames: Frames) -> None:
-        """Of the connection itself, with the next batch."""
+        """Of the connection itself, with the next batch. Raises SlowReader."""
+        if len(self._words) > MOST_WORDS:
+            raise SlowReader("you ask for more than you read")
         self._words += frames
         self.news.set()
 
@@ -65,41 +72,39 @@ class Batches:
         self._changed.pop(followed, None)
 
     def next(self) -> Frames:
+        """What to tell now."""
         self.news.clear()
-        frames, self._words = self._words, []
-        frames += self._passed_over()
-        size = sum(map(len, frames))
         self.is_full = False
-        for followed in list(self._changed):
+        words, self._words = self._words, []
+        frames: Frames = []
+        missed: dict[TurnKey, int] = {}
+        size = 0
+        for followed, take in self._due():
             self.is_full = size >= BATCH_BYTES
             if self.is_full or len(frames) >= self._pace.events_at_once:
                 self.news.set()
                 break
-            told = self._take(followed, followed.tell)
-            frames += told.frames
-            size += sum(map(len, told.frames))
-        return frames
+            del self._changed[followed]
+            news = take()
+            frames += news.frames
+            size += sum(map(len, news.frames))
+            if news.missed:
+                missed[followed.turn.key] = news.missed
+            if news.is_over:
+                self._on_over(followed)
+        lagged = self._lagged(sum(missed.values()), [*missed]) if missed else []
+        return [*words, *lagged, *frames]
 
-    def _passed_over(self) -> Frames:
-        """Of streams that have waited for too long."""
-        missed, keys, frames = 0, [], []
-        for followed in self._late():
-            told = self._take(followed, followed.pass_over)
-            frames += told.frames
-            if told.missed:
-                missed += told.missed
-                keys.append(followed.turn.key)
-        return [*self._lagged(missed, keys), *frames] if missed else frames
+    def _due(self) -> Iterator[tuple[Followed, Callable[[], News]]]:
+        """Those that have something to tell, and what of it: those that have waited for too long come first, and what
+        they have grown by is passed over."""
+        late = self._late()
+        yield from [(followed, followed.pass_over) for followed in late]
+        yield from [(followed, followed.news) for followed in self._changed if followed not in late]
 
-    def _late(self) -> Iterator[Followed]:
+    def _late(self) -> list[Followed]:
         now = monotonic()
-        if now - self._looked_at >= LAG_SECONDS / 5:
-            self._looked_at = now
-            yield from [followed for followed, until in self._changed.items() if until < now]
-
-    def _take(self, followed: Followed, tell: Callable[[], Told]) -> Told:
-        del self._changed[followed]
-        told = tell()
-        if told.is_over:
-            self._on_over(followed)
-        return told
+        if now - self._looked_at < LAG_SECONDS / 5:
+            return []
+        self._looked_at = now
+        return [followed for followed, until in self._changed.items() if until < now]

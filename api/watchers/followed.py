@@ -12,11 +12,13 @@ from core.model.feed import Feed
 from core.store.turns.watched import WatchedTurn
 
 
-class Told(NamedTuple):
+class News(NamedTuple):
+    """Of one stream."""
+
     frames: Frames
     is_over: bool
     """Nothing more comes of it."""
-    missed: int = 0
+    missed: int
     """How many pieces of the model's were passed over."""
 
 
@@ -35,34 +37,29 @@ class Followed:
         self._held = ExitStack()
         feed = self._held.enter_context(holding)
         self._view = View(feed, cursor, wire)
-        self._last_words: Told | None = None
         self._held.enter_context(feed.on_change(lambda: on_change(self)))
 
     @property
     def is_over(self) -> bool:
-        return self._last_words is not None or self._view.feed.is_over
+        return self._view.feed.is_over
 
-    def tell(self) -> Told:
+    def news(self) -> News:
         """What is new."""
-        if self._last_words is not None:
-            return self._last_words
-        return Told(self._view.new_frames(), self._view.feed.is_over)
-
-    def pass_over(self) -> Told:
-        """What is new, but for what the answer has grown by."""
-        if self._last_words is not None:
-            return self._last_words
-        self._wire.passes_over = True
         frames = self._view.new_frames()
-        self._wire.passes_over = False
         missed, self._wire.missed = self._wire.missed, 0
-        return Told(frames, self._view.feed.is_over, missed)
+        return News(frames, self.is_over, missed)
+
+    def pass_over(self) -> News:
+        """What is new, but for what the answer has grown by."""
+        self._wire.passes_over = True
+        news = self.news()
+        self._wire.passes_over = False
+        return news
 
     def settle(self) -> None:
-        """It is over, and nobody knows when its reader will hear: keep the last words rather than the whole answer."""
-        if self._last_words is None:
-            self._last_words = self.pass_over()
-            self.close()
+        """It is over, and nobody knows when its reader will hear: keep how it ended rather than the whole answer."""
+        self._wire.missed += self._view.drop_answer()
+        self.close()
 
     def close(self) -> None:
         self._held.close()

@@ -17,6 +17,7 @@ from core.bus.messages import BusMessage
 from core.model.errors import Closing, NotFound, StoreDown, TooManyStreams
 from core.model.feed import Feed
 from core.model.keys import TurnKey
+from core.store.reach import Reach
 from core.store.store import Store
 from core.store.turns.watched import LATE_SECONDS, Look, WatchedTurn
 from core.turns.keeper import Keeper
@@ -63,6 +64,7 @@ class LiveTurns:
         self._listening = Background()
         self._background = Background()
         self._leaving: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
         self._is_closing = False
 
     def close(self) -> None:
@@ -73,6 +75,9 @@ class LiveTurns:
 
     async def stop(self) -> None:
         self.close()
+        for timer in (self._leaving, self._asking):
+            if timer is not None:
+                timer.cancel()
         await self._background.stop()
         await self._stop_listening()
 
@@ -89,12 +94,15 @@ class LiveTurns:
             yield
         finally:
             self._watchers.discard(watcher)
-            if not self._watchers and self._leaving is None:
+            if not self._watchers and self._leaving is None and not self._is_closing:
                 self._leaving = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._leave)
 
-    async def look(self, since: float | None) -> Look:
+    async def look(self, since: float | None, reach: Reach) -> Look:
         """For a watcher that joins: at all that is not finished, and what has finished since then. Raises StoreDown."""
-        return await self._store.watched.look(since)
+        return await self._store.watched.look(since, reach)
+
+    def runs(self, key: TurnKey) -> bool:
+        return key in self._turns
 
     @contextmanager
     def follow(self, turn: WatchedTurn) -> Iterator[Feed]:
@@ -160,7 +168,7 @@ class LiveTurns:
         if not any(watcher.may_want(message) for watcher in self._watchers):
             return
         if not self._asked_for:
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._ask)
+            self._asking = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._ask)
         self._asked_for.add(key)
 
     def _ask(self) -> None:

@@ -3,56 +3,34 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
+from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.access.refusals import close
+from api.inputs.watching import ClientMessage
 from api.streams.viewer import Sink
 from api.streams.websocket_sink import WebSocketSink
-from api.watchers.subscriptions import STATUSES, Subscription
 from api.watchers.watcher import Watcher
 from core.model.errors import Closing, HopstreamError
 
 log = structlog.get_logger()
 
-MOST_BAD_FRAMES = 3
+MOST_BAD_MESSAGES = 3
 """Whoever sends more has another protocol in mind."""
+PAUSE_SECONDS = 0.1
+"""After a subscription, for which all that runs is looked at."""
 
-_Word = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _encode = msgspec.json.Encoder().encode
 
 
-class ClientFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    type: Literal["subscribe", "unsubscribe", "ping", "pong"]
-    goal_id: _Word | None = None
-    session_id: _Word | None = None
-    model: _Word | None = None
-    status: _Word | None = None
-
-    def subscription(self) -> Subscription:
-        """Raises BadFrame."""
-        return Subscription(
-            goal_id=self.goal_id, session_id=self.session_id, model=self.model, status=status_of(self.status)
-        )
-
-
-class BadFrame(HopstreamError):
-    code = "bad_frame"
+class BadMessage(HopstreamError):
+    code = "bad_message"
     status = 400
     title = "A message cannot be read"
-
-
-def status_of(word: str | None) -> str | None:
-    """Raises BadFrame."""
-    if word is not None and word not in STATUSES:
-        raise BadFrame(f"status is one of {', '.join(STATUSES)}")
-    return word and STATUSES[word]
-
-
-_decode = msgspec.json.Decoder(ClientFrame).decode
 
 
 async def watch_over_socket(websocket: WebSocket, watch: Callable[[Sink], Watcher]) -> None:
@@ -73,7 +51,7 @@ class _Conversation:
     def __init__(self, websocket: WebSocket, watcher: Watcher) -> None:
         self._websocket = websocket
         self._watcher = watcher
-        self._bad_frames = 0
+        self._bad_messages = 0
 
     async def hold(self) -> None:
         """Until the client leaves. Raises HopstreamError, WebSocketDisconnect."""
@@ -91,37 +69,46 @@ class _Conversation:
 
     async def _hear(self) -> None:
         while True:
-            message = await self._websocket.receive()
-            if message["type"] == "websocket.disconnect":
+            received = await self._websocket.receive()
+            if received["type"] == "websocket.disconnect":
                 return
             try:
-                await self._answer(message.get("text") or message.get("bytes") or b"")
-            except HopstreamError as error:
-                self._bad_frames += isinstance(error, BadFrame)
-                if self._bad_frames > MOST_BAD_FRAMES:
+                await self._answer(_read(received.get("text") or received.get("bytes") or b""))
+            except BadMessage as error:
+                self._bad_messages += 1
+                if self._bad_messages > MOST_BAD_MESSAGES:
                     raise
-                self._say(type="error", code=error.code, message=error.message)
+                self._refuse(error)
 
-    async def _answer(self, text: str | bytes) -> None:
-        """Raises HopstreamError."""
-        try:
-            frame = _decode(text)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise BadFrame(str(error)) from error
-        match frame.type:
+    async def _answer(self, message: ClientMessage) -> None:
+        """Raises SlowReader."""
+        match message.type:
             case "subscribe":
-                await self._watcher.subscribe(frame.subscription())
-                self._say(**_told(frame, "subscribed"))
+                try:
+                    await self._watcher.subscribe(message.subscription())
+                except HopstreamError as error:
+                    self._refuse(error)
+                else:
+                    self._say("subscribed", **message.words())
+                await asyncio.sleep(PAUSE_SECONDS)
             case "unsubscribe":
-                self._watcher.unsubscribe(frame.subscription())
-                self._say(**_told(frame, "unsubscribed"))
+                self._watcher.unsubscribe(message.subscription())
+                self._say("unsubscribed", **message.words())
             case "ping":
-                self._say(type="pong")
+                self._say("pong")
 
-    def _say(self, **words: Any) -> None:
-        self._watcher.say([_encode(words)])
+    def _refuse(self, error: HopstreamError) -> None:
+        self._say("error", code=error.code, message=error.message)
+
+    def _say(self, kind: str, **words: Any) -> None:
+        self._watcher.say([_encode({"type": kind, **words})])
 
 
-def _told(frame: ClientFrame, what: str) -> dict[str, Any]:
-    asked = msgspec.to_builtins(frame)
-    return {"type": what, **{name: value for name, value in asked.items() if value is not None and name != "type"}}
+def _read(text: str | bytes) -> ClientMessage:
+    """Raises BadMessage."""
+    try:
+        return ClientMessage.model_validate_json(text)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(map(str, wrong["loc"]))
+        raise BadMessage(f"{field}: {wrong['msg']}" if field else wrong["msg"]) from error

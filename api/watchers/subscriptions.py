@@ -11,16 +11,6 @@ from core.store.turns.watched import WatchedTurn
 
 MOST = 50
 """Of one watcher: each is looked at for every turn."""
-STATUSES = {
-    "queued": "queued",
-    "running": "running",
-    "done": "done",
-    "error": "error",
-    "cancelled": "cancelled",
-    "streaming": "running",
-    "completed": "done",
-}
-"""The API's words, and those of the page."""
 
 
 class TooManySubscriptions(HopstreamError):
@@ -36,11 +26,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     model: str | None = None
     status: str | None = None
-    """A value of STATUSES. The turn comes into view with it, and stays there to its end."""
+    """A `state`. The turn comes into view with it, and stays there to its end."""
 
     def fits(self, turn: WatchedTurn) -> bool:
         return self._is_about(turn.labels.goal_id, turn.key.session_id, turn.model) and (
-            self.status is None or self.status == _status(turn)
+            self.status is None or self.status == turn.state
         )
 
     def may_fit(self, message: BusMessage) -> bool:
@@ -66,9 +56,12 @@ class Subscriptions:
     """A watcher's. One that began with everything narrows that by the first thing that it subscribes to."""
 
     def __init__(self, reach: Reach, first: Subscription) -> None:
-        self._reach = reach
+        self.reach = reach
         self._is_implied = first == Subscription()
         self._all = {first}
+
+    def __contains__(self, subscription: object) -> bool:
+        return subscription in self._all and not self._is_implied
 
     def add(self, subscription: Subscription) -> None:
         """Raises TooManySubscriptions."""
@@ -79,13 +72,16 @@ class Subscriptions:
 
     def remove(self, subscription: Subscription) -> None:
         self._all.discard(subscription)
-        self._is_implied = False
+        self._is_implied = self._is_implied and bool(self._all)
 
-    def interest(self, turn: WatchedTurn) -> Interest | None:
-        if self._reach.key_name not in (None, turn.key_name):
+    def interest(self, turn: WatchedTurn, *, is_in_view: bool = False) -> Interest | None:
+        """None where it does not fit. `is_in_view`: it did before."""
+        if self.reach.key_name not in (None, turn.key_name):
             return None
         fitting = [each for each in self._all if each.fits(turn)]
-        return Interest(any(each.status is None for each in fitting)) if fitting else None
+        if not fitting:
+            return Interest(from_start=True) if is_in_view and self.keeps(turn) else None
+        return Interest(is_in_view or any(each.status is None for each in fitting))
 
     def keeps(self, turn: WatchedTurn) -> bool:
         """Whether one that is in view stays there, whatever its status is by now."""
@@ -93,7 +89,3 @@ class Subscriptions:
 
     def may_fit(self, message: BusMessage) -> bool:
         return any(each.may_fit(message) for each in self._all)
-
-
-def _status(turn: WatchedTurn) -> str:
-    return "cancelled" if turn.finish_reason == "cancelled" else turn.status

@@ -1,6 +1,6 @@
 """Texts cut for clients that bound what they take at once: whoever joins late gets all of an answer in one moment."""
 
-from core.model.parts import Part, Reasoning, Refusal, Text, cut
+from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, cut
 
 FRAME_CHARS = 16_384
 """Of a text in one frame. Some clients take no message beyond a megabyte by default."""
@@ -8,6 +8,6 @@ FRAME_CHARS = 16_384
 
 def frame_pieces(part: Part) -> list[Part]:
     size = len(part)
-    if size <= FRAME_CHARS or not isinstance(part, Text | Reasoning | Refusal):
+    if size <= FRAME_CHARS or not isinstance(part, Text | Reasoning | Refusal | ToolArguments):
         return [part]
     return [cut(part, begin, min(begin + FRAME_CHARS, size)) for begin in range(0, size, FRAME_CHARS)]

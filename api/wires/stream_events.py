@@ -139,7 +139,7 @@ class _Run(NamedTuple):
 
 def _runs(parts: Iterable[Part]) -> Iterator[_Run]:
     """Neighbours of one kind of text as one, unless that is long."""
-    for kind, group in groupby(parts, lambda part: _TEXTS.get(type(part))):
+    for kind, group in groupby(parts, _kind):
         pieces = [*group]
         if kind is None:
             yield from (_Run(part, 1) for part in pieces)
@@ -148,6 +148,13 @@ def _runs(parts: Iterable[Part]) -> Iterator[_Run]:
         first, *rest = frame_pieces(whole)
         yield _Run(first, len(pieces))
         yield from (_Run(part, 0) for part in rest)
+
+
+def _kind(part: Part) -> tuple[type, int] | None:
+    """The same for parts that are one text; None for a part that stands alone."""
+    if type(part) in _TEXTS:
+        return type(part), 0
+    return (ToolArguments, part.call) if isinstance(part, ToolArguments) else None
 
 
 def _tool(part: Part) -> Data | None:

@@ -89,6 +89,13 @@ class Feed:
         origin = self.origin if self.origin != self.attempt else 0
         return Snapshot(self.attempt, self.model, parts, self.reason, sizes, self.provider, origin)
 
+    def without_answer(self) -> "Feed":
+        """How it is, but with nothing on its tape."""
+        bare = Feed(self.key)
+        bare.start(self.attempt, self.model, self.reason, self.provider, origin=self.origin)
+        bare.end, bare.error = self.end, self.error
+        return bare
+
     def set_queue_position(self, position: int) -> None:
         if position != self.queue_position and self.attempt == 0:
             self.queue_position = position

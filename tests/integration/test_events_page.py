@@ -12,7 +12,7 @@ import anyio
 import jsonschema_rs
 import pytest
 
-from api.watchers.voice import LAGGED
+from api.watchers.framing import LAGGED
 from api.wires.stream_events import ENDS
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import ALICE, Guarded, Shared

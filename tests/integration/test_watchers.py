@@ -3,16 +3,19 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from api.http.websocket_protocol import STALLED_SECONDS
 from api.watchers.batches import LAG_SECONDS
-from api.watchers.socket import MOST_BAD_FRAMES
+from api.watchers.socket import MOST_BAD_MESSAGES
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import ALICE, BOB, Guarded, Shared, StartWorkers, assert_problem, owner_of
+from tests.patience import promised
 from tests.sockets import close_code, open_socket, rest, with_ticket
 from tests.stack import Api, Stack
 from tests.watching import SseWatch, watching, watching_sse
@@ -245,13 +248,13 @@ async def test_a_message_that_is_wrong_is_told_so(shared: Shared, frame: str) ->
     async with watching(shared.apis[0].url, goalId="g") as watch:
         await watch.socket.send(frame)
         await watch.until(lambda: watch.said("error"))
-        assert watch.words[-1]["code"] == "bad_frame"
+        assert watch.words[-1]["code"] == "bad_message"
         await watch.subscribe(goalId="h")
 
 
 async def test_who_sends_nothing_else_is_sent_away(shared: Shared) -> None:
     async with open_socket(shared.apis[0].url, "/ws/events") as socket:
-        for _ in range(MOST_BAD_FRAMES + 1):
+        for _ in range(MOST_BAD_MESSAGES + 1):
             await socket.send("hello?")
         assert await close_code(socket) == 4400
 
@@ -327,30 +330,54 @@ async def test_it_says_how_soon_to_come_back(shared: Shared) -> None:
     assert watch.retry == "1000"
 
 
-async def test_a_reader_that_stalls_is_told_what_it_has_missed(client: Client, shared: Shared) -> None:
-    """More is written meanwhile than the connection holds; each stream ends once all the same."""
-    goal, sessions = new_session(), [new_session() for _ in range(20)]
-    watch, url = SseWatch(), urlsplit(shared.apis[1].url)
-    with socket.socket() as stalling:
-        stalling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stalling.connect((url.hostname, url.port))
-        reader, writer = await asyncio.open_connection(sock=stalling)
-        writer.write(f"GET /events?goalId={goal} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
+@asynccontextmanager
+async def stalling(api: Api, path: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A reader of this stream, which stops to read once it has begun."""
+    url = urlsplit(api.url)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect((url.hostname, url.port))
+        reader, writer = await asyncio.open_connection(sock=connection)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
         await reader.readuntil(b"retry: 1000\n\n\r\n")
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        for session in sessions:
-            await client.ask(session_id=session, model="mock?tokens=40000&rate=20000", goal_id=goal)
-        for session in sessions:
-            await client.until(session, "done")
+        yield reader, writer
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def say_much(client: Client, goal: str) -> list[str]:
+    """More than a connection holds. The sessions, which have ended."""
+    sessions = [new_session() for _ in range(20)]
+    for session in sessions:
+        await client.ask(session_id=session, model="mock?tokens=40000&rate=20000", goal_id=goal)
+    for session in sessions:
+        await client.until(session, "done")
+    return sessions
+
+
+async def test_a_reader_that_stalls_is_told_what_it_has_missed(client: Client, shared: Shared) -> None:
+    """Each stream ends once all the same."""
+    goal, watch = new_session(), SseWatch()
+    async with stalling(shared.apis[1], f"/events?goalId={goal}") as (reader, writer):
+        sessions = await say_much(client, goal)
         await asyncio.sleep(LAG_SECONDS + 1)
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         await watch.read_lines(_lines(reader), lambda: watch.ended(*sessions))
-        writer.close()
-        await writer.wait_closed()
     assert watch.missed > 0
     assert all(screen.end is not None and screen.end.name == "llm.stream.end" for screen in watch.screens.values())
     assert len(watch.screens) == len(sessions)
     assert sum(len(screen.text) for screen in watch.screens.values()) < len(sessions) * len(numbered(40000))
+
+
+async def test_a_process_that_stops_waits_for_no_reader_that_has_stalled(client: Client, shared: Shared) -> None:
+    goal, api = new_session(), shared.stack.start_api()
+    async with stalling(api, f"/events?goalId={goal}"):
+        await say_much(client, goal)
+        api.ask_to_stop()
+        with promised(2 * STALLED_SECONDS + 2):
+            await asyncio.to_thread(api.wait)
 
 
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[str]:

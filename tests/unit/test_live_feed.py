@@ -23,6 +23,8 @@ OWNER = "worker-here-1-a"
 
 
 class FakeInbox:
+    up = True
+
     async def subscribe(self, key: TurnKey, subscription: Subscription) -> None: ...
 
     async def unsubscribe(self, key: TurnKey) -> None: ...

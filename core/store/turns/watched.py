@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from core.model.keys import TurnKey
 from core.store.database.base import Database
+from core.store.reach import EVERYTHING, Reach
 from core.store.schema import db_now, sessions, turns
 from core.store.turns.conditions import IS_ACTIVE
 from core.store.turns.records import Labels, Mode, Status
@@ -16,8 +17,10 @@ KEYS_AT_ONCE = 200
 """Asked for in one statement; databases bound its parameters."""
 LATE_SECONDS = 4.0
 """The time of a turn's end is from before it was committed: so much later it may first be seen."""
-MOST_FINISHED = 5_000
-"""Of turns that have finished since some moment."""
+MOST_FINISHED = 2_000
+"""The newest of those that have finished since some moment."""
+LONGEST_AGO_SECONDS = 900.0
+"""How long ago that may be."""
 
 
 class WatchedTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,11 +45,18 @@ class WatchedTurn(msgspec.Struct, frozen=True, kw_only=True):
     def finished(self) -> bool:
         return self.finished_at is not None
 
+    @property
+    def state(self) -> str:
+        """Its status, and `cancelled` for one that was."""
+        return "cancelled" if self.finish_reason == "cancelled" else self.status
+
 
 class Look(NamedTuple):
     at: float
     """By the database's clock, before it looked."""
     turns: list[WatchedTurn]
+    is_whole: bool = True
+    """Whether all that have finished are among them."""
 
 
 _SELECT: sa.Select[Any] = sa.select(
@@ -67,12 +77,12 @@ _SELECT: sa.Select[Any] = sa.select(
     turns.c.finished_at,
     turns.c.finish_reason,
 ).join(sessions, sessions.c.session_id == turns.c.session_id)
-_ACTIVE = _SELECT.where(IS_ACTIVE)
 _FINISHED = (
     _SELECT.where(turns.c.finished_at >= sa.bindparam("since"))
     .order_by(turns.c.finished_at.desc())
     .limit(MOST_FINISHED)
 )
+_ACTIVE = _SELECT.where(IS_ACTIVE)
 _NOW = sa.select(db_now())
 
 
@@ -80,16 +90,19 @@ class WatchedTurns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def look(self, since: float | None = None) -> Look:
-        """All turns that are not finished, and those that have finished since then; None: a moment ago."""
+    async def look(self, since: float | None = None, reach: Reach = EVERYTHING) -> Look:
+        """All turns within reach that are not finished, and those that have finished since then; None: a moment ago."""
+        active, finished = (statement.where(reach.has_session()) for statement in (_ACTIVE, _FINISHED))
 
         def look(connection: sa.Connection) -> Look:
             now: float = connection.execute(_NOW).scalar_one()
+            earliest = now - (LATE_SECONDS if since is None else LONGEST_AGO_SECONDS)
             # In this order: a turn that finishes meanwhile is among the one or the other, or both.
-            active = connection.execute(_ACTIVE).all()
-            finished = connection.execute(_FINISHED, {"since": now - LATE_SECONDS if since is None else since}).all()
-            found = {read.key: read for read in map(_read, (*active, *finished))}
-            return Look(now, list(found.values()))
+            running = connection.execute(active).all()
+            ended = connection.execute(finished, {"since": max(since or 0.0, earliest)}).all()
+            found = {read.key: read for read in map(_read, (*running, *reversed(ended)))}
+            is_whole = len(ended) < MOST_FINISHED and (since is None or since >= earliest)
+            return Look(now, list(found.values()), is_whole)
 
         return await self._database.run_in_thread(look)
 

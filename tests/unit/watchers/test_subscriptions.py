@@ -81,6 +81,20 @@ def test_who_began_with_a_goal_adds_to_it() -> None:
     assert subscriptions.interest(TURN) is None
 
 
+def test_what_was_in_view_stays_there_whatever_its_status() -> None:
+    subscriptions = Subscriptions(Reach("alice"), Subscription(status="running"))
+    ended = turn(status="done", finished_at=2.0)
+    assert subscriptions.interest(ended, is_in_view=True) == Interest(from_start=True)
+    assert subscriptions.interest(turn(key_name="bob"), is_in_view=True) is None
+
+
+def test_to_leave_something_else_narrows_nothing() -> None:
+    subscriptions = Subscriptions(EVERYTHING, EVERY)
+    subscriptions.remove(Subscription(goal_id="other"))
+    subscriptions.add(Subscription(goal_id="other"))
+    assert subscriptions.interest(TURN) is None
+
+
 def test_a_status_is_about_when_a_turn_comes_into_view() -> None:
     subscriptions = Subscriptions(EVERYTHING, Subscription(status="running"))
     assert subscriptions.interest(TURN) == Interest(from_start=False)

@@ -8,17 +8,17 @@ from typing import Any, cast
 import msgspec
 
 from api.watchers.batches import Pace
+from api.watchers.framing import SseFraming
 from api.watchers.live_turns import LiveTurns, TurnWatcher
-from api.watchers.places import Resumption
+from api.watchers.progress import Resumption
 from api.watchers.subscriptions import Subscription, Subscriptions
-from api.watchers.voice import SseVoice
 from api.watchers.watcher import Watcher
 from api.wires.base import Frames
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.model.parts import Text
-from core.store.reach import EVERYTHING
+from core.store.reach import EVERYTHING, Reach
 from core.store.turns.records import Labels
 from core.store.turns.watched import Look, WatchedTurn
 from tests.patience import PATIENCE_SECONDS
@@ -34,14 +34,22 @@ class FakeLiveTurns:
     """Running turns, and finished ones, of which a watcher is told when the test says so."""
 
     def __init__(self) -> None:
+        self.now = NOW
         self.watchers: set[TurnWatcher] = set()
         self.feeds: dict[TurnKey, Feed] = {}
         self.turns: dict[TurnKey, WatchedTurn] = {}
         self.held: list[TurnKey] = []
         """Feeds that are being followed."""
 
+    def pass_time(self, seconds: float) -> None:
+        """And look, as is done now and then."""
+        self.now += seconds
+        for watcher in list(self.watchers):
+            watcher.has_seen_all(self.now)
+
     def begin(self, session_id: str, *, goal_id: str | None = None, **changes: Any) -> Feed:
         """A turn that runs."""
+        self.now += 0.01
         key = TurnKey(session_id, 1)
         turn = WatchedTurn(
             key=key,
@@ -52,8 +60,8 @@ class FakeLiveTurns:
             model="m",
             labels=Labels(goal_id),
             key_name=None,
-            created_at=NOW,
-            started_at=NOW,
+            created_at=self.now,
+            started_at=self.now,
             finished_at=None,
             finish_reason=None,
         )
@@ -65,10 +73,10 @@ class FakeLiveTurns:
 
     def end(self, feed: Feed) -> None:
         """In order."""
+        self.now += 0.01
         feed.finish(Done(feed.attempt, len(feed.tape), "stop"))
-        self.tell(
-            msgspec.structs.replace(self.turns[feed.key], status="done", finish_reason="stop", finished_at=NOW + 1)
-        )
+        ended = {"status": "done", "finish_reason": "stop", "finished_at": self.now}
+        self.tell(msgspec.structs.replace(self.turns[feed.key], **ended))
 
     def tell(self, turn: WatchedTurn) -> None:
         self.turns[turn.key] = turn
@@ -83,8 +91,13 @@ class FakeLiveTurns:
         finally:
             self.watchers.discard(watcher)
 
-    async def look(self, since: float | None) -> Look:
-        return Look(NOW, list(self.turns.values()))
+    async def look(self, since: float | None, reach: Reach) -> Look:
+        earliest = self.now if since is None else since
+        found = [turn for turn in self.turns.values() if turn.finished_at is None or turn.finished_at >= earliest]
+        return Look(self.now, found)
+
+    def runs(self, key: TurnKey) -> bool:
+        return key in self.turns and not self.turns[key].finished
 
     @contextmanager
     def follow(self, turn: WatchedTurn) -> Iterator[Feed]:
@@ -101,6 +114,13 @@ class FakeLiveTurns:
 class SizingSink(KeepingSink):
     largest = 0
     """Bytes that came at once."""
+    is_full = False
+    """Whether something waits for it to read on."""
+
+    async def send(self, frames: Frames) -> None:
+        self.is_full = not self.is_ready
+        await super().send(frames)
+        self.is_full = False
 
     def _take(self, frames: Frames) -> None:
         self.largest = max(self.largest, sum(map(len, frames)))
@@ -113,7 +133,12 @@ class Reading:
     def __init__(self, turns: FakeLiveTurns, first: Subscription, pace: Pace, resumption: Resumption | None) -> None:
         self.sink = SizingSink()
         self.watcher = Watcher(
-            cast(LiveTurns, turns), Subscriptions(EVERYTHING, first), SseVoice(), self.sink, pace, resumption
+            cast(LiveTurns, turns),
+            Subscriptions(EVERYTHING, first),
+            SseFraming(resumption),
+            self.sink,
+            pace,
+            resumption,
         )
         self.running = asyncio.create_task(self.watcher.run())
 
@@ -126,8 +151,8 @@ class Reading:
     def events(self) -> list[Event]:
         events = []
         for frame in self.frames:
-            name, event_id, data = (line.partition(b": ")[2].decode() for line in frame.splitlines()[:3])
-            events.append(Event(name, msgspec.json.decode(data), event_id))
+            fields = dict(line.decode().split(": ", 1) for line in frame.splitlines() if line)
+            events.append(Event(fields["event"], msgspec.json.decode(fields["data"]), fields.get("id")))
             events[-1].check()
         return events
 
@@ -155,7 +180,7 @@ async def reading(
     turns: FakeLiveTurns,
     first: Subscription = EVERY,
     *,
-    gather_seconds: float = 0.0,
+    gather_seconds: float = 0.001,
     events_per_second: int = 1_000_000,
     resumption: Resumption | None = None,
 ) -> AsyncIterator[Reading]:

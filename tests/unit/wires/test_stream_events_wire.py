@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.streams.cursor import Cursor
-from api.watchers.voice import SocketVoice
+from api.watchers.framing import SocketFraming
 from api.wires.base import Frames, WireContext
 from api.wires.pieces import FRAME_CHARS
 from api.wires.stream_events import StreamEventsWire
@@ -44,7 +44,7 @@ def events_of(frames: Frames) -> list[Event]:
 
 def make(**context: Any) -> StreamEventsWire:
     about = WireContext(key=TurnKey("s", 1), model="m", created_at=1_800_000_000.0, **context)
-    return SocketVoice().wire(about, has_started=False)
+    return SocketFraming().wire(about, has_started=False)
 
 
 class ScreenOfEvents(Reader):
@@ -75,7 +75,7 @@ class TestStreamEventsWire(WireConformance):
     reader = ScreenOfEvents
 
     def make(self) -> StreamEventsWire:
-        return SocketVoice().wire(CONTEXT, has_started=False)
+        return SocketFraming().wire(CONTEXT, has_started=False)
 
     def test_growth_is_told_in_the_same_bytes_to_all(self) -> None:
         """Not to all: the chunks of each client are counted."""

@@ -69,9 +69,15 @@
       const untold = this.#streams.untold;
       const sessions = [...new Set(untold.map(({ sessionId }) => sessionId))];
       while (sessions.length) {
-        await Promise.all(sessions.splice(0, AT_ONCE).map((session_id) => this.#ask({ session_id })));
+        await Promise.all(sessions.splice(0, AT_ONCE).map((id) => this.#find(id)));
       }
       if (this.#streams.untold.length) this.#settling = setTimeout(() => this.#settle(), AGAIN_MS);
+    }
+
+    /** What became of a session; one that was deleted is gone. */
+    async #find(sessionId) {
+      const answer = await this.#ask({ session_id: sessionId });
+      if (answer?.turns.length === 0) this.#streams.forget(sessionId);
     }
 
     async #page(filter, before) {

@@ -88,6 +88,7 @@
     }
 
     #onKey() {
+      this.streams.clear();
       this.connection.restart();
       this.#load();
       setUpExample(this.#api, this.filters.goal);

@@ -82,7 +82,7 @@
       this.cost = row.cost ?? this.cost;
       if (row.usage) this.usage = { input: row.usage.input_tokens, output: row.usage.output_tokens };
       this.#time({ queued: row.created_at, started: row.started_at, claimed: row.claimed_at, asked: row.asked_at, first: row.first_token_at });
-      if (isTold && this.isActive) return;
+      if (isTold && (this.isActive || ACTIVE.includes(statusOf(row)))) return; // the row may be older than its end
       this.#time({ finished: row.finished_at });
       this.finishReason = row.finish_reason ?? null;
       this.error = row.error ?? null;

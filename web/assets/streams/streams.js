@@ -74,6 +74,20 @@
       }
     }
 
+    /** A session that there is no more. */
+    forget(sessionId) {
+      for (const stream of this.all.filter((each) => each.sessionId === sessionId)) {
+        this.#byId.delete(stream.requestId);
+        if (!stream.isActive) this.#ended -= 1;
+      }
+    }
+
+    /** Another key sees others. */
+    clear() {
+      this.#byId.clear();
+      this.#ended = 0;
+    }
+
     #isTold(stream) {
       return stream.wasTold === this.#connection;
     }
