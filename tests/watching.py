@@ -19,6 +19,13 @@ from tests.stack import ROOT
 SCHEMA = json.loads((ROOT / "docs" / "events.schema.json").read_text())
 VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
 Data = dict[str, Any]
+TOKENS = 40
+"""Of an answer that is watched."""
+
+
+def held(session: str) -> str:
+    """The name of a model whose answer stops in its middle until it is released."""
+    return f"mock?tokens={TOKENS}&rate=100&hold_after={TOKENS // 2}&id={session}"
 
 
 class Event(NamedTuple):
