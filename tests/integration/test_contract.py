@@ -12,6 +12,8 @@ EXAMPLES = "40"
 SECONDS = 3 * PATIENCE_SECONDS
 """It asks some thousand times."""
 SEED = "1"
+ENDLESS = "^/events$"
+"""Its answer has no end; what is wrong with a question there is in test_watcher_access."""
 UNTOLD = "positive_data_acceptance"
 """Not all rules fit into the document: a message of blanks is refused, say."""
 
@@ -30,7 +32,7 @@ def test_every_answer_is_in_the_openapi_document(stack: Stack, tmp_path: Path) -
             f"{PATIENCE_SECONDS:g}",
             "--continue-on-failure",
         ),
-        *("--exclude-checks", UNTOLD, "--header", f"Authorization: Bearer {ALICE}"),
+        *("--exclude-path-regex", ENDLESS, "--exclude-checks", UNTOLD, "--header", f"Authorization: Bearer {ALICE}"),
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
 

@@ -17,6 +17,7 @@ from bench.stats import median, quantile
 from bench.targets import TARGETS, missed
 from bench.tokens import AWKWARD, Ledger, TokenKind, awkward, token
 from bench.viewers import Audience
+from bench.watching import AFTERWARDS, PAGE, WatchCost
 from core.providers.http.answer import SseSplitter
 
 GOOD = Figures(
@@ -164,6 +165,7 @@ def results(**queue: float) -> Results:
         processes={"mock": (), "direct": ("api",), "queue": ("api", "worker"), "litellm": ("litellm",)},
         runs=[{"mock": model, "direct": ours, "queue": ours, "litellm": litellm} for _ in range(2)],
         viewers=[Audience(100, 20.0, 1.0, 0)],
+        watching=[WatchCost(PAGE, 110, 1.1, 90_000, 0), WatchCost(AFTERWARDS, 101, 1.01, 0, 0)],
         providers=[ProviderCost("openai", 50, 1.0, 0), ProviderCost("gemini", 60, 1.2, 0)],
         crowd=Crowd([phase], 3000, 3000, 0, 0),
     )
@@ -211,6 +213,7 @@ def test_a_missed_target_is_named(change: dict[str, float], says: str) -> None:
 def test_a_missed_target_of_the_other_parts_is_named() -> None:
     measured = results()
     measured.viewers = [Audience(100, 26.0, 1.0, 0)]
+    measured.watching = [WatchCost(PAGE, 120, 1.2, 90_000, 0), WatchCost(AFTERWARDS, 110, 1.1, 0, 0)]
     measured.providers.append(ProviderCost("ollama", 66, 1.31, 0))
     memory = {"api": 401.0, "worker": 301.0, "worker 2": 300.0}
     measured.crowd = Crowd([Phase("all", memory, {})], 3000, 2999, 1, 0)
@@ -218,6 +221,8 @@ def test_a_missed_target_of_the_other_parts_is_named() -> None:
     assert missed(measured) == [
         "100 viewers: CPU of the API per token and viewer, µs: 26, target 25",
         "providers: CPU of a worker per token, times OpenAI's at most: 1.31, target 1.3",
+        "watching: CPU per token with a page over 100 streams, times that without: 1.2, target 1.15",
+        "watching: the same once it is closed: 1.1, target 1.05",
         "crowd: tokens and answers lost or doubled: 2, target 0",
         "crowd: memory of the API, MB: 401, target 400",
         "crowd: memory of all workers, MB: 601, target 600",
@@ -235,4 +240,5 @@ def test_the_report_has_a_row_for_whatever_was_measured() -> None:
     assert "| 40 | litellm | 0.0 | 0.1 | 500.0 | 1.0 | 0 | 500 | 0 | 0 | 0 | 0 |" in text
     assert "| 100 | queue | 60 | api 20, worker 40 |" in text
     assert "| 100 | 20.0 | 1.0 | 0 |" in text
+    assert "| one page | 110 | 1.10 | 90000 | 0 |" in text
     assert "3000 answers, 3000 complete" in text
