@@ -126,7 +126,9 @@ class Watcher:
         self._batches.say(frames)
 
     def may_want(self, message: BusMessage) -> bool:
-        return self._subscriptions.may_fit(message)
+        """Not of a turn that is followed: its feed tells the rest."""
+        is_followed = TurnKey(message.session_id, message.turn) in self._followed
+        return not is_followed and self._subscriptions.may_fit(message)
 
     def consider(self, turn: WatchedTurn) -> None:
         key = turn.key

@@ -85,7 +85,7 @@ class StreamEventsWire(Wire):
         frames = []
         at = start
         for part, tokens in _runs(parts):
-            end = at._replace(position=at.position + len(part))
+            end = Cursor(at.turn, at.attempt, at.position + len(part))
             name = _TEXTS.get(type(part))
             if name is not None:
                 chunk = {"chunk": "", name: part.text, "index": self._chunks, "tokens": tokens}  # type: ignore[union-attr]

@@ -1,9 +1,11 @@
 """A watcher: many turns over one connection, each to its end."""
 
+import msgspec
 import pytest
 
 from api.watchers import watcher
 from api.watchers.subscriptions import Subscription
+from core.bus.messages import BusMessage
 from core.model.errors import Closing
 from tests.unit.watchers.turns import NOW, FakeLiveTurns, reading, say
 from tests.unit.wires.sinks import settle
@@ -60,6 +62,18 @@ async def test_a_turn_that_ended_before_anybody_met_it_is_read_from_the_store(tu
         turns.end(feed)
         await reader.until(lambda: reader.screen("s").end)
     assert reader.screen("s").names == ["start", "chunk", "end"]
+
+
+async def test_of_a_turn_that_is_followed_nothing_more_is_asked(turns: FakeLiveTurns) -> None:
+    """Its feed tells all the rest: to ask the store with each of its moments would cost more than its tokens."""
+    message = BusMessage(
+        moment="started", session_id="s", turn=1, attempt=1, mode="queue", model="m", at=NOW, process="w", goal_id="g"
+    )
+    async with reading(turns, Subscription(goal_id="g")) as reader:
+        assert reader.watcher.may_want(message)
+        assert not reader.watcher.may_want(msgspec.structs.replace(message, goal_id="h"))
+        turns.begin("s", goal_id="g")
+        assert not reader.watcher.may_want(message)
 
 
 async def test_a_session_that_is_made_anew_is_another_one(turns: FakeLiveTurns) -> None:
