@@ -151,13 +151,7 @@ class Settings(BaseSettings):
     max_watchers: int = Field(
         100, ge=1, description="Connections to GET /events and /ws/events that one API process holds open."
     )
-    watch_batch_ms: int = Field(
-        50,
-        ge=10,
-        le=5000,
-        description="Milliseconds for which what is new gathers before a watcher is told, unless it asks for another "
-        "time: people see no difference below.",
-    )
+    watch_batch_ms: int = Field(50, ge=10, le=5000, description="Milliseconds in which news for a watcher gathers.")
     watch_events_per_second: int = Field(
         2000, ge=20, description="Most events that one watcher is told; what comes faster is told in longer pieces."
     )

@@ -51,10 +51,6 @@ class Batches:
         """Of the connection itself, to be told."""
         self._looked_at = monotonic()
 
-    def __len__(self) -> int:
-        """How many streams have something to tell."""
-        return len(self._changed)
-
     def say(self, frames: Frames) -> None:
         """Of the connection itself, with the next batch. Raises SlowReader."""
         if len(self._words) > MOST_WORDS:

@@ -12,15 +12,9 @@ from tests.integration.conftest import Shared, eventually
 from tests.patience import PATIENCE_SECONDS
 from tests.sockets import Event, close_code, open_socket, read, rest, text_of
 from tests.stack import Stack
+from tests.watching import TOKENS, held
 
 pytestmark = pytest.mark.anyio
-
-TOKENS = 40
-
-
-def held(session: str) -> str:
-    """The name of a model whose answer stops in the middle until it is released."""
-    return f"mock?tokens={TOKENS}&rate=100&hold_after={TOKENS // 2}&id={session}"
 
 
 async def test_a_turn_from_its_start_and_once_it_is_over(client: Client, shared: Shared) -> None:
