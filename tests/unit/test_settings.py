@@ -120,6 +120,12 @@ def test_a_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "very-secret" not in repr(settings)
 
 
+@pytest.mark.parametrize("origins", ["null", '["x"]', "https://a.example"])
+def test_an_origin_is_a_word_and_no_json(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", origins)
+    assert Settings().cors_origins == [origins]
+
+
 def test_origins_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example,")
     assert Settings().cors_origins == ["https://a.example", "https://b.example"]
