@@ -22,6 +22,13 @@ async def upstream() -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture
+async def http() -> AsyncIterator[HttpClient]:
+    http = HttpClient(TIMEOUT)
+    yield http
+    await http.close()
+
+
+@pytest.fixture
 async def provider(upstream: Upstream) -> AsyncIterator[OpenAIProvider]:
     """That asks the upstream."""
     provider = OpenAIProvider(KEY, f"{upstream.url}/v1", HttpClient(TIMEOUT))
