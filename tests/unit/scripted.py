@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
-from core.model.events import Usage
+from core.model.events import Done, Usage
 from core.model.feed import Feed
 from core.model.parts import Part
 from core.providers.base import Finish, GeneratedStream, Provider, Request, Stream, Told
@@ -115,3 +115,8 @@ def run_of(
         oldest_format=lambda: oldest_format,
     )
     return Run(turn, services, may_restart=may_restart, past=past)
+
+
+def done(attempt: int, position: int, reason: str, usage: Usage | None = None) -> Done:
+    """The end of a run that `run_of` has made."""
+    return Done(attempt, position, reason, usage, "m", "demo")

@@ -1,53 +1,23 @@
-"""Generation: retries, drops, limits and stops, with a scripted provider and a real store."""
+"""Generation: retries, ends and what is stored of them, with a scripted provider and a real store."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
 
 import msgspec
 import pytest
 
-from core.model.errors import ContextTooLong, HopstreamError, ProviderDropped, ProviderError
-from core.model.events import Done, Failed, Usage
+from core.model.errors import ContextTooLong, HopstreamError, ProviderError
+from core.model.events import Failed, Usage
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
 from core.model.tape import Tape
-from core.providers.base import Finish, GeneratedStream, Message, Request, Stream, Told
+from core.providers.base import Finish, Message, Told
 from core.store.store import Store
 from core.store.turns.records import Earlier, Turn
 from core.turns.attempts import stages
 from core.turns.attempts.stages import Stages
-from core.turns.run import Stop
-from core.turns.ticks import TickScheduler
 from tests.patience import promised
-from tests.unit.scripted import FINISH, Item, Scripted, run_of
+from tests.unit.scripted import FINISH, Item, Scripted, done, run_of
 
 pytestmark = pytest.mark.anyio
-
-Answer = Callable[..., Any]
-
-
-def done(attempt: int, position: int, reason: str, usage: Usage | None = None) -> Done:
-    return Done(attempt, position, reason, usage, "m", "demo")
-
-
-class Looked(Scripted):
-    """What comes after the first item is there to be looked at, one part each time."""
-
-    def __init__(self, first: Item, *rest: Part) -> None:
-        super().__init__([first, FINISH])
-        self._rest = [*rest]
-
-    def stream(self, request: Request) -> Stream:
-        return _Looked(self._items(request), self._rest)
-
-
-class _Looked(GeneratedStream):
-    def __init__(self, items: AsyncGenerator[list[Part] | Finish], rest: list[Part]) -> None:
-        super().__init__(items)
-        self._rest = rest
-
-    def ready_parts(self) -> list[Part]:
-        return [self._rest.pop(0)] if self._rest else []
 
 
 async def test_an_answer_is_committed_before_its_end_is_shown(store: Store, turn: Turn) -> None:
@@ -101,48 +71,6 @@ async def test_retry_after_is_honoured(store: Store, turn: Turn) -> None:
     assert asyncio.get_running_loop().time() - begin >= 0.3
 
 
-async def test_a_drop_starts_the_next_attempt(store: Store, turn: Turn) -> None:
-    dropped: list[Item] = [Text("half"), ProviderDropped("gone")]
-    run = run_of(turn, store, provider := Scripted(dropped, [Text("whole"), FINISH]))
-    await run.execute()
-    assert [request.attempt for request in provider.requests] == [1, 2]
-    assert (run.feed.attempt, run.feed.reason, run.feed.tape.text()) == (2, "provider_drop", "whole")
-    assert (await store.turns.get(turn.key)).restart_reason == "provider_drop"
-
-
-async def test_drops_are_bounded_and_the_partial_is_kept(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]))
-    await run.execute()
-    assert len(provider.requests) == 3
-    assert run.feed.end == Failed(3, 4, "provider_drop", "gone")
-    assert (await store.turns.get(turn.key)).read_tape().text() == "half"
-
-
-async def test_what_there_is_stays_when_the_service_does_not_come_back(store: Store, turn: Turn) -> None:
-    gone: list[Item] = [ProviderError("not there")]
-    run = run_of(turn, store, Scripted([Text("half"), ProviderDropped("gone")], gone))
-    await run.execute()
-    assert run.feed.end == Failed(1, 4, "provider_error", "not there")
-    assert (await store.turns.get(turn.key)).read_tape().text() == "half"
-
-
-async def test_of_several_partials_the_longest_is_kept(store: Store, turn: Turn) -> None:
-    answers: list[list[Item]] = [[Text(text), ProviderDropped("gone")] for text in ("hal", "half", "h")]
-    run = run_of(turn, store, provider := Scripted(*answers))
-    await run.execute()
-    assert len(provider.requests) == 3
-    assert (run.feed.end, run.feed.tape.text()) == (Failed(4, 4, "provider_drop", "gone"), "half")
-    stored = await store.turns.get(turn.key)
-    assert (stored.attempt, stored.read_tape().text()) == (4, "half")
-
-
-async def test_whoever_cannot_be_told_of_a_restart_keeps_the_partial(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]), may_restart=False)
-    await run.execute()
-    assert len(provider.requests) == 1
-    assert run.feed.end == Failed(1, 4, "provider_drop", "gone")
-
-
 @pytest.mark.parametrize("parts", [[], [Reasoning("hm")]])
 async def test_an_answer_without_a_word_is_no_success(store: Store, turn: Turn, parts: list[Part]) -> None:
     run = run_of(turn, store, provider := Scripted([*parts, FINISH]))
@@ -178,93 +106,6 @@ async def test_a_question_that_is_too_long_says_so(store: Store, turn: Turn) -> 
     await run.execute()
     assert [len(request.messages) for request in provider.requests] == [3, 1]
     assert run.feed.end == Failed(1, 0, "context_too_long", "too long")
-
-
-async def test_a_drop_can_be_the_end(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, provider := Scripted([Text("half"), ProviderDropped("gone")]), provider_drop="error")
-    await run.execute()
-    assert len(provider.requests) == 1
-    assert run.feed.end == Failed(1, 4, "provider_drop", "gone")
-
-
-async def test_an_answer_that_just_fits_is_whole(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, Scripted([Text("ab"), Text("cd"), FINISH]), max_answer_chars=4)
-    await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "stop", Usage(1, 2)))
-
-
-@pytest.mark.parametrize("pieces", [["abcdef"], ["ab", "cdef"], ["abcd", "ef"], ["a", "b", "c", "d", "e"]])
-async def test_a_long_answer_is_cut_at_the_very_limit(store: Store, turn: Turn, pieces: list[str]) -> None:
-    items: list[Item] = [*map(Text, pieces), FINISH]
-    run = run_of(turn, store, provider := Scripted(items), max_answer_chars=4)
-    await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "length"))
-    assert provider.closed == 1
-
-
-@pytest.fixture
-async def busy() -> TickScheduler:
-    ticks = TickScheduler()
-    ticks._tick_seconds = 0.001
-    return ticks
-
-
-async def test_under_load_it_looks_at_what_has_come(store: Store, turn: Turn, busy: TickScheduler) -> None:
-    run = run_of(turn, store, provider := Looked(Text("a"), Text("b"), Text("c")), ticks=busy)
-    await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abc", done(1, 3, "stop", Usage(1, 2)))
-    assert provider.closed == 1
-
-
-async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn, busy: TickScheduler) -> None:
-    run = run_of(turn, store, provider := Looked(Text("ab"), Text("cdef"), Text("g")), ticks=busy, max_answer_chars=4)
-    await run.execute()
-    assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "length"))
-    assert provider.closed == 1
-
-
-@pytest.mark.parametrize(
-    ("reason", "end"),
-    [
-        (Stop.CANCELLED, Done(1, 4, "cancelled", Usage(9, 1), "m-2026", "demo")),
-        (Stop.TIME_LIMIT, Failed(1, 4, "time_limit", "the turn took longer than MAX_TURN_SECONDS")),
-        (Stop.HANDED_OVER, None),
-        (Stop.LOST, None),
-    ],
-)
-async def test_a_stop_closes_the_request(store: Store, turn: Turn, reason: Stop, end: Done | Failed | None) -> None:
-    told = Told(Usage(9, 1), "m-2026")
-    run = run_of(turn, store, provider := Scripted([Text("half")], endless=True, told=told))
-    with run.feed.watch() as changed:
-        executing = asyncio.create_task(run.execute())
-        while not len(run.feed.tape):
-            changed.clear()
-            await changed.wait()
-        run.stop(reason)
-        run.stop(Stop.CANCELLED)  # the first reason counts
-        await executing
-    assert (run.feed.end, provider.closed) == (end, 1)
-    assert (await store.turns.get(turn.key)).end() == end
-
-
-async def test_an_abandoned_run_takes_its_request_along(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, provider := Scripted([Text("half")], endless=True))
-    with run.feed.watch() as changed:
-        executing = asyncio.create_task(run.execute())
-        while not len(run.feed.tape):
-            changed.clear()
-            await changed.wait()
-    executing.cancel()
-    await asyncio.wait([executing])
-    while not provider.closed:  # noqa: ASYNC110 - a count has no event
-        await asyncio.sleep(0)
-
-
-async def test_a_stop_before_it_began(store: Store, turn: Turn) -> None:
-    run = run_of(turn, store, provider := Scripted([Text("a"), FINISH]))
-    run.stop(Stop.CANCELLED)
-    await run.execute()
-    assert (run.feed.end, provider.requests) == (Done(1, 0, "cancelled"), [])
 
 
 async def test_a_lost_attempt_is_silent(store: Store, turn: Turn) -> None:
