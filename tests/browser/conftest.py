@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.integration.conftest import broker  # noqa: F401 - the same check that a RabbitMQ answers
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 ARGUMENTS = [
     "--no-sandbox",

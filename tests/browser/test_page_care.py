@@ -11,7 +11,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import NewContext, Site
 from tests.client import numbered
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 TYPED = "Please do not lose me"
 

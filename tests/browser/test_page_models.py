@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chat_page import ChatPage
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 MODELS = """
 [[model]]

@@ -11,7 +11,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import NewContext, Site
 from tests.client import new_session, numbered
-from tests.stack import ROOT, Api, Stack
+from tests.processes import Api
+from tests.stack import ROOT, Stack
 
 XSS = """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> [x](javascript:window.hacked=3)"""
 

@@ -11,7 +11,8 @@ from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import Site
 from tests.browser.streams_page import StreamsPage
 from tests.client import new_session
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 NOTE_VIOLATIONS = """
   window.violations = [];

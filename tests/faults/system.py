@@ -12,8 +12,9 @@ from typing import NamedTuple, Self
 import psutil
 
 from tests.faults.broker import Broker
+from tests.processes import Api, Process
 from tests.proxy import Proxy
-from tests.stack import ROOT, Api, Process, Stack
+from tests.stack import ROOT, Stack
 
 STOP_SECONDS = 30.0
 """What Kubernetes gives a process after SIGTERM, unless it is told otherwise."""

@@ -18,8 +18,9 @@ from core.store.liveness import SILENT_SECONDS
 from tests.client import Client, new_session, numbered
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
+from tests.processes import Api, Worker
 from tests.proxy import Proxy
-from tests.stack import ROOT, Api, Stack, Worker, broker_answers
+from tests.stack import ROOT, Stack, broker_answers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 

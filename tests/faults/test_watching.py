@@ -17,7 +17,8 @@ from tests.client import Client, Stream, new_session, numbered, text_of
 from tests.integration.conftest import owner_of
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
-from tests.stack import Api, Stack, Worker, broker_answers
+from tests.processes import Api, Worker
+from tests.stack import Stack, broker_answers
 from tests.watching import SseWatch, Watch, watching, watching_sse
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]

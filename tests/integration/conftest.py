@@ -17,8 +17,9 @@ import pytest
 from tests.client import POLL_SECONDS, Client, get
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
+from tests.processes import Api, Worker
 from tests.proxy import Proxy
-from tests.stack import BROKER, Api, Stack, Worker, broker_answers
+from tests.stack import BROKER, Stack, broker_answers
 
 
 class Shared(NamedTuple):

@@ -10,8 +10,8 @@ import pytest
 from tests.client import Client, Stream, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats, tries
 from tests.patience import promised
+from tests.processes import Api
 from tests.proxy import Proxy
-from tests.stack import Api
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.client import Client, get, new_session, numbered, text_of
 from tests.integration.conftest import Shared, assert_problem, eventually
+from tests.processes import Api
 from tests.proxy import Proxy
-from tests.stack import Api
 
 pytestmark = pytest.mark.anyio
 

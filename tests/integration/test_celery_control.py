@@ -9,7 +9,7 @@ import pytest
 from tests.client import Client, new_session, numbered, text_of
 from tests.integration.conftest import Arena, celery, tries
 from tests.patience import promised
-from tests.stack import Worker
+from tests.processes import Worker
 
 pytestmark = pytest.mark.anyio
 

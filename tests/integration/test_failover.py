@@ -13,7 +13,8 @@ from core.providers.catalogue.circuit import OPEN_SECONDS
 from tests.client import Client, SseEvent, new_session, text_of
 from tests.integration.failover_wall import ANSWER, OUTAGE_SECONDS, RETRY_AFTER, SLOW_SECONDS, Wall, serving
 from tests.patience import promised
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

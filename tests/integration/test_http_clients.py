@@ -12,7 +12,7 @@ import pytest
 from tests.client import Client, new_session, numbered, text_of
 from tests.integration.conftest import Shared, assert_problem
 from tests.patience import PATIENCE_SECONDS
-from tests.stack import Api
+from tests.processes import Api
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,9 @@ from core.broker.topology import JOBS
 from tests.client import Client, get, new_session, numbered, text_of
 from tests.integration.conftest import celery, eventually, owner_of
 from tests.patience import PATIENCE_SECONDS
+from tests.processes import Api
 from tests.proxy import Proxy
-from tests.stack import BROKER, Api, Stack
+from tests.stack import BROKER, Stack
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.client import Client, new_session
 from tests.integration.conftest import eventually
-from tests.stack import Process, Stack
+from tests.processes import Process
+from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,9 @@ import pytest
 
 from tests.client import Client, new_session, types_of
 from tests.integration.conftest import ALICE, BOB, KEYS, eventually
+from tests.processes import Process
 from tests.proxy import Proxy
-from tests.stack import BROKER, Process, Stack
+from tests.stack import BROKER, Stack
 
 pytestmark = pytest.mark.anyio
 

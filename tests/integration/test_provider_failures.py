@@ -9,7 +9,7 @@ import pytest
 from tests.client import Client, SseEvent, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats, tries
 from tests.patience import promised
-from tests.stack import Api
+from tests.processes import Api
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.integration.conftest import KEYS, Guarded
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 COMMON = {
     "x-content-type-options": "nosniff",

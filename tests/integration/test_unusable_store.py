@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.stack import Process, Stack
+from tests.processes import Process
+from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from api.watchers.batches import LAG_SECONDS
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import Shared, StartWorkers, owner_of
 from tests.patience import promised
+from tests.processes import Api
 from tests.sockets import open_socket, rest
-from tests.stack import Api
 from tests.watching import TOKENS, SseWatch, held, watching, watching_sse
 
 pytestmark = pytest.mark.anyio

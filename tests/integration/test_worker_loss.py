@@ -13,8 +13,8 @@ from core.broker.topology import SNAPSHOT_EVERY
 from tests.client import Client, SseEvent, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Arena, StartWorkers, alive_workers, eventually, mock_stats, owner_of, tries
 from tests.patience import PATIENCE_SECONDS, Slowness, promised
+from tests.processes import Worker
 from tests.proxy import Proxy
-from tests.stack import Worker
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.conftest import broker  # noqa: F401 - the same check that a RabbitMQ answers
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="package")

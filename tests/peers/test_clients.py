@@ -8,8 +8,9 @@ import pytest
 from tests.client import new_session, numbered
 from tests.integration.conftest import eventually
 from tests.peers.clients import KINDS, Kind, asking
+from tests.processes import Api
 from tests.proxy import Proxy
-from tests.stack import Api, Stack
+from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 

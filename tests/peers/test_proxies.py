@@ -7,7 +7,8 @@ import pytest
 
 from tests.client import Client, new_session, numbered, text_of, types_of
 from tests.peers.proxies import KINDS, Kind, running
-from tests.stack import Api, Stack
+from tests.processes import Api
+from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
 
