@@ -7,7 +7,6 @@ A model's name asks for its answer, as in `tokens=60&rate=12`; `held` keeps its 
 import asyncio
 import json
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from bench.tokens import token
+from tests.serving import serve
 
 
 class Response:
@@ -85,12 +85,7 @@ class Service:
         app.router.add_post("/v1/responses/{id}/cancel", self._cancel)
         app.router.add_get("/stats", self._stats)
         app.router.add_post("/release", self._release)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
-        sys.stdout.flush()
-        await asyncio.Event().wait()
+        await serve(app)
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

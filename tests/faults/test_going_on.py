@@ -2,10 +2,7 @@
 sees a restart, every text is exact, and hardly a token is generated twice."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any, NamedTuple
@@ -20,7 +17,8 @@ from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
 from tests.processes import Api, Worker
 from tests.proxy import Proxy
-from tests.stack import ROOT, Stack, broker_answers
+from tests.serving import serving
+from tests.stack import Stack, broker_answers
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
@@ -83,17 +81,6 @@ class Site(NamedTuple):
     api: Api
     services: Services
     proxies: list[Proxy]
-
-
-@contextmanager
-def serving(module: str, *arguments: str) -> Iterator[str]:
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,13 @@ of Failover Bench's catalogue (failoverbench/failoverbench, methodology 0.1), wr
 
 import asyncio
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from tests.client import get
-from tests.stack import ROOT
+from tests.serving import serve
 
 WORDS = [f"word{number:02d} " for number in range(60)]
 ANSWER = "".join(WORDS)
@@ -47,18 +43,6 @@ class Wall:
         return [time - times[0] for time in times]
 
 
-@contextmanager
-def serving() -> Iterator[Wall]:
-    command = [sys.executable, "-m", "tests.integration.failover_wall"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield Wall(process.stdout.readline().strip())
-    finally:
-        process.terminate()
-        process.communicate()
-
-
 class Service:
     def __init__(self) -> None:
         self._seen: list[Seen] = []
@@ -68,12 +52,7 @@ class Service:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_get("/seen", self._tell)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
-        sys.stdout.flush()
-        await asyncio.Event().wait()
+        await serve(app)
 
     async def _tell(self, _: web.Request) -> web.Response:
         return web.json_response(self._seen)

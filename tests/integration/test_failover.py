@@ -11,9 +11,10 @@ import pytest
 
 from core.providers.catalogue.circuit import OPEN_SECONDS
 from tests.client import Client, SseEvent, new_session, text_of
-from tests.integration.failover_wall import ANSWER, OUTAGE_SECONDS, RETRY_AFTER, SLOW_SECONDS, Wall, serving
+from tests.integration.failover_wall import ANSWER, OUTAGE_SECONDS, RETRY_AFTER, SLOW_SECONDS, Wall
 from tests.patience import promised
 from tests.processes import Api
+from tests.serving import serving
 from tests.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,8 @@ class Site(NamedTuple):
 @pytest.fixture(scope="module")
 def served(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Wall]]:
     home = tmp_path_factory.mktemp("failover")
-    with serving() as wall:
+    with serving("tests.integration.failover_wall") as url:
+        wall = Wall(url)
         tables = [_table(wall, name, ["no-prefill" if name == "s14" else "fb-ok"], 1000) for name in _NAMES]
         tables += [_table(wall, name, [], 2000) for name in ("fb-ok", "no-prefill")]
         (home / "models.toml").write_text("".join(tables))
