@@ -14,6 +14,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
 from bench.contenders import BROKER
 from bench.stack import broker_url, check
+from bench.tables import table_of
 from bench.usage import Usage, broker_pid
 from core.broker.connection import BUSY
 from core.broker.fast_path.base import MessageChannel
@@ -137,13 +138,7 @@ async def _spend(work: Awaitable[None]) -> tuple[float, float]:
 
 
 def table(capacity: Capacity) -> str:
-    turns = f"{capacity.turns_per_second:.0f} | {capacity.turn_cpu_ms:.1f} ms"
-    messages = f"{capacity.messages_per_second:.0f} | {capacity.message_cpu_us:.0f} µs"
-    return "\n".join(
-        [
-            "| RabbitMQ alone | a second | its CPU for one |",
-            "| --- | ---: | ---: |",
-            f"| turns: job, session log, subscription | {turns} |",
-            f"| messages to an inbox, confirmed | {messages} |",
-        ]
-    )
+    turns = (f"{capacity.turns_per_second:.0f}", f"{capacity.turn_cpu_ms:.1f} ms")
+    messages = (f"{capacity.messages_per_second:.0f}", f"{capacity.message_cpu_us:.0f} µs")
+    rows = [("turns: job, session log, subscription", *turns), ("messages to an inbox, confirmed", *messages)]
+    return table_of(("RabbitMQ alone", "a second", "its CPU for one"), rows)

@@ -16,6 +16,7 @@ from bench.contenders import MOCK, pids_of, start_mock
 from bench.http_client import HttpClient, HttpError
 from bench.processes import Processes
 from bench.stack import Stack
+from bench.tables import table_of
 from bench.usage import Usage
 
 SESSIONS, IDLE = 1000, 2000
@@ -98,20 +99,13 @@ async def _phase(what: str, usage: Usage) -> Phase:
 
 def table(crowd: Crowd) -> str:
     names = list(crowd.phases[0].memory_mb)
-    lines = [
-        "| | "
-        + " | ".join(f"{name}, MB" for name in names)
-        + " | "
-        + " | ".join(f"{name}, core" for name in names)
-        + " |",
-        "| --- " + "| ---: " * (2 * len(names)) + "|",
-    ]
-    lines += [_row(phase, names) for phase in crowd.phases]
+    head = ["", *(f"{name}, MB" for name in names), *(f"{name}, core" for name in names)]
+    rows = [_row(phase, names) for phase in crowd.phases]
     books = f"{crowd.answers} answers, {crowd.complete} complete, {crowd.lost} tokens lost, {crowd.doubled} doubled"
-    return "\n".join([*lines, "", books])
+    return f"{table_of(head, rows)}\n\n{books}"
 
 
-def _row(phase: Phase, names: Sequence[str]) -> str:
-    memory = " | ".join(f"{phase.memory_mb[name]:.0f}" for name in names)
-    cpu = " | ".join(f"{phase.cpu_share[name]:.2f}" for name in names)
-    return f"| {phase.what} | {memory} | {cpu} |"
+def _row(phase: Phase, names: Sequence[str]) -> list[str]:
+    memory = [f"{phase.memory_mb[name]:.0f}" for name in names]
+    cpu = [f"{phase.cpu_share[name]:.2f}" for name in names]
+    return [phase.what, *memory, *cpu]

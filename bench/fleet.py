@@ -8,6 +8,7 @@ from bench.ladder import WARM_UP, load_of, tell
 from bench.processes import Processes
 from bench.rung import Rung
 from bench.stack import Stack
+from bench.tables import table_of
 
 SESSIONS = 100
 SHAPES = ((1, 1), (2, 1), (4, 1), (1, 2), (2, 2))
@@ -34,18 +35,16 @@ async def measure() -> list[Fleet]:
 
 
 def table(fleets: list[Fleet]) -> str:
-    lines = [
-        "| workers | API processes | CPU per token, µs: workers | API | RabbitMQ | token delay p50, ms | p99 "
-        "| memory, MB: workers | API |",
-        "| ---: " * 9 + "|",
-    ]
-    for fleet in fleets:
-        figures = fleet.figures
-        cpu = " | ".join(f"{_sum(figures.cpu_us, name):.0f}" for name in ("worker", "api", BROKER))
-        memory = " | ".join(f"{_sum(figures.memory_mb, name):.0f}" for name in ("worker", "api"))
-        delays = f"{figures.delay_p50:.1f} | {figures.delay_p99:.1f}"
-        lines.append(f"| {fleet.workers} | {fleet.apis} | {cpu} | {delays} | {memory} |")
-    return "\n".join(lines)
+    cpu = ("CPU per token, µs: workers", "API", "RabbitMQ")
+    head = ("workers", "API processes", *cpu, "token delay p50, ms", "p99", "memory, MB: workers", "API")
+    return table_of(head, map(_row, fleets), words=0)
+
+
+def _row(fleet: Fleet) -> list[object]:
+    figures = fleet.figures
+    cpu = [f"{_sum(figures.cpu_us, name):.0f}" for name in ("worker", "api", BROKER)]
+    memory = [f"{_sum(figures.memory_mb, name):.0f}" for name in ("worker", "api")]
+    return [fleet.workers, fleet.apis, *cpu, f"{figures.delay_p50:.1f}", f"{figures.delay_p99:.1f}", *memory]
 
 
 def _sum(by_process: dict[str, float], kind: str) -> float:

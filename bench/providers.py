@@ -10,6 +10,7 @@ from bench.processes import Processes
 from bench.rung import Load, Rung
 from bench.stack import Stack
 from bench.stats import median
+from bench.tables import table_of
 
 PROVIDERS = ("openai", "anthropic", "gemini", "ollama")
 SESSIONS, TURNS, TOKENS = 100, 2, 200
@@ -61,9 +62,5 @@ async def measure(runs: int) -> list[ProviderCost]:
 
 
 def table(costs: list[ProviderCost]) -> str:
-    lines = [
-        "| provider | worker, CPU per token, µs | times OpenAI's | lost, doubled or unfinished |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    lines += [f"| {cost.provider} | {cost.worker_us:.0f} | {cost.ratio:.2f} | {cost.lost} |" for cost in costs]
-    return "\n".join(lines)
+    head = ("provider", "worker, CPU per token, µs", "times OpenAI's", "lost, doubled or unfinished")
+    return table_of(head, [(c.provider, f"{c.worker_us:.0f}", f"{c.ratio:.2f}", c.lost) for c in costs])

@@ -12,6 +12,7 @@ from bench.http_client import HttpClient
 from bench.processes import Processes
 from bench.stack import Stack
 from bench.stats import quantile
+from bench.tables import table_of
 from bench.usage import Usage
 
 VIEWERS = (1, 10, 100)
@@ -69,9 +70,5 @@ def _received(readings: Sequence[Reading]) -> int:
 
 
 def table(audiences: Sequence[Audience]) -> str:
-    lines = [
-        "| viewers of one answer | API, CPU per token and viewer, µs | token delay p99, ms | lost |",
-        "| ---: | ---: | ---: | ---: |",
-    ]
-    lines += [f"| {a.viewers} | {a.api_us:.1f} | {a.delay_p99:.1f} | {a.lost} |" for a in audiences]
-    return "\n".join(lines)
+    head = ("viewers of one answer", "API, CPU per token and viewer, µs", "token delay p99, ms", "lost")
+    return table_of(head, [(a.viewers, f"{a.api_us:.1f}", f"{a.delay_p99:.1f}", a.lost) for a in audiences], words=0)

@@ -14,6 +14,7 @@ from bench.processes import Processes
 from bench.rung import Load, Rung
 from bench.stack import Stack
 from bench.stats import median
+from bench.tables import table_of
 
 SESSIONS, TURNS, TOKENS = 100, 2, 250
 LOAD = Load(SESSIONS, TURNS, TOKENS, RATE)
@@ -85,9 +86,6 @@ async def _count(socket: ClientConnection, page: _Page) -> None:
 
 
 def table(costs: list[WatchCost]) -> str:
-    lines = [
-        f"| {SESSIONS} streams, watched by | CPU per token, µs | times that of nobody | events | lost or doubled |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [f"| {c.watched_by} | {c.cpu_us:.0f} | {c.ratio:.2f} | {c.events} | {c.lost} |" for c in costs]
-    return "\n".join(lines)
+    by = f"{SESSIONS} streams, watched by"
+    head = (by, "CPU per token, µs", "times that of nobody", "events", "lost or doubled")
+    return table_of(head, [(c.watched_by, f"{c.cpu_us:.0f}", f"{c.ratio:.2f}", c.events, c.lost) for c in costs])

@@ -14,6 +14,7 @@ from bench.providers import ProviderCost
 from bench.report import report
 from bench.results import Results
 from bench.stats import median, quantile
+from bench.tables import table_of
 from bench.targets import TARGETS, missed
 from bench.tokens import AWKWARD, Ledger, TokenKind, awkward, token
 from bench.viewers import Audience
@@ -242,3 +243,15 @@ def test_the_report_has_a_row_for_whatever_was_measured() -> None:
     assert "| 100 | 20.0 | 1.0 | 0 |" in text
     assert "| one page | 110 | 1.10 | 90000 | 0 |" in text
     assert "3000 answers, 3000 complete" in text
+
+
+def test_figures_stand_at_the_right_behind_words() -> None:
+    rows = [("one", 1, "1.50"), ("two", 2, "2.00")]
+
+    assert table_of(("", "tokens", "ms"), rows).splitlines() == [
+        "|  | tokens | ms |",
+        "| --- | ---: | ---: |",
+        "| one | 1 | 1.50 |",
+        "| two | 2 | 2.00 |",
+    ]
+    assert table_of(("tokens",), [[1]], words=0).splitlines()[1] == "| ---: |"
