@@ -6,17 +6,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api.inputs.labels import Label, Metadata
-from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, ResponseFormat, Storable, Tool
+from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, ResponseFormat, Tool
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
+from core.model.sampling import Sampling
+from core.model.storable import Storable
+from core.providers.catalogue.models import ModelName
 from core.store.turns.records import Labels, NewTurn
 
 SessionId = Annotated[
     str,
     Field(pattern=SESSION_ID_PATTERN, description="Letters, digits, _ and -, at most 128.", examples=["demo-1"]),
 ]
-
-ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 def _check_message(message: str) -> str:
@@ -31,19 +32,9 @@ _INPUTS = ("tools", "tool_choice", "response_format", "provider_options")
 """Options that a turn keeps with its messages."""
 
 
-class Options(BaseModel):
-    """Passed on to the model, in its service's own words. What it has not got is refused by name."""
+class Options(Sampling):
+    """With tools, and the form of the answer."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    temperature: float | None = Field(None, ge=0, le=2, strict=True)
-    top_p: float | None = Field(None, ge=0, le=1, strict=True)
-    max_tokens: int | None = Field(None, ge=1, le=1_000_000, strict=True)
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
-    presence_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, strict=True)
-    seed: int | None = Field(None, strict=True)
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high"] | None = None
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS), Storable] | None = None
     tool_choice: Literal["auto", "none", "required"] | ChosenTool | None = None
     response_format: Annotated[ResponseFormat, Storable] | None = None

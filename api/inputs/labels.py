@@ -5,7 +5,7 @@ from unicodedata import category
 
 from pydantic import AfterValidator, Field
 
-from api.inputs.messages import Storable
+from core.model.storable import Storable
 
 MAX_LABEL_CHARS = 128
 MAX_PAIRS = 16

@@ -1,15 +1,12 @@
 """Messages, tools and formats of an answer as OpenAI's chat completions have them, and as a turn keeps them."""
 
 from base64 import b64decode
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MAX_MESSAGES = 1000
 MAX_TOOLS = 128
-MAX_DEPTH = 64
-"""Of a tool's or a format's JSON Schema."""
 _DATA_URL = r"^data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$"
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -162,40 +159,6 @@ class ResponseFormat(_Input):
         if (self.type == "json_schema") != (self.json_schema is not None):
             raise ValueError("json_schema goes with the type json_schema")
         return self
-
-
-def check_storable(value: Any) -> Any:
-    """Raises ValueError for what no database takes: NUL, and halves of characters."""
-    for text in _texts(value):
-        if "\0" in text:
-            raise ValueError("must not contain NUL characters")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("must not contain half characters") from error
-    return value
-
-
-Storable = AfterValidator(check_storable)
-
-
-def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Raises ValueError."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"must not be nested deeper than {MAX_DEPTH} levels")
-    match value:
-        case str():
-            yield value
-        case dict():
-            for key, each in value.items():
-                yield str(key)
-                yield from _texts(each, depth + 1)
-        case list():
-            for each in value:
-                yield from _texts(each, depth + 1)
-        case BaseModel():
-            for _, each in value:
-                yield from _texts(each, depth + 1)
 
 
 def _data_of(url: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from typing import Annotated
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.inputs.chat import ModelName, SessionId
+from api.inputs.chat import SessionId
 from api.inputs.labels import MAX_NAME_CHARS, MAX_PAIRS, MAX_VALUE_CHARS, Label, split_pair
-from api.inputs.messages import Storable
+from core.model.storable import Storable
+from core.providers.catalogue.models import ModelName
 from core.store.turns.filters import State, TurnFilter
 from core.store.turns.pages import NEWEST, Bookmark
 
