@@ -32,9 +32,9 @@ RUN groupadd --gid 10001 hopstream \
     && install --directory --owner=10001 --group=10001 data
 
 # Before the code, so that a change of code reuses this layer. Wheels only: no compiler, hence no build stage.
-COPY requirements.txt requirements-anthropic.txt requirements-gemini.txt requirements-ollama.txt ./
+COPY requirements.txt requirements-anthropic.txt requirements-gemini.txt requirements-mcp.txt requirements-ollama.txt ./
 RUN pip install --only-binary=:all: -r requirements.txt -r requirements-anthropic.txt -r requirements-gemini.txt \
-    -r requirements-ollama.txt
+    -r requirements-mcp.txt -r requirements-ollama.txt
 
 COPY core core
 COPY api api

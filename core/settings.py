@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
+from core.setting_groups.agents import AgentSettings
 from core.setting_groups.bounds import BoundSettings
 from core.setting_groups.models import ModelSettings
 from core.setting_groups.service import ServiceSettings
@@ -18,7 +19,7 @@ def _unquote(value: object) -> object:
     return quoted[2] if quoted else value
 
 
-class Settings(BoundSettings, ServiceSettings, ModelSettings):
+class Settings(AgentSettings, BoundSettings, ServiceSettings, ModelSettings):
     """The fields are in `core.setting_groups`: the last group named here has the first of them."""
 
     model_config = SettingsConfigDict(

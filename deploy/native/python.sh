@@ -16,6 +16,7 @@ install_extras() {
     if wants ANTHROPIC_API_KEY anthropic; then install_requirements requirements.txt requirements-anthropic.txt; fi
     if wants GEMINI_API_KEY gemini; then install_requirements requirements.txt requirements-gemini.txt; fi
     if wants OLLAMA_HOST ollama; then install_requirements requirements.txt requirements-ollama.txt; fi
+    if has_tool_servers; then install_requirements requirements.txt requirements-mcp.txt; fi
 }
 
 # By a setting, or by a model of MODELS_FILE.
@@ -23,6 +24,11 @@ wants() { # SETTING PROVIDER
     local models
     models=$(setting MODELS_FILE)
     [[ -n $(setting "$1") ]] || grep -qsE "^[[:space:]]*[\"']?provider[\"']?[[:space:]]*=[[:space:]]*[\"']$2[\"']" "$models"
+}
+
+# A table [servers.NAME] in TOOLS_FILE.
+has_tool_servers() {
+    grep -qsE "^[[:space:]]*\[[[:space:]]*[\"']?servers[\"']?[[:space:]]*\." "$(setting TOOLS_FILE)"
 }
 
 # Not after a move of the repository: its scripts name their Python by its full path.

@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import msgspec
 
+from core.extras import require_extra
 from core.providers.anthropic.events import EventReader
 from core.providers.anthropic.request import body_of
 from core.providers.base import Access, Request
-from core.providers.extras import require_extra
 from core.providers.http.answer import Choose
 from core.providers.http.body import splitter_of
 from core.providers.http.client import HttpClient, http_client

@@ -1,6 +1,5 @@
 """The models of MODELS_FILE: a TOML file with a table [[model]] for each."""
 
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -8,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.model.events import Usage
 from core.providers.base import Access, GoesOn
+from core.variables import variable
 
 MODEL_PATTERN = r"^[\x21-\x7e]{1,200}$"
 FIRST_TOKEN_SECONDS = 10.0
@@ -123,7 +122,7 @@ def read_models(path: Path, usual: Mapping[ProviderName, Access]) -> list[Model]
 def access_of(model: Model, usual: Access | None) -> Access:
     """How its service is reached. `usual`: as the settings have it; their key goes to their address alone."""
     if model.key is not None:
-        return Access(_variable(model.key), model.base_url or (usual.base_url if usual else None))
+        return Access(variable(model.key), model.base_url or (usual.base_url if usual else None))
     if model.base_url is not None:
         return Access(None, model.base_url)
     return usual or Access()
@@ -144,7 +143,7 @@ def _faults(models: list[Model], text: str, usual: Mapping[ProviderName, Access]
                 yield fault("fallbacks", f"there is no model {name!r} in this file")
             elif name == model.name:
                 yield fault("fallbacks", "a model is no fallback of its own")
-        if model.key is not None and not _variable(model.key):
+        if model.key is not None and not variable(model.key):
             yield fault("key", f"the variable {model.key} is not set, neither in the environment nor in .env")
         if model.base_url is not None and (wrong := _wrong_address(model.base_url)):
             yield fault("base_url", wrong)
@@ -165,10 +164,6 @@ def _wrong_address(url: str) -> str | None:
     except ValueError as error:
         return str(error)
     return "it names no host" if is_wrong else None
-
-
-def _variable(name: str) -> str | None:
-    return os.environ.get(name) or dotenv_values(".env").get(name)
 
 
 def _told(loc: tuple[int | str, ...], what: str, text: str) -> str:

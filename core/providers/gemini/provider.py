@@ -4,8 +4,8 @@ import re
 from typing import Any, Self
 from urllib.parse import quote
 
+from core.extras import require_extra
 from core.providers.base import Access, Request
-from core.providers.extras import require_extra
 from core.providers.gemini.chunks import ChunkReader, choose_splitter
 from core.providers.gemini.request import body_of
 from core.providers.http.answer import Choose

@@ -10,10 +10,10 @@ from math import isfinite
 from time import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from core.idle_timer import IdleTimer
 from core.providers.http.failures import Broken, NotTrusted, Refused, TooLate, Unreachable
+from core.proxies import proxy_of
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class HttpClient:
         for is_last in [False] * MAX_REDIRECTS + [True]:
             origin = _origin(url)
             if origin not in self._proxies:
-                self._proxies[origin] = _proxy_of(url)
+                self._proxies[origin] = proxy_of(url)
             response = await self._session.request(
                 method, url, headers=headers, data=content, proxy=self._proxies[origin], allow_redirects=False
             )
@@ -217,15 +217,6 @@ def _encrypted(origin: _Origin) -> _Origin | None:
     """Where a server sends those who come without encryption: its usual port for https."""
     is_usual = (origin.scheme, origin.port) == ("http", _PORTS["http"])
     return _Origin("https", origin.host, _PORTS["https"]) if is_usual else None
-
-
-def _proxy_of(url: str) -> str | None:
-    address = urlsplit(url)
-    proxies = getproxies()
-    proxy = proxies.get(address.scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass(address.netloc):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _retry_after(value: str) -> float | None:

@@ -2,8 +2,8 @@
 
 from typing import Any, Self
 
+from core.extras import require_extra
 from core.providers.base import Access, Request
-from core.providers.extras import require_extra
 from core.providers.http.answer import Choose
 from core.providers.http.client import HttpClient, http_client
 from core.providers.http.dialect import Dialect

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from core import extras
 from core.model.errors import UnknownModel
 from core.model.events import Usage
-from core.providers import extras
 from core.providers.base import Access
 from core.providers.catalogue.catalogue import Catalogue
 from core.providers.catalogue.models import Model, Prices, access_of, read_models

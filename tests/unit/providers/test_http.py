@@ -2,8 +2,9 @@
 
 import pytest
 
-from core.providers.http.client import MAX_REDIRECTS, Body, HttpClient, _proxy_of, _retry_after
+from core.providers.http.client import MAX_REDIRECTS, Body, HttpClient, _retry_after
 from core.providers.http.failures import Broken, Refused
+from core.proxies import proxy_of
 from tests.unit.providers.upstream import Upstream, whole
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +105,7 @@ async def test_redirects_without_an_end_are_a_refusal() -> None:
 def test_proxies(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str, proxy: str | None) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert _proxy_of(url) == proxy
+    assert proxy_of(url) == proxy
 
 
 @pytest.mark.parametrize(

@@ -98,3 +98,16 @@ def test_a_model_of_a_file_asks_for_its_provider_s_packages(tree: Tree) -> None:
         "for name in anthropic gemini ollama; do if wants NO_KEY $name; then echo $name; fi; done"
     )
     assert asked.stdout.split() == ["gemini"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "wanted"),
+    [
+        ('[tools.clock]\nbuiltin = "current_time"\n# [servers.web]\n', False),
+        ('[tools.clock]\nbuiltin = "current_time"\n\n  [ "servers".web ]\nurl = "http://h/mcp"\n', True),
+    ],
+)
+def test_a_server_of_tools_asks_for_its_packages(tree: Tree, tools: str, wanted: bool) -> None:
+    (tree.path / "tools.toml").write_text(tools)
+    asked = tree.call("setting() { echo tools.toml; }\nif has_tool_servers; then echo wanted; fi")
+    assert (asked.stdout.strip() == "wanted") == wanted

@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec
 
-EXTRAS = {"anthropic": "anthropic", "gemini": "google.genai", "ollama": "ollama"}
-"""The module of each extra of pyproject.toml that a provider stands on."""
+EXTRAS = {"anthropic": "anthropic", "gemini": "google.genai", "mcp": "mcp", "ollama": "ollama"}
+"""A module of each extra of pyproject.toml, by which it is there or not."""
 
 
 def require_extra(extra: str, setting: str) -> None:
