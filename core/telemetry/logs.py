@@ -17,6 +17,8 @@ NOISY = {
     "httpx2": logging.WARNING,
     "google_genai": logging.WARNING,
     "alembic": logging.WARNING,
+    "mcp": logging.CRITICAL,  # results that it cannot read, word for word
+    "client": logging.CRITICAL,  # of the same package
     "celery.worker.strategy": logging.WARNING,  # each job received
     "celery.app.trace": logging.WARNING,  # each job done
 }

@@ -1,0 +1,5 @@
+"""A module with a tool that nothing else imports."""
+
+
+def late() -> str:
+    return "late"
