@@ -10,6 +10,7 @@ from mcp import Client, MCPError
 from mcp.client import IncomingMessage
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp_types import CONNECTION_CLOSED, Implementation, RequestParamsMeta, Tool, ToolListChangedNotification
+from pydantic import ValidationError
 
 from core.tools.base import ToolError, ToolOutput
 from core.tools.file import ServerTable
@@ -50,7 +51,7 @@ class Connection:
                 cursor = page.next_cursor
                 if cursor is None:
                     break
-        except MCPError as error:
+        except (MCPError, ValidationError, RuntimeError) as error:  # also of a connection that is closed meanwhile
             raise _told(error) from error
         return found
 
@@ -103,11 +104,12 @@ def streams_of(table: ServerTable, folder: Path, on_lost: Callable[[str], None])
     return stdio(table.command, environment, folder, on_lost)
 
 
-def _told(error: MCPError) -> ToolError:
-    if error.code == SESSION_FORGOTTEN:
-        return NotCalled(error.message)
-    if error.code == CONNECTION_CLOSED:
+def _told(error: Exception) -> ToolError:
+    code = error.code if isinstance(error, MCPError) else None
+    if code == SESSION_FORGOTTEN:
+        return NotCalled("The tool's server has forgotten the session.")
+    if code == CONNECTION_CLOSED:
         return ToolError(
             "The tool's server was lost before it answered: nobody knows whether the call was carried out."
         )
-    return ToolError(f"The tool's server failed: {error.message}")
+    return ToolError(f"The tool's server failed: {error}")

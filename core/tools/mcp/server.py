@@ -54,7 +54,7 @@ class McpServer:
     async def find(self, tool: str) -> "Tool | None":
         """As the server last listed it. None where it was never reached, or has no such tool."""
         try:
-            async with asyncio.timeout(SPEC_SECONDS):
+            async with asyncio.timeout_at(self._patience_end()):
                 await self._ask(self._list)
         except (ToolError, TimeoutError):
             pass  # said where it was noticed
@@ -70,6 +70,12 @@ class McpServer:
         """Ends the connection, and the process of a server that is a command."""
         self._is_closed = True
         await self._background.stop()
+
+    def _patience_end(self) -> float:
+        """By the loop's clock. For a server that does not start all turns together wait so long, not each."""
+        if self._life is not None and not self._life.opened.done():
+            return self._life.began + SPEC_SECONDS
+        return asyncio.get_running_loop().time() + SPEC_SECONDS
 
     async def _ask(self, question: "Callable[[Connection], Awaitable[T]]") -> T:
         """Once more over a new connection, where the server knows nothing of this one any more. Raises ToolError."""
@@ -171,6 +177,7 @@ class _Life:
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
+        self.began = loop.time()
         self.connection: Connection
         self.opened: asyncio.Future[bool] = loop.create_future()
         """Whether there is a connection."""
@@ -199,7 +206,7 @@ def _reason(error: BaseException) -> str:
         error = error.exceptions[0]
     match error:
         case TimeoutError():
-            return f"it did not answer within {OPEN_SECONDS:.0f} seconds"
+            return f"it did not answer within {OPEN_SECONDS:g} seconds"
         case ToolError():
             return error.message
         case _:

@@ -21,6 +21,12 @@ pytestmark = pytest.mark.anyio
 LOST = "was lost before it answered: nobody knows whether the call was carried out"
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """As our processes run."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @pytest.fixture
 async def toolbox(home: Path, _loop_is_left_clean: None) -> AsyncIterator[Toolbox]:
     async with toolbox_with(home, command=command()) as toolbox:
@@ -160,3 +166,34 @@ async def test_a_server_starts_when_it_is_needed(home: Path) -> None:
     async with toolbox_with(home, command=command()) as toolbox:
         assert [name for name, _ in toolbox.listed(None)]
         assert psutil.Process().children() == []
+
+
+async def test_a_turn_waits_a_little_for_a_server_that_does_not_answer(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp, "SPEC_SECONDS", 0.1)
+    mute = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    async with toolbox_with(home, command=mute) as toolbox:
+        assert await names(toolbox) == []
+        assert (await call(toolbox, "add", seconds=0.1)).content == "s_add did not answer within 0.1 seconds."
+
+
+async def test_a_server_that_never_answers_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "OPEN_SECONDS", 0.2)
+    mute = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    async with toolbox_with(home, command=mute) as toolbox:
+        with capture_logs() as lines:
+            assert "cannot be reached" in (await call(toolbox, "add")).content
+    reasons = [line["reason"] for line in lines if line["action"] == "tools.server_away"]
+    assert reasons == ["it did not answer within 0.2 seconds"]
+
+
+async def test_a_list_that_is_none_is_no_turn_s_end(toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "LIST_SECONDS", 0.0)
+    assert "s_add" in await names(toolbox)
+
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("closed meanwhile")
+
+    monkeypatch.setattr("mcp.Client.list_tools", fail)
+    assert "s_add" in await names(toolbox)

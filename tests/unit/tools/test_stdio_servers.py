@@ -8,7 +8,7 @@ import pytest
 
 from core.tools.base import ToolOutput
 from core.tools.toolbox import Toolbox
-from tests.unit.tools.mcp_servers import call, command, process_of, result, toolbox_with
+from tests.unit.tools.mcp_servers import call, command, names, process_of, result, toolbox_with
 
 pytestmark = pytest.mark.anyio
 
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 async def toolbox(home: Path) -> AsyncIterator[Toolbox]:
     """One for all: a server takes a second to start."""
     async with toolbox_with(home, command=command()) as toolbox:
+        await names(toolbox)
         yield toolbox
 
 

@@ -1,14 +1,17 @@
 """TOOLS_FILE: what it can say, and how faults in it are told."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from core.settings import Settings
+from core.tools.base import ToolCallContext
 from core.tools.file import ServerTable, ToolTable, read_tools
 from core.tools.toolbox import Toolbox
 
-EXAMPLE = Path(__file__).parents[3] / "tools.example.toml"
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "tools.example.toml"
 
 
 def test_the_example_of_tools_shows_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,3 +116,31 @@ def test_variables_of_the_env_file_count(monkeypatch: pytest.MonkeyPatch, in_tmp
     Path("tools.toml").write_text(f'{SERVER}headers = {{ X = "env:TOKEN", Y = "my-env:TOKEN" }}\ntools = ["a"]\n')
     headers = read_tools(Path("tools.toml")).servers["web"].filled_headers()
     assert headers == {"X": "from-env-file", "Y": "my-from-env-file"}
+
+
+@pytest.fixture
+def documented(monkeypatch: pytest.MonkeyPatch, in_tmp_path: Path) -> Toolbox:
+    """What docs/tools.md shows, its module among it."""
+    docs = (ROOT / "docs" / "tools.md").read_text()
+    (python,) = re.findall(r"```python\n(.*?)```", docs, re.DOTALL)
+    tables = re.findall(r"```toml\n(\[(?:tools|servers)\..*?)```", docs, re.DOTALL)
+    Path("tools.toml").write_text("\n".join(tables).replace("my_package.tools", "documented_tool"))
+    Path("documented_tool.py").write_text(python)
+    monkeypatch.syspath_prepend(in_tmp_path)
+    monkeypatch.setenv("WIKI_TOKEN", "t0ken")
+    return Toolbox(Settings(tools_file=Path("tools.toml")))
+
+
+@pytest.mark.anyio
+async def test_what_the_docs_show_works(documented: Toolbox) -> None:
+    names = [name for name, _ in documented.listed(None)]
+    assert names == ["weather", "wiki_search", "wiki_read_page", "files_read_file"]
+    (spec,) = await documented.specs(["weather"])
+    assert spec.parameters["properties"] == {
+        "city": {"description": "In English.", "type": "string"},
+        "days": {"default": 1, "type": "integer"},
+    }
+    weather = documented.tool("weather")
+    assert weather is not None
+    output = await weather.call({"city": "Rome"}, ToolCallContext("s", 1, 1, 1))
+    assert output.content == '{"city":"Rome","weather":"fine"}'
