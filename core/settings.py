@@ -19,7 +19,7 @@ def _unquote(value: object) -> object:
     return quoted[2] if quoted else value
 
 
-class Settings(AgentSettings, BoundSettings, ServiceSettings, ModelSettings):
+class Settings(BoundSettings, ServiceSettings, AgentSettings, ModelSettings):
     """The fields are in `core.setting_groups`: the last group named here has the first of them."""
 
     model_config = SettingsConfigDict(

@@ -81,6 +81,14 @@ class NotFound(HopstreamError):
     title = "Not found"
 
 
+class PreconditionFailed(HopstreamError):
+    """What a request asks for on a condition (RFC 9110, 13) that does not hold."""
+
+    code = "precondition_failed"
+    status = 412
+    title = "The condition of the request does not hold"
+
+
 class TurnRunning(HopstreamError):
     code = "turn_running"
     status = 409
@@ -244,6 +252,14 @@ class AttemptLost(HopstreamError):
     code = "attempt_lost"
     status = 503
     title = "The answer was ended elsewhere"
+
+
+class Upgrading(HopstreamError):
+    """A process of an earlier release lives, and would not understand the turn."""
+
+    code = "upgrading"
+    status = 503
+    title = "The release is being changed"
 
 
 class Closing(HopstreamError):

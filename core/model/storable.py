@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel
 
 MAX_DEPTH = 64
 """Of a value, a tool's or a format's JSON Schema say."""
+_CONTROL = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and ends of lines and paragraphs."""
 
 
 def check_storable(value: Any) -> Any:
@@ -22,6 +25,15 @@ def check_storable(value: Any) -> Any:
 
 
 Storable = AfterValidator(check_storable)
+
+
+def check_line(text: str) -> str:
+    """Raises ValueError for what is no name that people could read on one line."""
+    if not text.strip():
+        raise ValueError("must not be blank")
+    if any(category(character) in _CONTROL for character in text):
+        raise ValueError("must not contain control characters")
+    return text
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:

@@ -1,10 +1,20 @@
-"""Settings: what agents may do."""
+"""Settings: who answers under a name, and with which tools."""
+
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, FilePath
 from pydantic_settings import BaseSettings
 
 
 class AgentSettings(BaseSettings):
+    agents_store: Literal["files", "database"] = Field(
+        "files", description="files: in AGENTS_DIR. database: in DATABASE_URL's, where there is more than one machine."
+    )
+    agents_dir: Path = Field(
+        Path("data/agents"),
+        description="Folder of the agents, <id>.md each; on a disk of this machine, no share of a network's.",
+    )
     tools_file: FilePath | None = Field(
         None,
         description="TOML file of the tools that agents may use; tools.example.toml shows all of it. Without one: "

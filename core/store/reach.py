@@ -1,4 +1,5 @@
-"""Reach: whose sessions a caller finds. Every query of `Sessions` and `Turns` for a caller has it in its WHERE."""
+"""Reach: whose sessions and agents a caller finds. Every query of `Sessions` and `Turns` for a caller has it in its
+WHERE."""
 
 from typing import NamedTuple
 
@@ -20,6 +21,14 @@ class Reach(NamedTuple):
         if self.key_name is None:
             return sa.true()
         return sa.exists().where(sessions.c.session_id == session_id, self.has_session())
+
+    def finds(self, owner: str | None) -> bool:
+        """An agent of this owner; None is the operator, whose agents are for all."""
+        return owner is None or self.may_change(owner)
+
+    def may_change(self, owner: str | None) -> bool:
+        """An agent of this owner."""
+        return self.key_name is None or owner == self.key_name
 
 
 EVERYTHING = Reach(None)

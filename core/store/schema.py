@@ -115,6 +115,21 @@ spent_tickets = sa.Table(
     sa.Index("spent_tickets_by_age", "spent_at"),
 )
 
+agents = sa.Table(
+    "agents",
+    metadata,
+    sa.Column("agent_id", sa.String(64), primary_key=True),
+    sa.Column("key_name", sa.String(32)),  # of the API key that it belongs to; NULL: the operator's
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("system_prompt", sa.Text, nullable=False),
+    sa.Column("markdown_context", sa.Text, nullable=False),
+    sa.Column("model", sa.Text),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("tools", sa.JSON, nullable=False),
+    sa.Column("document", sa.Text),  # the file that it was imported from, for what only files have
+    sa.Column("revision", sa.String(16), nullable=False),  # random, another one with each change
+)
+
 
 class db_now(GenericFunction[float]):
     """The database's clock, in seconds since 1970; how to ask for it is in each `database` module."""

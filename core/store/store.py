@@ -1,9 +1,10 @@
-"""The store: sessions, turns and the processes that are alive, in SQLite or PostgreSQL."""
+"""The store: sessions, turns, agents and the processes that are alive, in SQLite or PostgreSQL."""
 
 from copy import copy
 
 import sqlalchemy as sa
 
+from core.store.agents import StoredAgents
 from core.store.database.from_url import database_from_url
 from core.store.liveness import Liveness
 from core.store.migrate import migrate
@@ -33,6 +34,7 @@ class Store:
         self.processes = Processes(self._database, liveness)
         self.spent_tickets = SpentTickets(self._database)
         self.watched = WatchedTurns(self._database)
+        self.agents = StoredAgents(self._database)
 
     def within(self, reach: Reach) -> "Store":
         """The same store, in which a caller finds the sessions and turns within its reach alone."""
