@@ -22,9 +22,10 @@ from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.routes import chat, events, health, models, sessions, sockets, stream, turns
+from api.routes import agents, chat, events, health, models, sessions, sockets, stream, turns
 from api.routes.pages import add_pages
 from api.services import Services
+from core.agents.rules import CONTEXT_CHARS, PROMPT_CHARS
 from core.settings import Settings, get_settings
 from core.store.database.from_url import check_url
 from core.store.errors import StoreUnusable
@@ -44,7 +45,7 @@ BODY_SECONDS = 30.0
 LAST_WORDS_SECONDS = 0.1
 """From a signal to stop until the server is told of it: in between, streams say that they close."""
 
-EXPOSED_HEADERS = ["X-Request-ID", "X-Session-ID", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"]
+EXPOSED_HEADERS = ["X-Request-ID", "X-Session-ID", "Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy"]
 """To pages of other origins."""
 
 DESCRIPTION = (
@@ -75,15 +76,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.access = access
     install_handlers(app)
-    for routes in (chat, stream, sockets, events, sessions, turns, models, health):
+    for routes in (chat, stream, sockets, events, sessions, turns, agents, models, health):
         app.include_router(routes.router)
     add_pages(app, settings)
     policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)
     limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)
-    history_bytes = settings.max_history_chars * BYTES_PER_CHARACTER_OF_HISTORY
-    body_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + history_bytes + OTHER_FIELDS_BYTES
-    app.add_middleware(BodyLimitMiddleware, limit=body_bytes, seconds=BODY_SECONDS)
+    app.add_middleware(BodyLimitMiddleware, limit=_longest_body(settings), seconds=BODY_SECONDS)
     # Behind CORS: a preflight has no key.
     app.add_middleware(AdmissionMiddleware, policies=policies, access=access, origins=Origins(settings), limits=limits)
     app.add_middleware(BugMiddleware)
@@ -99,6 +98,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.add_middleware(AddressMiddleware, root_path=settings.root_path)
     return app
+
+
+def _longest_body(settings: Settings) -> int:
+    """Bytes, of a question with its history or of an agent."""
+    history_bytes = settings.max_history_chars * BYTES_PER_CHARACTER_OF_HISTORY
+    question_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + history_bytes
+    agent_bytes = (PROMPT_CHARS + CONTEXT_CHARS) * BYTES_PER_CHARACTER
+    return max(question_bytes, agent_bytes) + OTHER_FIELDS_BYTES
 
 
 @asynccontextmanager

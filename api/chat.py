@@ -9,15 +9,18 @@ from api.inputs.chat import ChatRequest
 from api.services import Services
 from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
+from core.agents.agent import Agent
 from core.broker.jobs import Job, publish_job
 from core.model.context import RequestContext
 from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning, error_of
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
+from core.store.reach import Reach
 from core.store.store import Store
 from core.store.turns.orphans import process_lost
 from core.store.turns.records import Created, Turn
+from core.turns.attempts.compatibility import check_agents
 from core.turns.subscribers import Moment
 
 log = structlog.get_logger()
@@ -27,9 +30,11 @@ DELETE_WAIT_SECONDS = 2.0
 
 
 class Chat:
-    def __init__(self, services: Services, store: Store, context: RequestContext) -> None:
+    def __init__(self, services: Services, store: Store, reach: Reach, context: RequestContext) -> None:
         """`store`: within the caller's reach. `context`: the caller's, which its turns go on to tell of."""
         self._store = store
+        self._reach = reach
+        self._agents = services.agents
         self._context = context
         self._connection = services.connection
         self._feeds = services.feeds
@@ -40,12 +45,14 @@ class Chat:
     async def ask(self, request: ChatRequest) -> Created:
         """Store the turn, and in queue mode queue its job.
 
-        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull, UnknownModel.
+        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull, UnknownModel; NotFound and AgentUnreadable
+        for its agent; Upgrading.
         """
         self._check_length(request)
+        agent = await self._agent(request)
         if request.mode == "queue":  # before anything is stored
             self._connection.channel()
-        turn, position = await self._create(request)
+        turn, position = await self._create(request, agent)
         if turn.mode == "queue":
             try:
                 publishing = publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
@@ -124,9 +131,17 @@ class Chat:
         if request.chars > limit:
             raise TooLarge(f"{field} has {request.chars} characters; the limit is {limit}", field=field)
 
-    async def _create(self, request: ChatRequest) -> Created:
+    async def _agent(self, request: ChatRequest) -> Agent | None:
+        if request.agent_id is None:
+            return None
+        agent = await self._agents.get(request.agent_id, self._reach)
+        if request.mode == "queue":
+            check_agents(self._owner.keeper.oldest_format)
+        return agent
+
+    async def _create(self, request: ChatRequest, agent: Agent | None) -> Created:
         catalogue = self._owner.catalogue
-        new = request.new_turn(catalogue.default_model, self._direct.process_id, self._context)
+        new = request.new_turn(catalogue.default_model, self._direct.process_id, self._context, agent)
         catalogue.find(new.model)
         limit = self._settings.max_queued_turns
         try:

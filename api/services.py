@@ -11,12 +11,13 @@ from api.housekeeping import Housekeeping
 from api.streams.direct_relay import DirectRelay
 from api.streams.feeds import Feeds
 from api.watchers.live_turns import LiveTurns
+from core.agents.registry import AgentRegistry, backend_of
 from core.background import Background
 from core.broker.connection import BrokerConnection
 from core.broker.topology import declare_all
 from core.settings import Settings
 from core.store.errors import StoreUnusable
-from core.store.retry import open_when_up
+from core.store.retry import open_when_up, retry_while_down
 from core.turns.owner import TurnOwner
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ class Services:
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
         self.catalogue = self.owner.catalogue
+        self.agents = AgentRegistry(backend_of(settings, self.store))
         self._relay = DirectRelay(self.owner)
         self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection, self._relay)
         self.live_turns = LiveTurns(
@@ -65,6 +67,7 @@ class Services:
         await self._relay.stop()
         await self._background.stop()
         await self._housekeeping.stop()
+        await self.agents.close()
         await self.owner.stop()
 
     async def _open_store(self) -> None:
@@ -78,3 +81,4 @@ class Services:
             return
         self.owner.keeper.start()
         self._housekeeping.start()
+        self._background.run("default agents", retry_while_down(self.agents.make_defaults))

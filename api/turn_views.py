@@ -47,6 +47,18 @@ class ToolCallView(BaseModel):
     is_error: bool = Field(description="Whether that is an error.")
 
 
+class TurnAgent(BaseModel):
+    """The agent that was asked, as it was."""
+
+    id: str
+    name: str
+    version: str = Field(description="The text of its entity tag.")
+
+    @classmethod
+    def of(cls, turn: Turn) -> "TurnAgent | None":
+        return None if turn.agent is None else cls(**turn.agent)
+
+
 class _TurnBase(BaseModel):
     """What is told of a turn wherever it is shown."""
 
@@ -75,6 +87,7 @@ class _TurnBase(BaseModel):
 
 
 class TurnView(_TurnBase):
+    agent: TurnAgent | None
     reasoning: str
     refusal: str = Field(description="What the model said instead of an answer that it refused to give.")
     tool_calls: list[ToolCallView]
@@ -89,6 +102,7 @@ class TurnView(_TurnBase):
         tape = turn.read_tape()
         return cls(
             **_told(turn),
+            agent=TurnAgent.of(turn),
             text=tape.text(),
             reasoning=tape.reasoning(),
             refusal=tape.refusal(),

@@ -18,7 +18,7 @@ from core.model.errors import HopstreamError
 log = structlog.get_logger()
 
 NOT_JSON = {"field": "body", "message": "is not valid JSON"}
-METHODS = ("GET", "HEAD", "POST", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 TITLES = {404: "Not found", 405: "Method not allowed"}
 
 

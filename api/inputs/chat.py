@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from api.inputs.labels import Label, Metadata
 from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, ResponseFormat, Tool
+from core.agents.agent import AGENT_ID_PATTERN, Agent
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
 from core.model.sampling import Sampling
@@ -77,6 +78,13 @@ class ChatRequest(BaseModel):
     stream: bool | None = Field(
         None, description="false: the answer whole, as JSON, once it is finished. true: as events, if `Accept` agrees."
     )
+    agent_id: str | None = Field(
+        None,
+        pattern=AGENT_ID_PATTERN,
+        description="Who answers: its prompt takes the place of SYSTEM_PROMPT, its model and options are for what the "
+        "question does not say. The turn keeps a copy of what the agent was.",
+        examples=["planner"],
+    )
     model: ModelName | None = None
     options: Options = Field(default_factory=Options)
     replaces: int | None = Field(
@@ -115,10 +123,17 @@ class ChatRequest(BaseModel):
         said = sum(len(message.text()) for message in self.messages)
         return said + sum(len(call.function.arguments) for call in calls)
 
-    def new_turn(self, default_model: str, api_process_id: str, context: RequestContext) -> NewTurn:
-        """What is stored. `api_process_id`: of this process, which answers by itself in direct mode."""
+    def new_turn(
+        self, default_model: str, api_process_id: str, context: RequestContext, agent: Agent | None = None
+    ) -> NewTurn:
+        """What is stored, a copy of the agent among it. `api_process_id`: of this process, which answers by itself in
+        direct mode."""
         options = self.options.model_dump(exclude_none=True, by_alias=True)
         asked: dict[str, Any] = {name: options.pop(name) for name in _INPUTS if name in options}
+        if agent is not None:
+            asked["agent"] = agent.snapshot()
+            options = {**agent.options, **options}
+            default_model = agent.model or default_model
         if self.messages is not None:
             asked["messages"] = [message.stored() for message in self.messages]
         return NewTurn(

@@ -1,4 +1,4 @@
-"""GET /health, /ready and /test."""
+"""GET /health, which is /healthz too, /ready and /test."""
 
 import asyncio
 from contextlib import suppress
@@ -26,6 +26,7 @@ TEST_PROMPT = "Reply with one short sentence, to show that you work."
 TEST_TOKENS = 50
 
 
+@router.get("/healthz", response_model_exclude_none=True, responses={503: {"model": Health}})
 @router.get("/health", response_model_exclude_none=True, responses={503: {"model": Health}})
 @policy(is_open=True)
 async def health(services: ProcessServices, is_known: IsKnown, response: Response) -> Health:

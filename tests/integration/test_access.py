@@ -17,7 +17,7 @@ from tests.stack import ROOT, Stack
 
 pytestmark = pytest.mark.anyio
 
-OPEN = {("GET", "/health"), ("GET", "/ready")}
+OPEN = {("GET", "/health"), ("GET", "/healthz"), ("GET", "/ready")}
 
 
 class Try(NamedTuple):
@@ -59,7 +59,7 @@ async def tries_at_a_session(client: Client) -> list[Try]:
     for (method, path), operation in (await routes(client)).items():
         body = body_of(operation)
         if "{session_id}" not in path and body is None:
-            assert "{" not in path, f"teach this test what {path} is about"
+            assert "{" not in path or "{agent_id}" in path, f"teach this test what {path} is about"
             continue
         tries.append(Try(method, path, body))
         if path == "/stream/{session_id}":
@@ -76,7 +76,9 @@ async def test_every_route_asks_for_a_key(alice: Client, stranger: Client) -> No
     for method, path in sorted(every - OPEN):
         for authorization in (None, "Bearer wrong-key-0123456789", f"Basic {ALICE}", "Bearer"):
             headers = {"Authorization": authorization} if authorization else {}
-            response = await stranger.http.request(method, path.format(session_id="s"), headers=headers, content=b"{")
+            response = await stranger.http.request(
+                method, path.format(session_id="s", agent_id="a"), headers=headers, content=b"{"
+            )
             assert_problem(response, 401, "unauthorized")
             assert response.headers["www-authenticate"] == "Bearer"
 

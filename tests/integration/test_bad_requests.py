@@ -87,7 +87,7 @@ async def test_a_message_may_be_as_long_as_the_limit_and_no_longer(client: Clien
 
 @pytest.mark.parametrize("announced", [True, False], ids=["with its length", "in chunks"])
 async def test_a_body_that_is_too_large(client: Client, announced: bool) -> None:
-    body = b'{"message": "' + b"x" * 900_000 + b'"}'
+    body = b'{"message": "' + b"x" * 1_700_000 + b'"}'
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 50_000):

@@ -42,7 +42,7 @@ def test_every_answer_has_them(development: Api, guarded: Guarded) -> None:
         *(httpx.get(f"{development.url}{path}") for path in (*PAGES, "/health", "/assets/app.js", "/openapi.json")),
         *(httpx.get(f"{development.url}{path}") for path in ("/nowhere", "/sessions/unknown", "/stream/a.b")),
         httpx.post(f"{development.url}/chat", json=chat),
-        httpx.post(f"{development.url}/chat", content=b"x" * 900_000),
+        httpx.post(f"{development.url}/chat", content=b"x" * 1_700_000),
         httpx.options(f"{development.url}/chat", headers={"Origin": "null", "Access-Control-Request-Method": "POST"}),
         httpx.get(f"{guarded.apis[0].url}/sessions"),
     ]

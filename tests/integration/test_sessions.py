@@ -35,6 +35,7 @@ async def test_a_session_shows_its_turns(client: Client) -> None:
         "status": "done",
         "attempt": 1,
         "model": "mock?tokens=2",
+        "agent": None,
         "goal_id": None,
         "work_item_id": None,
         "run_id": None,

@@ -14,7 +14,7 @@ from core.model.parts import (
     ToolCallBegun,
     ToolResult,
 )
-from core.turns.attempts.compatibility import ReadableParts
+from core.turns.attempts.compatibility import GROWING_CALLS_FORMAT, ReadableParts
 from core.version import FORMAT
 
 NEW: list[Part] = [
@@ -53,7 +53,7 @@ def test_what_a_service_wants_back_is_left_out_while_not_all_know_it() -> None:
     assert readable.convert([Reasoning("hm"), Opaque("some.signature", "s"), Text("a")]) == [Reasoning("hm"), Text("a")]
 
 
-@pytest.mark.parametrize("oldest", range(1, FORMAT))
+@pytest.mark.parametrize("oldest", range(1, GROWING_CALLS_FORMAT))
 def test_they_go_as_older_ones_while_an_old_process_lives(oldest: int) -> None:
     readable = ReadableParts(oldest_format=oldest)
     converted = [converted for part in NEW for converted in readable.convert([part])]

@@ -6,7 +6,17 @@ import sys
 import pytest
 
 LATER = {
-    "api.app": {"aiohttp", "openai", "mcp", "celery", "kombu", "alembic", "psycopg", "sqlalchemy.dialects.postgresql"},
+    "api.app": {
+        "aiohttp",
+        "openai",
+        "mcp",
+        "celery",
+        "kombu",
+        "alembic",
+        "psycopg",
+        "sqlalchemy.dialects.postgresql",
+        "yaml",
+    },
     "workers.runtime": {"aiohttp", "openai", "mcp", "alembic", "psycopg", "fastapi", "sqlalchemy.dialects.postgresql"},
 }
 """Half a second and more together: a thread of the running process loads what it needs of them (`TurnOwner.warm_up`),

@@ -13,13 +13,13 @@ from api.access.policy import CLOSED, Policy, RoutePolicies, policy
 from api.app import create_app
 from core.settings import Settings
 
-OPEN = {("http", "GET", path) for path in ("/", "/streams", "/goals/x", "/health", "/ready", "/assets/x")}
+OPEN = {("http", "GET", path) for path in ("/", "/streams", "/goals/x", "/health", "/healthz", "/ready", "/assets/x")}
 """All that strangers may ask for. Whoever adds to it thinks twice."""
 SOCKETS = {("websocket", "GET", path) for path in ("/ws/stream/x", "/ws/events")}
 STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), ("http", "GET", "/events"), *SOCKETS}
 COSTS = {("http", "POST", "/chat"), ("http", "GET", "/test")}
 
-PARAMETER = re.compile(r"\{(session_id|goal_id:path)\}")
+PARAMETER = re.compile(r"\{(session_id|agent_id|goal_id:path)\}")
 
 
 def found(policies: RoutePolicies, path: str, method: str = "GET", kind: str = "http", **details: Any) -> Policy:

@@ -88,7 +88,8 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
     dropped: int | None = None
     cancel_requested: bool
     input: dict[str, Any] | None = None
-    """`messages`, `tools`, `tool_choice` and `response_format`; None: the question is `message` after the history."""
+    """`messages`, `tools`, `tool_choice`, `response_format`, and of the `agent` what it was; None: the question is
+    `message` after the history."""
     options: dict[str, Any]
     replaces: int | None = None
     context: RequestContext = RequestContext()
@@ -114,6 +115,11 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
     @property
     def finished(self) -> bool:
         return self.status in ("done", "error")
+
+    @property
+    def agent(self) -> dict[str, Any] | None:
+        """What the agent was that was asked (`Agent.snapshot`)."""
+        return (self.input or {}).get("agent")
 
     @property
     def answerer(self) -> str:

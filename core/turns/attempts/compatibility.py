@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from core.model.errors import Upgrading
 from core.model.parts import (
     Opaque,
     Part,
@@ -17,6 +18,19 @@ from core.model.parts import (
 GROWING_CALLS_FORMAT = 3
 """The first `core.version.FORMAT` whose processes show tool calls in pieces, and know what a service wants back. The
 one before it could read refusals, steps, pieces and results, and showed no pieces."""
+AGENTS_FORMAT = 4
+"""The first whose processes ask a turn's model with the prompt of the turn's agent. Those before would leave it out."""
+UPGRADE_RETRY_SECONDS = 5.0
+"""Until the last process of the earlier release is gone, say."""
+
+
+def check_agents(oldest_format: int) -> None:
+    """Before a turn with an agent is queued, which any worker may take. Raises Upgrading."""
+    if oldest_format < AGENTS_FORMAT:
+        raise Upgrading(
+            "a process of an earlier release still runs, which would answer without the agent's prompt; ask again",
+            retry_after=UPGRADE_RETRY_SECONDS,
+        )
 
 
 class ReadableParts:

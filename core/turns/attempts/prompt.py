@@ -1,4 +1,5 @@
-"""The prompt of a turn: system prompt, earlier turns, the new message; or the messages that the turn came with."""
+"""The prompt of a turn: the system prompt, which its agent has or the operator, then earlier turns and the new message,
+or the messages that the turn came with."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -47,9 +48,9 @@ class Prompt:
     def __init__(self, turn: Turn, settings: Settings) -> None:
         """Raises BadTape. Uses up the turn's earlier ones: they are far more than fits, perhaps."""
         self._turn = turn
-        self._system_prompt = settings.system_prompt
         asked: dict[str, Any] = turn.input or {}
         self._asked = asked
+        self._system_prompt = asked["agent"]["system"] if "agent" in asked else settings.system_prompt
         self._given = msgspec.convert(asked["messages"], list[Message]) if "messages" in asked else None
         self._history = newest_whole_exchanges(answered(turn.earlier), settings.max_history_chars)
         turn.earlier.clear()
