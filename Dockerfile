@@ -26,10 +26,11 @@ WORKDIR /app
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 
-# A fixed, numeric user: Kubernetes can tell that it is not root. data/ is for a trial without DATABASE_URL.
+# A fixed, numeric user: Kubernetes can tell that it is not root. data/ is for a trial without DATABASE_URL; data/agents
+# is there so that a volume in its place is this user's.
 RUN groupadd --gid 10001 hopstream \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin hopstream \
-    && install --directory --owner=10001 --group=10001 data
+    && install --directory --owner=10001 --group=10001 data data/agents
 
 # Before the code, so that a change of code reuses this layer. Wheels only: no compiler, hence no build stage.
 COPY requirements.txt requirements-anthropic.txt requirements-gemini.txt requirements-mcp.txt requirements-ollama.txt ./

@@ -2,6 +2,7 @@
 # Everything Hopstream's people type: set up, run, look at, test. `./run.sh` alone prints the list.
 set -euo pipefail
 
+CALLED_FROM=$PWD
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$ROOT" # from here on every path is the repository's, as the settings expect
 
@@ -26,6 +27,8 @@ Hopstream: LLM answers streamed through RabbitMQ
   ./run.sh status         what runs, where, and its health
   ./run.sh worker N       run N workers
   ./run.sh logs [-f] [api|worker|broker]
+  ./run.sh agents import|export DIR
+                          copy agents from a folder of files, or to it: DIR/<id>.md each
   ./run.sh shell          a Python shell with the settings loaded
   ./run.sh smoke          check the running stack: health, test, chat, stream
   ./run.sh test [ARGS]    set up what the tests need and run all checks; with ARGS, pytest ARGS alone
@@ -76,13 +79,19 @@ main() {
     worker)
         if (($# != 1)) || [[ ! $1 =~ ^[0-9]{1,2}$ ]]; then misused "'worker' takes a number from 0 to 99: ./run.sh worker 3"; fi
         ;;
+    agents)
+        if (($# != 2)) || [[ $1 != import && $1 != export ]]; then
+            misused "'agents' takes a direction and a folder: ./run.sh agents export my-agents"
+        fi
+        if [[ $2 != /* ]]; then set -- "$1" "$CALLED_FROM/$2"; fi
+        ;;
     esac
     case $command in
     setup) setup && say python ".venv is ready" ;;
     test) run_tests "$@" ;;
     chaos) run_chaos "$@" ;;
     bench) run_bench "$@" ;;
-    start | stop | status | worker | logs | shell | smoke) choose_mode && "${mode}_$command" "$@" ;;
+    start | stop | status | worker | logs | agents | shell | smoke) choose_mode && "${mode}_$command" "$@" ;;
     restart) choose_mode && restart ;;
     help | -h | --help) usage ;;
     *) misused "Unknown command '$command'." ;;

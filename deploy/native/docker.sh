@@ -58,6 +58,12 @@ docker_logs() { # [-f] [api|worker|broker]
     esac
 }
 
+# In a container that has the folder as well, as the user who owns it.
+docker_agents() { # import|export DIR
+    if [[ $1 == export ]]; then mkdir -p "$2"; fi
+    compose run --rm --user "$(id -u):$(id -g)" --volume "$2:/agents" api python -m core.agents.transfer "$1" /agents
+}
+
 docker_shell() {
     compose exec api python -i -c "$SHELL_START"
 }

@@ -176,6 +176,11 @@ native_logs() { # [-f] [api|worker|broker]
     tail -n 50 ${follow:+"$follow"} "${files[@]}"
 }
 
+native_agents() { # import|export DIR
+    setup
+    "$VENV/bin/python" -m core.agents.transfer "$@"
+}
+
 native_shell() {
     setup
     if [[ -n $(stack_broker) ]]; then RABBIT_MQ=$(stack_broker) && export RABBIT_MQ; fi
