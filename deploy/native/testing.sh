@@ -37,7 +37,7 @@ all_tests() {
     begin_beside unit-tests tests/unit tests/store
     "$VENV/bin/python" -m pytest tests/faults || failed=yes
     end_beside || failed=yes
-    begin_beside page-tests tests/browser tests/peers tests/docker
+    begin_beside page-tests tests/browser tests/peers tests/clients tests/docker
     "$VENV/bin/python" -m pytest tests/integration || failed=yes
     end_beside || failed=yes
     [[ -z $failed ]]
