@@ -23,6 +23,7 @@ export class Chat implements ChatStream {
   readonly #opened = defer();
   readonly #over = defer();
   #conversationId: string | undefined;
+  #state: ChatState | undefined;
   #isOpen = false;
   #isStopping = false;
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
@@ -111,18 +112,20 @@ export class Chat implements ChatStream {
     if (frame.type === "ready") this.#onReady(frame);
     this.#answers.take(frame);
     this.#tell(frame);
-    if (frame.type === "ready") this.#sendWhatWaits();
     if (this.#isStopping && this.#answers.isEmpty) this.#finish({});
   }
 
   #onReady({ conversationId }: ReadyEvent): void {
+    if (!this.#isOpen) {
+      this.#isOpen = true;
+      this.#conversationId = conversationId;
+      this.#answers.goOnFrom(this.#place.cursor);
+      this.#opened.resolve();
+      this.#hold();
+    }
+    for (const frame of this.#answers.unaccepted) this.#line.send(frame);
+    if (this.#isStopping) this.#sendStop();
     this.#tellState("open");
-    if (this.#isOpen) return;
-    this.#isOpen = true;
-    this.#conversationId = conversationId;
-    this.#answers.goOnFrom(this.#place.cursor);
-    this.#opened.resolve();
-    this.#hold();
   }
 
   /** What comes together with the first `ready` waits until the caller has the stream, and has called `events`. */
@@ -133,11 +136,6 @@ export class Chat implements ChatStream {
       this.#held = undefined;
       for (const frame of held) this.#take(frame);
     });
-  }
-
-  #sendWhatWaits(): void {
-    for (const frame of this.#answers.unaccepted) this.#line.send(frame);
-    if (this.#isStopping) this.#sendStop();
   }
 
   #sendStop(): void {
@@ -152,6 +150,8 @@ export class Chat implements ChatStream {
   }
 
   #tellState(state: ChatState, error?: unknown): void {
+    if (state === this.#state) return;
+    this.#state = state;
     report(() => this.#options.onState?.(state, error));
   }
 

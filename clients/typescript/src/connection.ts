@@ -44,16 +44,17 @@ export class Connection {
 
   #take(data: unknown): void {
     if (this.#isOver) return;
-    this.#watch();
     const frame = parse(data);
     if (!frame) return this.#lose(new Loss(undefined, "the server has sent something that is no frame"));
     this.#said = frame.type === "error" && !frame.id && !frame.messageId ? frame : undefined;
     this.#handlers.onFrame(frame);
     if (frame.type === "goaway") this.#lose(new Loss(1012, frame.reason, undefined, true));
+    this.#watch();
   }
 
   #watch(): void {
     clearTimeout(this.#watchdog);
+    if (this.#isOver) return;
     const lose = (): void => this.#lose(new Loss(undefined, `nothing has come for ${this.patience / 1_000} s`));
     this.#watchdog = setTimeout(lose, this.patience);
   }

@@ -58,7 +58,7 @@ export interface OutgoingMessage {
   messageId?: string | undefined;
 }
 
-/** Its functions need no `this`. */
+/** Its functions need no `this`. Its disposal closes it. */
 export interface ChatStream extends AsyncDisposable {
   readonly conversationId: string;
   /** The place behind all that was heard, for `resume`. */

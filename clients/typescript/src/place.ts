@@ -16,7 +16,7 @@ export class Place {
 
   /** Whether the frame is to be heard. */
   advance(frame: Frame): boolean {
-    if (frame.type === "ready") this.#begin(frame);
+    if (frame.type === "ready") return this.#begin(frame);
     if (frame.type === "narration") return this.#advanceNarrator(frame.seq);
     if (frame.type === "error" && frame.code === INVALID_CURSOR) return this.#lose();
     const id = "id" in frame && frame.id;
@@ -27,9 +27,10 @@ export class Place {
   }
 
   /** Without a cursor, and where nothing runs, what will be heard is what is not there yet. */
-  #begin({ status, turn, narratorSeq }: ReadyEvent): void {
+  #begin({ status, turn, narratorSeq }: ReadyEvent): true {
     if (status === "idle") this.cursor ??= beginningOf((turn ?? 0) + 1);
     this.narratorSeq ??= narratorSeq;
+    return true;
   }
 
   #advanceNarrator(seq: number): boolean {

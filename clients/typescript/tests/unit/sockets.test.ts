@@ -1,8 +1,12 @@
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { streamChat, type SocketLike } from "../../src/index.ts";
 
 const READY = { type: "ready", protocol: 1, conversationId: "c1", turn: null, status: "idle", pingSeconds: 15, narratorSeq: 0 };
 const OPTIONS = { backendUrl: "ws://fake/ws/chat", agentId: "planner" };
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** As simple as a socket can be: no EventTarget, no constants. */
 class PlainSocket implements SocketLike {
@@ -77,7 +81,29 @@ test("turns that were stopped and do not end are not waited for without end", as
   await stopping;
   await expect(answer).rejects.toMatchObject({ code: "closed" });
   expect(socket.closings).toEqual([1000]);
-  vi.useRealTimers();
+});
+
+test("a connection may be silent for two and a half pings", async () => {
+  vi.useFakeTimers();
+  const socket = new PlainSocket(1);
+  const opening = streamChat({ ...OPTIONS, socketFactory: () => socket, reconnect: false });
+  socket.say({ ...READY, pingSeconds: 4 });
+  const { sendMessage } = await opening;
+  const answer = sendMessage({ message: "hello" });
+  vi.advanceTimersByTime(9_999);
+  socket.say({ type: "ping" });
+  vi.advanceTimersByTime(9_999);
+  expect(socket.closings).toEqual([]);
+  vi.advanceTimersByTime(1);
+  await expect(answer).rejects.toThrow("nothing has come for 10 s");
+  expect(socket.closings).toEqual([1000]);
+});
+
+test("members that a newer server adds are passed over", async () => {
+  const socket = new PlainSocket(1);
+  const opening = streamChat({ ...OPTIONS, socketFactory: () => socket });
+  socket.say({ ...READY, id: "0.9.9", other: {} });
+  (await opening).close();
 });
 
 test("where there is no WebSocket, the error names socketFactory", async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { expect } from "vitest";
 import { numbered } from "../fake/script.ts";
 import { eventually, shown, test, typesOf } from "./harness.ts";
@@ -8,14 +9,16 @@ test("stop cancels what runs and waits, and then closes", async ({ hopstream, op
   const { chat, events, states } = await open({ options: HELD });
   const answers = [chat.sendMessage({ message: "one" }), chat.sendMessage({ message: "two" })];
   await eventually(() => expect(shown(events)).toBe(numbered(3)));
-  await chat.stop();
+  const stopping = chat.stop();
+  await expect(chat.sendMessage({ message: "too late" })).rejects.toMatchObject({ code: "closed" });
+  await stopping;
   expect(await Promise.all(answers)).toMatchObject([
     { text: numbered(3), finishReason: "cancelled" },
     { text: "", finishReason: "cancelled" },
   ]);
   await eventually(() => expect(hopstream.closings).toEqual([1000]));
   expect(states).toEqual(["connecting", "open", "closed"]);
-  await expect(chat.sendMessage({ message: "more" })).rejects.toMatchObject({ code: "closed" });
+  expect(hopstream.framesOf("message")).toHaveLength(2);
 });
 
 test("stop tells the server before it closes, where nothing of ours runs", async ({ hopstream, open }) => {
@@ -73,6 +76,20 @@ test("close cancels nothing", async ({ hopstream, open }) => {
   await eventually(() => expect(turn!.tape.at(-1)).toMatchObject({ type: "done", finishReason: "stop" }));
   expect(hopstream.framesOf("stop")).toEqual([]);
   expect(hopstream.closings).toEqual([1000]);
+});
+
+test("a message that nobody waits for may fail", async ({ open }) => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): unknown => unhandled.push(error);
+  process.on("unhandledRejection", note);
+  const { chat, events } = await open({ options: HELD });
+  chat.sendMessage({ message: "one" });
+  await eventually(() => expect(shown(events)).toBe(numbered(3)));
+  chat.close();
+  chat.sendMessage({ message: "two" });
+  await setImmediate();
+  process.off("unhandledRejection", note);
+  expect(unhandled).toEqual([]);
 });
 
 test("a signal closes, and its reason is what promises reject with", async ({ hopstream, open }) => {

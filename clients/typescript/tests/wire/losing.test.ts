@@ -66,7 +66,21 @@ test("messages wait while the connection is away, up to a megabyte", async ({ ho
   await expect(tooMuch).rejects.toMatchObject({ code: "too_much_waiting", retryable: true });
   comeBack();
   expect((await Promise.all(answers)).map(({ turn }) => turn)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect((await chat.sendMessage({ message: "one more" })).turn).toBe(10);
+  expect((await chat.sendMessage({ message: "€".repeat(400_000) })).turn).toBe(10);
+});
+
+test("what is sent the moment the connection is back is sent once", async ({ hopstream, open }) => {
+  const answers: Promise<unknown>[] = [];
+  const heard = await open({
+    onState: (state) => {
+      if (state === "open" && hopstream.sessions.length > 1) answers.push(heard.chat.sendMessage({ message: "now" }));
+    },
+  });
+  drop(hopstream.sessions[0]!);
+  await eventually(() => expect(answers).toHaveLength(1));
+  await Promise.all(answers);
+  await heard.chat.sendMessage({ message: "later" });
+  expect(hopstream.framesOf("message").map(({ message }) => message)).toEqual(["now", "later"]);
 });
 
 test("a server that goes away is left at once", async ({ hopstream, open }) => {
@@ -105,7 +119,8 @@ test("a server that does not come back is given up", async ({ hopstream, open })
   hopstream.spoil(...Array(4).fill({ refuse: 503 }));
   drop(hopstream.sessions[0]!);
   await expect(answer).rejects.toMatchObject({ code: "connection_lost", retryable: true });
-  expect(heard.states).toEqual(["connecting", "open", "reconnecting", "reconnecting", "reconnecting", "closed"]);
+  expect(heard.states).toEqual(["connecting", "open", "reconnecting", "closed"]);
+  expect(hopstream.sessions).toHaveLength(1);
 });
 
 test("tries are counted anew once there was progress", async ({ hopstream, open }) => {
