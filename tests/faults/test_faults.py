@@ -1,8 +1,10 @@
 """Each fault once, under load, and the books of every token. `./run.sh chaos` is the long run."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -36,6 +38,9 @@ PEOPLE = 30
 AT_ONCE = PEOPLE // 2
 """Of them who have an answer running when a fault strikes. On a slow machine somebody always waits for the next one."""
 POLL_SECONDS = 0.05
+SHOW_SECONDS = 20.0
+"""From a fault's end until it shows in the books."""
+MOST_STRIKES = 5
 SEED = 1
 RABBITMQCTL = os.environ.get("HOPSTREAM_TEST_RABBITMQCTL", "")
 
@@ -86,14 +91,30 @@ async def test_nothing_is_lost(system: System, fault: type[Fault]) -> None:
     chaos = Chaos(system, SEED, ANSWER)
     books = chaos.books
 
+    def shows() -> bool:
+        return fault not in TRACES or TRACES[fault](books)
+
     async def strike_once_all_run() -> None:
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            if books.accepted >= PEOPLE and books.running >= AT_ONCE:
-                return await chaos.strike(fault())
+        """On a machine that is busy with other things it may hit a worker that had nothing to do, or be over before
+        anybody has noticed: then once more."""
+        for _ in range(MOST_STRIKES):
+            await _until(lambda: books.accepted >= PEOPLE and books.running >= AT_ONCE)
+            await chaos.strike(fault())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SHOW_SECONDS):
+                    await _until(shows)
+            if shows():
+                return
 
     await chaos.load(PEOPLE, strike_once_all_run())
 
     assert books.violations + system.misbehaved() == []
     assert books.completed > 0
-    assert fault not in TRACES or TRACES[fault](books), books.as_json()
+    assert shows(), json.dumps(books.as_json())
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        if condition():
+            return
