@@ -30,6 +30,8 @@ from workers.turn_handler import TurnHandler
 ROOMS = ("api", "core", "workers")
 ASIDE = str(ROOT / "workers" / "session_log_writer.py")
 """Takes what has gathered to the session log, four times a second: not the way to a viewer."""
+OF_THE_LOG = ("FastChannel._forget_mandatory", "FastChannel.publish.<locals>.<lambda>")
+"""Called once a message to the session log is confirmed: the others are not mandatory."""
 TOKENS, BEFORE = 60, 30
 """Of the answer, and before the token that is looked at: so many that nothing tells the whole answer by then."""
 DEPTH = 4
@@ -48,7 +50,7 @@ class Watch:
         if event not in ("call", "return") or not path.is_relative_to(ROOT):
             return
         module = path.relative_to(ROOT)
-        if module.parts[0] not in ROOMS or _is_aside(frame):
+        if module.parts[0] not in ROOMS or frame.f_code.co_qualname in OF_THE_LOG or _is_aside(frame):
             return
         variables = [value for name, value in frame.f_locals.items() if name != "self"]
         if self._has([result, *variables]):
