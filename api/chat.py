@@ -9,8 +9,7 @@ from api.inputs.chat import ChatRequest
 from api.services import Services
 from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
-from core.agents.agent import Agent
-from core.broker.jobs import Job, publish_job
+from core.agents.agent import Agent, Snapshot
 from core.model.context import RequestContext
 from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning, error_of
 from core.model.events import Done
@@ -19,9 +18,8 @@ from core.model.keys import TurnKey
 from core.store.reach import Reach
 from core.store.store import Store
 from core.store.turns.orphans import process_lost
-from core.store.turns.records import Created, Turn
+from core.store.turns.records import Created, NewTurn, Turn
 from core.turns.attempts.compatibility import check_agents
-from core.turns.subscribers import Moment
 
 log = structlog.get_logger()
 
@@ -40,6 +38,7 @@ class Chat:
         self._feeds = services.feeds
         self._direct = services.direct
         self._owner = services.owner
+        self._queue = services.queue
         self._settings = services.settings
 
     async def ask(self, request: ChatRequest) -> Created:
@@ -48,22 +47,37 @@ class Chat:
         Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull, UnknownModel; NotFound and AgentUnreadable
         for its agent; Upgrading.
         """
-        self._check_length(request)
-        agent = await self._agent(request)
-        if request.mode == "queue":  # before anything is stored
+        if request.messages is not None:  # a question and its history
+            limit = self._settings.max_message_chars + self._settings.max_history_chars
+            _check_length("messages", request.chars, limit)
+        agent = await self._agents.get(request.agent_id, self._reach) if request.agent_id is not None else None
+        snapshot = self.snapshot(agent) if agent is not None else None
+        new = request.new_turn(
+            self._owner.catalogue.default_model, self._direct.process_id, self._context, agent, snapshot
+        )
+        return await self.submit(new)
+
+    def snapshot(self, agent: Agent) -> Snapshot:
+        """What a turn keeps of it, with those of its tools that there are, and that the caller's key may use."""
+        key_name = self._reach.key_name
+        return agent.snapshot(self._owner.toolbox.allowed(agent.tools, key_name), key_name)
+
+    async def submit(self, new: NewTurn) -> Created:
+        """The same. Raises ConversationBusy, too."""
+        if new.input is None or "messages" not in new.input:
+            _check_length("message", len(new.message), self._settings.max_message_chars)
+        if new.mode == "queue":  # before anything is stored
+            if new.input is not None and "agent" in new.input:
+                check_agents(self._owner.keeper.oldest_format)
             self._connection.channel()
-        turn, position = await self._create(request, agent)
-        if turn.mode == "queue":
+        created = await self._create(new)
+        if created.turn.status == "queued" and created.is_new:
             try:
-                publishing = publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
-                # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
-                asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
-                await publishing
+                await self._queue.publish(created.turn, created.position)
             except BrokerDown:
-                if await self._store.turns.discard(turn.key):
+                if await self._store.turns.discard(created.turn.key):
                     raise
-            self._owner.subscribers.tell(Moment.QUEUED, turn)
-        return Created(turn, position)
+        return created
 
     def answer_directly(self, turn: Turn, *, may_restart: bool) -> AbstractAsyncContextManager[Feed]:
         return self._direct.answer(turn, may_restart=may_restart)
@@ -97,18 +111,16 @@ class Chat:
             raise error_of(turn.error_code, turn.error_message or "")
         return turn
 
-    async def cancel(self, session_id: str) -> Turn:
-        """Raises NotFound. A running turn ends by its owner, which looks for this several times a second."""
-        turn, ended_here = await self._store.turns.request_cancel(session_id)
+    async def cancel(self, session_id: str, number: int | None = None) -> Turn:
+        """A turn of the session, or all of them that are not finished. Raises NotFound. A running one ends by its
+        owner, which looks for this several times a second."""
+        turn, ended_here = await self._store.turns.request_cancel(session_id, number)
+        for ended in ended_here:
+            await self._tell_end(ended)
         if not turn.finished:
             cancelled = Done(turn.attempt, 0, "cancelled")
             if await self._owner.endings.end(turn, cancelled):  # its owner is gone
                 return await self._store.turns.get(turn.key)
-        end = turn.end()
-        if ended_here and end is not None:
-            self._owner.endings.tell(turn, end)
-        if end is not None and turn.mode == "queue" and len(turn.read_tape()) == 0:
-            await self._owner.endings.announce(turn, end)
         return turn
 
     async def delete(self, session_id: str) -> None:
@@ -123,26 +135,16 @@ class Chat:
             log.warning("deleted while running", action="chat.delete", session_id=session_id)
         await self._store.sessions.delete(session_id)
 
-    def _check_length(self, request: ChatRequest) -> None:
-        """Messages are a question and its history."""
-        field, limit = "message", self._settings.max_message_chars
-        if request.messages is not None:
-            field, limit = "messages", limit + self._settings.max_history_chars
-        if request.chars > limit:
-            raise TooLarge(f"{field} has {request.chars} characters; the limit is {limit}", field=field)
+    async def _tell_end(self, turn: Turn) -> None:
+        """Of one that was ended here, before it ran."""
+        end = turn.end()
+        if end is not None:
+            self._owner.endings.tell(turn, end)
+            if turn.mode == "queue":
+                await self._owner.endings.announce(turn, end)
 
-    async def _agent(self, request: ChatRequest) -> Agent | None:
-        if request.agent_id is None:
-            return None
-        agent = await self._agents.get(request.agent_id, self._reach)
-        if request.mode == "queue":
-            check_agents(self._owner.keeper.oldest_format)
-        return agent
-
-    async def _create(self, request: ChatRequest, agent: Agent | None) -> Created:
-        catalogue = self._owner.catalogue
-        new = request.new_turn(catalogue.default_model, self._direct.process_id, self._context, agent)
-        catalogue.find(new.model)
+    async def _create(self, new: NewTurn) -> Created:
+        self._owner.catalogue.find(new.model)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)
@@ -151,3 +153,8 @@ class Chat:
             if not [turn for turn in lost if await self._owner.endings.end(turn, process_lost(turn))]:
                 raise
             return await self._store.turns.create(new, limit)
+
+
+def _check_length(field: str, chars: int, limit: int) -> None:
+    if chars > limit:
+        raise TooLarge(f"{field} has {chars} characters; the limit is {limit}", field=field)

@@ -1,4 +1,5 @@
-"""Direct mode: this process answers by itself. The turn is stored like any other; a client that leaves cancels it."""
+"""Direct mode: this process answers by itself. The turn is stored like any other. That of an HTTP response is cancelled
+when its client leaves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,15 +28,15 @@ class DirectRuns:
     async def answer(self, turn: Turn, *, may_restart: bool) -> AsyncIterator[Feed]:
         """Answer a turn that this process has created for itself; whoever leaves early cancels it. `may_restart`:
         whether its client can be told that what it has seen is void."""
-        run = Run(turn, self._services, may_restart=may_restart)
-        self._keeper.add(run)
-        task = asyncio.create_task(self._execute(run), name=f"direct {turn.key}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        run = self._begin(turn, may_restart=may_restart)
         try:
             yield run.feed
         finally:
             run.stop(Stop.CANCELLED)
+
+    def start(self, turn: Turn) -> None:
+        """Answer such a turn to its end, whoever is there to see it."""
+        self._begin(turn, may_restart=True)
 
     def stop_soon(self) -> None:
         """The process shuts down: nobody else can go on with these, so they get the grace time."""
@@ -51,6 +52,14 @@ class DirectRuns:
     def _stop_all(self) -> None:
         for run in self._keeper.runs.values():
             run.stop(Stop.CANCELLED)
+
+    def _begin(self, turn: Turn, *, may_restart: bool) -> Run:
+        run = Run(turn, self._services, may_restart=may_restart)
+        self._keeper.add(run)
+        task = asyncio.create_task(self._execute(run), name=f"direct {turn.key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return run
 
     async def _execute(self, run: Run) -> None:
         limit = asyncio.get_running_loop().call_later(self._settings.max_turn_seconds, run.stop, Stop.TIME_LIMIT)

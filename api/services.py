@@ -8,6 +8,7 @@ from api.access.access import Access
 from api.access.rate_limit import RateLimit
 from api.direct import DirectRuns
 from api.housekeeping import Housekeeping
+from api.queue import Queue
 from api.streams.direct_relay import DirectRelay
 from api.streams.feeds import Feeds
 from api.watchers.live_turns import LiveTurns
@@ -34,13 +35,12 @@ class Services:
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
         self.catalogue = self.owner.catalogue
-        self.agents = AgentRegistry(backend_of(settings, self.store))
+        self.agents = AgentRegistry(backend_of(settings, self.store), self.owner.toolbox.allowed)
         self._relay = DirectRelay(self.owner)
         self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection, self._relay)
-        self.live_turns = LiveTurns(
-            self.store, self.feeds, self.owner.keeper, settings.rabbit_mq, settings.max_watchers
-        )
+        self.live_turns = LiveTurns(self.store, self.feeds, settings.rabbit_mq, settings.max_watchers)
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
+        self.queue = Queue(self.store, self.connection, self.feeds, self.direct, self.owner.subscribers)
         self._housekeeping = Housekeeping(self.store, self.owner.endings)
         self._background = Background()
 
@@ -66,6 +66,7 @@ class Services:
         await self.feeds.stop()
         await self._relay.stop()
         await self._background.stop()
+        await self.queue.stop()
         await self._housekeeping.stop()
         await self.agents.close()
         await self.owner.stop()
@@ -81,4 +82,5 @@ class Services:
             return
         self.owner.keeper.start()
         self._housekeeping.start()
+        self.queue.start()
         self._background.run("default agents", retry_while_down(self.agents.make_defaults))

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from core.model.events import Usage
-from core.model.parts import Part, ToolResult, whole_tool_calls
+from core.model.parts import Part, StepBegun, ToolCall, ToolCallBegun, ToolResult, whole_tool_calls
 from core.store.turns.pages import TurnPage
 from core.store.turns.records import ListedTurn, Turn, TurnFacts
 
@@ -43,8 +43,15 @@ class ToolCallView(BaseModel):
     id: str
     name: str
     arguments: str = Field(description="JSON, as the model wrote it.")
+    step: int = Field(description="Which pass through the model has asked for it, from 1.")
     result: str | None = Field(description="What the tool answered; null while, or because, it has not.")
     is_error: bool = Field(description="Whether that is an error.")
+    truncated: bool = Field(description="Whether it had more to say than is kept.")
+    seconds: float | None = Field(description="How long it took.")
+    in_doubt: bool = Field(
+        description="Nobody knows whether the call was carried out: its worker was lost meanwhile, and it may not be "
+        "repeated."
+    )
 
 
 class TurnAgent(BaseModel):
@@ -91,6 +98,7 @@ class TurnView(_TurnBase):
     reasoning: str
     refusal: str = Field(description="What the model said instead of an answer that it refused to give.")
     tool_calls: list[ToolCallView]
+    steps: int = Field(description="Passes through the model of an agent with tools; 0 without.")
     replaces: int | None
     raw_finish_reason: str | None = Field(description="By the word of the model's service.")
     served_model: str | None = Field(description="Which model has answered, by the word of its service.")
@@ -100,13 +108,15 @@ class TurnView(_TurnBase):
     @classmethod
     def of(cls, turn: Turn) -> "TurnView":
         tape = turn.read_tape()
+        parts = tape.slice()
         return cls(
             **_told(turn),
             agent=TurnAgent.of(turn),
             text=tape.text(),
             reasoning=tape.reasoning(),
             refusal=tape.refusal(),
-            tool_calls=_tool_calls(tape.slice()),
+            tool_calls=_tool_calls(parts),
+            steps=sum(isinstance(part, StepBegun) for part in parts),
             replaces=turn.replaces,
             raw_finish_reason=turn.raw_finish_reason,
             served_model=turn.served_model,
@@ -173,16 +183,33 @@ def _told(turn: TurnFacts) -> dict[str, Any]:
 
 def _tool_calls(parts: list[Part]) -> list[ToolCallView]:
     results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
+    steps = _steps_of_calls(parts)
     views = []
-    for call in whole_tool_calls(parts):
+    for call, step in zip(whole_tool_calls(parts), steps, strict=True):
         result = results.get(call.id)
         views.append(
             ToolCallView(
                 id=call.id,
                 name=call.name,
                 arguments=call.arguments,
+                step=step,
                 result=result.content if result else None,
                 is_error=result is not None and result.is_error,
+                truncated=result is not None and result.truncated,
+                seconds=result.seconds if result else None,
+                in_doubt=result is not None and result.in_doubt,
             )
         )
     return views
+
+
+def _steps_of_calls(parts: list[Part]) -> list[int]:
+    """In the order in which the calls began."""
+    step, steps = 1, []
+    for part in parts:
+        match part:
+            case StepBegun(number):
+                step = number
+            case ToolCall() | ToolCallBegun():
+                steps.append(step)
+    return steps

@@ -72,9 +72,9 @@ class TurnHandler:
     async def cancel(self, key: TurnKey) -> None:
         """End a turn whose job was revoked before it ran."""
         if not (await self._store.turns.get(key)).finished:  # else a later turn of the session would be meant
-            turn, ended_here = await self._store.turns.request_cancel(key.session_id)
-            if ended_here and (end := turn.end()):
-                self._endings.tell(turn, end)
+            for ended in (await self._store.turns.request_cancel(key.session_id, key.turn)).ended_here:
+                if end := ended.end():
+                    self._endings.tell(ended, end)
         await self.announce_end(key)
 
     async def announce_end(self, key: TurnKey) -> None:

@@ -3,11 +3,11 @@
 import secrets
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from api.inputs.labels import Label, Metadata
-from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, ResponseFormat, Tool
-from core.agents.agent import AGENT_ID_PATTERN, Agent
+from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, MessageText, ResponseFormat, Tool
+from core.agents.agent import AGENT_ID_PATTERN, Agent, Snapshot
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
 from core.model.sampling import Sampling
@@ -19,14 +19,6 @@ SessionId = Annotated[
     str,
     Field(pattern=SESSION_ID_PATTERN, description="Letters, digits, _ and -, at most 128.", examples=["demo-1"]),
 ]
-
-
-def _check_message(message: str) -> str:
-    if not message.strip():
-        raise ValueError("must not be blank")
-    if "\0" in message:
-        raise ValueError("must not contain NUL characters")
-    return message
 
 
 _INPUTS = ("tools", "tool_choice", "response_format", "provider_options")
@@ -68,7 +60,7 @@ class ChatRequest(BaseModel):
     messages: Annotated[list[InputMessage], Field(min_length=1, max_length=MAX_MESSAGES), Storable] | None = Field(
         None, description="In place of `message`: the whole conversation, as OpenAI's chat completions have it."
     )
-    message: Annotated[str, Field(min_length=1), AfterValidator(_check_message)] | None = Field(
+    message: MessageText | None = Field(
         None, validate_default=True, description="Is asked after the session's history."
     )
     session_id: SessionId | None = Field(None, description="Continues a session; the API makes one up without it.")
@@ -124,14 +116,19 @@ class ChatRequest(BaseModel):
         return said + sum(len(call.function.arguments) for call in calls)
 
     def new_turn(
-        self, default_model: str, api_process_id: str, context: RequestContext, agent: Agent | None = None
+        self,
+        default_model: str,
+        api_process_id: str,
+        context: RequestContext,
+        agent: Agent | None = None,
+        snapshot: Snapshot | None = None,
     ) -> NewTurn:
-        """What is stored, a copy of the agent among it. `api_process_id`: of this process, which answers by itself in
+        """What is stored, and of the agent `snapshot`. `api_process_id`: of this process, which answers by itself in
         direct mode."""
         options = self.options.model_dump(exclude_none=True, by_alias=True)
         asked: dict[str, Any] = {name: options.pop(name) for name in _INPUTS if name in options}
         if agent is not None:
-            asked["agent"] = agent.snapshot()
+            asked["agent"] = snapshot
             options = {**agent.options, **options}
             default_model = agent.model or default_model
         if self.messages is not None:

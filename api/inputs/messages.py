@@ -20,6 +20,18 @@ def _check_data(url: str) -> str:
     return url
 
 
+def _check_message(message: str) -> str:
+    if not message.strip():
+        raise ValueError("must not be blank")
+    if "\0" in message:
+        raise ValueError("must not contain NUL characters")
+    return message
+
+
+MessageText = Annotated[str, Field(min_length=1), AfterValidator(_check_message)]
+"""Of a user's."""
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -41,7 +41,8 @@ async def ask(request: ChatRequest, caller: CurrentCaller, http: Request) -> Res
     chat = caller.chat
     usual = SeedWire if request.stream else TextWire if request.mode == "direct" else None
     chosen = choose_wire(http.headers.getlist("accept"), usual)
-    turn, position = await chat.ask(request)
+    created = await chat.ask(request)
+    turn = created.turn
     headers = {"X-Session-ID": turn.session_id}
     if request.stream is False:
         is_direct = turn.mode == "direct"
@@ -61,7 +62,7 @@ async def ask(request: ChatRequest, caller: CurrentCaller, http: Request) -> Res
     answer = ChatAccepted(
         session_id=turn.session_id,
         turn=turn.turn,
-        position=position,
+        position=created.position,
         stream_url=caller.stream_url(turn),
     )
     return JSONResponse(answer.model_dump(), 202, headers)

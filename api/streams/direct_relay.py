@@ -17,6 +17,7 @@ from core.broker.topology import SESSIONS
 from core.idle_timer import IdleTimer
 from core.model.errors import BrokerDown
 from core.model.events import ENCODER
+from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.turns.owner import TurnOwner
 from core.turns.publisher import Outbox, Publisher
@@ -56,6 +57,11 @@ class DirectRelay:
     def published(self) -> set[TurnKey]:
         """The turns of this process that somebody elsewhere watches."""
         return set(self._wanted)
+
+    def own_feed(self, key: TurnKey) -> Feed | None:
+        """Of a turn that this process runs by itself."""
+        run = self._owner.keeper.runs.get(key)
+        return run.feed if run is not None else None
 
     async def stop(self) -> None:
         await self._background.stop()

@@ -83,7 +83,11 @@ class Feeds:
 
     @contextmanager
     def hold(self, key: TurnKey) -> Iterator[Feed]:
-        """The feed of a turn that runs in another process, shared by all who follow it here."""
+        """The feed of a turn that is not finished, shared by all who follow it here."""
+        own_feed = self._relay.own_feed(key)
+        if own_feed is not None:
+            yield own_feed
+            return
         if self._closing:
             yield _closed(Feed(key))
             return

@@ -20,7 +20,6 @@ from core.model.keys import TurnKey
 from core.store.reach import Reach
 from core.store.store import Store
 from core.store.turns.watched import LATE_SECONDS, Look, WatchedTurn
-from core.turns.keeper import Keeper
 from core.turns.subscribers import Moment
 
 LOOK_SECONDS = 2.0
@@ -48,11 +47,9 @@ class TurnWatcher(Protocol):
 class LiveTurns:
     """One per process."""
 
-    def __init__(self, store: Store, feeds: Feeds, keeper: Keeper, broker_url: str, max_watchers: int) -> None:
-        """`keeper`: of this process's own turns."""
+    def __init__(self, store: Store, feeds: Feeds, broker_url: str, max_watchers: int) -> None:
         self._store = store
         self._feeds = feeds
-        self._keeper = keeper
         self._broker_url = broker_url
         self._max_watchers = max_watchers
         self._watchers: set[TurnWatcher] = set()
@@ -107,10 +104,6 @@ class LiveTurns:
     @contextmanager
     def follow(self, turn: WatchedTurn) -> Iterator[Feed]:
         """The feed of a turn that is not finished."""
-        run = self._keeper.runs.get(turn.key) if turn.mode == "direct" else None
-        if run is not None:
-            yield run.feed
-            return
         with self._feeds.hold(turn.key) as feed:
             yield feed
 

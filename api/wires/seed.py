@@ -11,7 +11,18 @@ from api.streams.cursor import Cursor
 from api.wires.base import Frames, Wire
 from core.model.errors import Closing, HopstreamError
 from core.model.events import Done, End, Failed, Usage
-from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun
+from core.model.parts import (
+    Part,
+    Reasoning,
+    Refusal,
+    StepBegun,
+    StepEnded,
+    Text,
+    ToolArguments,
+    ToolCall,
+    ToolCallBegun,
+    ToolResult,
+)
 
 Event = dict[str, Any]
 RETRY_MS = 1000
@@ -107,5 +118,13 @@ def _event_of(part: Part) -> Event | None:
             return {"tool_call_begun": {"id": part.id, "name": part.name}}
         case ToolArguments():
             return {"tool_call_arguments": {"call": part.call, "text": part.text}}
+        case ToolResult(call_id, content):
+            about = {"id": call_id, "name": part.name, "result": content, "is_error": part.is_error}
+            more = {"truncated": part.truncated, "seconds": part.seconds, "in_doubt": part.in_doubt}
+            return {"tool_result": {**about, **{name: told for name, told in more.items() if told}}}
+        case StepBegun(number):
+            return {"step": {"number": number, "status": "start"}}
+        case StepEnded(number):
+            return {"step": {"number": number, "status": "end"}}
         case _:
             return None

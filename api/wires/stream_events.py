@@ -6,7 +6,7 @@ Many turns go over one connection, so a frame names its turn, and what belongs t
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from time import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,12 +14,12 @@ from api.streams.cursor import Cursor
 from api.wires.base import Frames, Wire, WireContext
 from api.wires.pieces import frame_pieces
 from api.wires.seed import failure
+from api.wires.words import Words, by, counts, told
 from core.model.errors import Closing
-from core.model.events import Done, End, Failed, Usage
+from core.model.events import Done, End, Failed
 from core.model.keys import TurnKey
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun, ToolResult, merge
 
-Data = dict[str, Any]
 FrameEvent = Callable[[TurnKey, str, bytes, Cursor | None], bytes]
 """Makes a frame of a turn's event: its name, its data as JSON, and where the stream goes on behind it, None: where it
 was."""
@@ -49,8 +49,8 @@ class StreamEventsWire(Wire):
         super().__init__(context)
         self._frame = frame
         labels = context.labels
-        self._about = _told(requestId=str(context.key), goalId=labels.goal_id)
-        self._labels = _told(workItemId=labels.work_item_id, runId=labels.run_id, metadata=labels.metadata)
+        self._about = told(requestId=str(context.key), goalId=labels.goal_id)
+        self._labels = told(workItemId=labels.work_item_id, runId=labels.run_id, metadata=labels.metadata)
         self._chunks = 0
         """How many were told."""
         self._has_started = has_started
@@ -70,13 +70,13 @@ class StreamEventsWire(Wire):
             return self.restarted(at, model, provider, FALLBACK, has_sent=True)
         self._has_started = True
         context = self.context
-        times = _told(queuedAt=_ms(context.created_at), startedAt=context.started_at and _ms(context.started_at))
-        about = {**self._labels, **_by(model, provider), "mode": context.mode, **times}
+        times = told(queuedAt=_ms(context.created_at), startedAt=context.started_at and _ms(context.started_at))
+        about = {**self._labels, **by(model, provider), "mode": context.mode, **times}
         return [self._event("llm.stream.start", about, at)]
 
     def restarted(self, at: Cursor, model: str, provider: str, reason: str, *, has_sent: bool) -> Frames:
         self._has_started = True
-        return [self._event("llm.stream.restart", {"reason": reason, **_by(model, provider)}, at)]
+        return [self._event("llm.stream.restart", {"reason": reason, **by(model, provider)}, at)]
 
     def grew(self, parts: list[Part], start: Cursor) -> Frames:
         if self.passes_over:
@@ -104,7 +104,7 @@ class StreamEventsWire(Wire):
                     "tokensUsed": usage.input_tokens + usage.output_tokens if usage else 0,
                     "finishReason": _WHOLE.get(reason, "error"),
                     "reason": reason,
-                    **_told(usage=usage and _counts(usage), model=end.model, provider=end.provider),
+                    **told(usage=usage and counts(usage), model=end.model, provider=end.provider),
                 }
                 return [self._event(END, about, at, end.position)]
             case Failed(code=code, message=message):
@@ -114,14 +114,14 @@ class StreamEventsWire(Wire):
         """A process that closes says so once, for all streams of the connection."""
         if isinstance(error, Closing):
             return []
-        told = failure(error)
-        return [self._failure(told["code"], told["message"], self._at, self._at.position)]
+        failed = failure(error)
+        return [self._failure(failed["code"], failed["message"], self._at, self._at.position)]
 
     def _failure(self, code: str, message: str, at: Cursor, position: int) -> bytes:
         about = {"error": message, "code": code, "totalChunks": self._chunks}
         return self._event(ERROR, about, at, position)
 
-    def _event(self, name: str, about: Data, at: Cursor | None = None, position: int | None = None) -> bytes:
+    def _event(self, name: str, about: Words, at: Cursor | None = None, position: int | None = None) -> bytes:
         """`position`: where it begins, if that is not where it ends."""
         data = {**self._about, **about, "timestamp": _ms(time())}
         if at is not None:
@@ -157,7 +157,7 @@ def _kind(part: Part) -> tuple[type, int] | None:
     return (ToolArguments, part.call) if isinstance(part, ToolArguments) else None
 
 
-def _tool(part: Part) -> Data | None:
+def _tool(part: Part) -> Words | None:
     """None for a part that is of no tool."""
     match part:
         case ToolCall(id, name, arguments):
@@ -167,28 +167,11 @@ def _tool(part: Part) -> Data | None:
         case ToolArguments(text, call):
             return {"phase": "arguments", "call": call, "arguments": text}
         case ToolResult(call_id, content, is_error):
-            return {"phase": "result", "callId": call_id, "result": content, "isError": is_error}
+            about = {"phase": "result", "callId": call_id, "result": content, "isError": is_error}
+            more = told(name=part.name, seconds=part.seconds, truncated=part.truncated or None)
+            return {**about, **more, **told(inDoubt=part.in_doubt or None)}
         case _:
             return None
-
-
-def _by(model: str, provider: str) -> Data:
-    """An older worker does not tell the provider."""
-    return _told(model=model, provider=provider)
-
-
-def _counts(usage: Usage) -> Data:
-    return _told(
-        inputTokens=usage.input_tokens,
-        outputTokens=usage.output_tokens,
-        cachedTokens=usage.cached_tokens,
-        reasoningTokens=usage.reasoning_tokens,
-    )
-
-
-def _told(**values: Any) -> Data:
-    """Those that say something."""
-    return {name: value for name, value in values.items() if value not in (None, "", {})}
 
 
 def _ms(seconds: float) -> int:

@@ -15,6 +15,19 @@ VERSION_CHARS = 16
 _ID = re.compile(AGENT_ID_PATTERN.removesuffix("$"))
 
 
+class Snapshot(TypedDict):
+    """An agent as it was when a turn was asked of it."""
+
+    id: str
+    name: str
+    version: str
+    system: str
+    tools: list[str]
+    """By name, of those that the turn may use."""
+    key_name: str | None
+    """Of the API key that asked."""
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What each member may be is in `core.agents.rules`."""
 
@@ -44,14 +57,16 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         parts = (self.system_prompt, self.markdown_context)
         return "\n\n".join(part.strip("\r\n") for part in parts if part.strip())
 
-    def snapshot(self) -> dict[str, Any]:
-        """What a turn keeps: its answer is this agent's, whatever becomes of the agent."""
+    def snapshot(self, tools: list[str], key_name: str | None) -> Snapshot:
+        """What a turn keeps: its answer is this agent's, whatever becomes of the agent. `tools`: those of its own that
+        the turn may use, for the API key of this name."""
         return {
             "id": self.id,
             "name": self.name,
             "version": self.version,
             "system": self.prompt(),
-            "tools": self.tools,
+            "tools": tools,
+            "key_name": key_name,
         }
 
 

@@ -95,6 +95,12 @@ class TurnRunning(HopstreamError):
     title = "A turn of this session is still running"
 
 
+class ConversationBusy(HopstreamError):
+    code = "conversation_busy"
+    status = 429
+    title = "Too many messages of this conversation wait"
+
+
 class DirectTurn(HopstreamError):
     code = "direct_turn"
     status = 409

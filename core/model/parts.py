@@ -78,13 +78,31 @@ class ToolResult(msgspec.Struct, array_like=True, tag="o", frozen=True):
     call_id: str
     content: str
     is_error: bool = False
+    name: str = ""
+    """The tool's; empty where its caller has not told it."""
+    seconds: float | None = None
+    """How long it took."""
+    truncated: bool = False
+    """Whether it had more to say than is kept."""
+    in_doubt: bool = False
+    """Nobody knows whether the call was carried out: its worker was lost meanwhile."""
 
     def __len__(self) -> int:
         return 1
 
 
 class StepBegun(msgspec.Struct, array_like=True, tag="s", frozen=True):
-    """The model is asked again, with the results of its tools. `number` counts the turn's steps from 1."""
+    """A pass through the model begins, with the results of the tools that it has called in the one before. `number`
+    counts the turn's steps from 1."""
+
+    number: int
+
+    def __len__(self) -> int:
+        return 1
+
+
+class StepEnded(msgspec.Struct, array_like=True, tag="z", frozen=True):
+    """It is over, with the tools that it has called."""
 
     number: int
 
@@ -131,7 +149,9 @@ class Unknown:
 
 
 Growing = Text | Reasoning | Refusal | ToolArguments
-Known = Text | Reasoning | Refusal | ToolCall | ToolCallBegun | ToolArguments | ToolResult | StepBegun | Opaque
+Known = (
+    Text | Reasoning | Refusal | ToolCall | ToolCallBegun | ToolArguments | ToolResult | StepBegun | StepEnded | Opaque
+)
 Part = Known | Unknown
 if TYPE_CHECKING:
     Parts = list[Part]

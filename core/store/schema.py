@@ -1,12 +1,15 @@
 """The tables. Times are seconds since 1970 by the database's own clock, so that machines' clocks are never compared."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.sql.functions import GenericFunction
 
 metadata = sa.MetaData()
 
 ACTIVE = ("queued", "running")
-"""Statuses of a turn that is not finished; the others are `done` and `error`."""
+"""Statuses of a turn that is not finished, of which a session has one at most; those that come after it are `waiting`.
+The others are `done` and `error`."""
 
 _NULLABLE_JSON = sa.JSON(none_as_null=True)
 
@@ -76,15 +79,53 @@ turns = sa.Table(
     sa.Column("metadata", _NULLABLE_JSON),  # the caller's own few labels
     sa.Column("request_id", sa.String(128)),
     sa.Column("trace_context", _NULLABLE_JSON),  # {"traceparent": …, "tracestate": …} (W3C)
+    sa.Column("message_id", sa.String(128)),  # the client's own, by which a message that is sent again is known
 )
 
 # The database itself holds the rule that one turn of a session runs at a time. The index is of the ACTIVE ones alone,
 # which only the first migration says: a condition here would load the dialects of both databases.
 sa.Index("one_active_turn", turns.c.session_id, unique=True)
+sa.Index("turns_by_message", turns.c.session_id, turns.c.message_id)  # of those that have one
 sa.Index("turns_by_end", turns.c.finished_at)
 sa.Index("turns_by_status", turns.c.status, turns.c.created_at)  # a partial one is of no use to `status = ?`
 sa.Index("turns_by_creation", turns.c.created_at)
 sa.Index("turns_of_goal", turns.c.goal_id, turns.c.created_at)  # of those that have one: the others cost nothing here
+
+
+def _of_turn() -> tuple[sa.Column[Any], sa.Column[Any], sa.ForeignKeyConstraint]:
+    """The first columns of a table with rows for each turn."""
+    return (
+        sa.Column("session_id", sa.String(128), primary_key=True),
+        sa.Column("turn", sa.Integer, primary_key=True, autoincrement=False),
+        sa.ForeignKeyConstraint(["session_id", "turn"], ["turns.session_id", "turns.turn"], ondelete="CASCADE"),
+    )
+
+
+turn_steps = sa.Table(  # passes through the model that have called tools, each stored before its calls are made
+    "turn_steps",
+    metadata,
+    *_of_turn(),
+    sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),  # 1, 2, … in its turn
+    sa.Column("parts", sa.LargeBinary, nullable=False),  # what the model has said, its calls among it
+    sa.Column("usage", _NULLABLE_JSON),
+)
+
+tool_calls = sa.Table(
+    "tool_calls",
+    metadata,
+    *_of_turn(),
+    sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # 1, 2, … in its step
+    sa.Column("call_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("arguments", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),  # planned | running | done
+    sa.Column("attempt", sa.Integer),  # that has begun it last; NULL: none has
+    sa.Column("started_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("done_as", sa.Integer),  # 1, 2, … as the calls of the step came to their results
+    sa.Column("result", sa.LargeBinary),  # the part that the tape has of it
+)
 
 processes = sa.Table(
     "processes",

@@ -15,7 +15,9 @@ from core.store.sessions import Sessions
 from core.store.tickets import SpentTickets
 from core.store.turns.orphans import Orphans
 from core.store.turns.ownership import Ownership
+from core.store.turns.steps import Steps
 from core.store.turns.turns import Turns
+from core.store.turns.waiting import WaitingTurns
 from core.store.turns.watched import WatchedTurns
 
 
@@ -30,6 +32,8 @@ class Store:
         self.turns = Turns(self._database)
         liveness = Liveness()
         self.ownership = Ownership(self._database, liveness)
+        self.waiting = WaitingTurns(self._database)
+        self.steps = Steps(self._database)
         self.orphans = Orphans(self._database, liveness)
         self.processes = Processes(self._database, liveness)
         self.spent_tickets = SpentTickets(self._database)

@@ -125,7 +125,7 @@ class Calls:
         return response
 
     async def _answer(self, new: NewTurn, on_chunk: OnChunk | None) -> Response:
-        turn, _ = await self._owner.store.turns.create(new)
+        turn = (await self._owner.store.turns.create(new)).turn
         run = Run(turn, self._owner.runs, may_restart=False)
         self._owner.keeper.add(run)
         limit = asyncio.get_running_loop().call_later(self._settings.max_turn_seconds, run.stop, Stop.TIME_LIMIT)

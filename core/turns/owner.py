@@ -11,6 +11,7 @@ from core.providers.catalogue.catalogue import Catalogue
 from core.settings import Settings
 from core.store.store import Store
 from core.telemetry.catalogue import turn_subscribers
+from core.tools.toolbox import Toolbox
 from core.turns.endings import Endings
 from core.turns.keeper import Keeper
 from core.turns.services import RunServices
@@ -25,6 +26,7 @@ class TurnOwner:
         self.connection = connection
         self.store = Store(settings.database_url)
         self.catalogue = Catalogue(settings)
+        self.toolbox = Toolbox(settings)
         self._bus = BusPublisher(connection, own_id)
         self.subscribers = turn_subscribers(settings, self._bus)
         self.keeper = Keeper(self.store, own_id, kind, self.catalogue.circuits)
@@ -36,6 +38,7 @@ class TurnOwner:
             process_id=own_id,
             subscribers=self.subscribers,
             ticks=TickScheduler(),
+            toolbox=self.toolbox,
             oldest_format=lambda: self.keeper.oldest_format,
         )
 
@@ -54,4 +57,5 @@ class TurnOwner:
         self._bus.publish()
         await self.connection.stop()
         await self.catalogue.close()
+        await self.toolbox.close()
         await self.store.close()

@@ -66,7 +66,7 @@ class Run:
 
     async def execute(self) -> None:
         """Answer, commit, and finish the feed. A run that was lost or handed over leaves the feed without an end."""
-        self._attempts.begin(self.past)
+        await self._attempts.begin(self.past)
         end = await self._answer()
         if end is None:
             if self._stop is Stop.HANDED_OVER:
@@ -110,7 +110,7 @@ class Run:
     def _stopped(self) -> End | None:
         match self._stop:
             case Stop.CANCELLED:
-                return self._done(Finish("cancelled", self._attempts.told()))
+                return self._done(Finish("cancelled", self._attempts.told_in_all()))
             case Stop.TIME_LIMIT:
                 self._attempts.note_try("time_limit")
                 return self._failed(TimeLimit("the turn took longer than MAX_TURN_SECONDS"))

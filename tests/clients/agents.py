@@ -1,6 +1,6 @@
 import httpx
 
-from tests.stack import Api
+from tests.processes import Api
 
 
 def has_agents(api: Api, key: str = "") -> bool:

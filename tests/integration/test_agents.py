@@ -13,7 +13,7 @@ from core.agents.defaults import DEFAULT_AGENTS
 from tests.client import Client
 from tests.integration.conftest import Shared, assert_problem, eventually
 from tests.patience import PATIENCE_SECONDS
-from tests.stack import Api
+from tests.processes import Api
 
 pytestmark = pytest.mark.anyio
 

@@ -14,6 +14,7 @@ from core.store.liveness import SILENT_SECONDS
 from core.store.migrate import migrate
 from core.store.schema import db_now, processes, turns
 from core.store.store import Store
+from core.store.turns.conditions import IS_TURN, of
 from core.store.turns.records import NewTurn, Turn
 from tests.postgres import Postgres
 
@@ -62,6 +63,12 @@ class Maker:
     async def queued(self, session_id: str = "s", **fields: Any) -> Turn:
         given = {"mode": "queue", "model": "m", "message": "hi", "options": {}, **fields}
         return (await self._store.turns.create(NewTurn(session_id=session_id, **given))).turn
+
+    async def waiting(self, session_id: str = "s", **fields: Any) -> Turn:
+        """As its session's first, which no turn of our own making is."""
+        turn = await self.queued(session_id, **fields)
+        await self._database.change(sa.update(turns).where(IS_TURN).values(status="waiting"), **of(turn.key))
+        return await self._store.turns.get(turn.key)
 
     async def process(self, process_id: str, kind: str = "worker") -> str:
         """A process that is alive."""

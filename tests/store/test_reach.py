@@ -23,7 +23,7 @@ def new(session_id: str) -> NewTurn:
 
 async def test_a_session_is_there_for_the_key_that_made_it(store: Store) -> None:
     alice = store.within(Reach("alice"))
-    turn, _ = await alice.turns.create(new("s"))
+    turn = (await alice.turns.create(new("s"))).turn
     assert await alice.turns.get(turn.key) == await alice.turns.latest("s") == await store.turns.get(turn.key)
     assert [session.session_id for session in await alice.sessions.recent(9)] == ["s"]
     assert [listed.key for listed in (await alice.turns.page(9)).turns] == [turn.key]
@@ -39,7 +39,7 @@ async def test_a_session_is_there_for_the_key_that_made_it(store: Store) -> None
 @pytest.mark.parametrize("owner", ["alice", None])
 async def test_for_another_key_it_is_not(store: Store, owner: str | None) -> None:
     """Neither is one that was made while there were no keys."""
-    turn, _ = await store.within(Reach(owner)).turns.create(new("s"))
+    turn = (await store.within(Reach(owner)).turns.create(new("s"))).turn
     bob = store.within(Reach("bob"))
     for asking in (
         bob.turns.create(new("s")),

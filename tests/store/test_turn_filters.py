@@ -61,6 +61,7 @@ async def test_turns_are_found_by_their_state(store: Store, make: Maker) -> None
     for session in ("done", "error"):
         end = Done(1, 0, "stop") if session == "done" else Failed(1, 0, "provider_error", "no")
         assert await store.ownership.finish((await make.running(W, session)).key, W, Tape(), end)
+    await make.waiting("waiting")
     states = get_args(State)
     for state in states:
         assert await found(store, TurnFilter(states=frozenset({state}))) == {state}

@@ -8,6 +8,7 @@ import pytest
 from core.store.store import Store
 from core.store.turns.records import NewTurn, Turn
 from tests.unit.scripted import OWNER
+from tests.unit.stepping import FakeTool
 
 
 @pytest.fixture
@@ -24,5 +25,26 @@ async def turn(store: Store) -> Turn:
     """One that was just claimed."""
     new = NewTurn(session_id="s", mode="queue", model="m", message="hi", options={})
     claimed = await store.ownership.claim((await store.turns.create(new)).turn.key, OWNER)
+    assert isinstance(claimed, Turn)
+    return claimed
+
+
+@pytest.fixture
+def now() -> FakeTool:
+    return FakeTool("now")
+
+
+@pytest.fixture
+def again() -> FakeTool:
+    return FakeTool("again", idempotent=True)
+
+
+@pytest.fixture
+async def agent_turn(store: Store) -> Turn:
+    """The same, of an agent with the tools `now` and `again`."""
+    agent = {"id": "a", "name": "A", "version": "1", "system": "Be brief.", "tools": ["now", "again"]}
+    new = NewTurn(session_id="s", mode="queue", model="m", message="hi", input={"agent": agent}, options={})
+    await store.turns.create(new)
+    claimed = await store.ownership.claim((await store.turns.latest("s")).key, OWNER)
     assert isinstance(claimed, Turn)
     return claimed

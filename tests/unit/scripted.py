@@ -14,6 +14,7 @@ from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import Turn
+from core.tools.toolbox import Toolbox
 from core.turns.run import Run
 from core.turns.services import RunServices
 from core.turns.subscribers import TurnSubscribers
@@ -103,6 +104,7 @@ def run_of(
     may_restart: bool = True,
     past: Feed | None = None,
     traits: dict[str, Any] | None = None,
+    toolbox: Toolbox | None = None,
     **settings: Any,
 ) -> Run:
     services = RunServices(
@@ -112,6 +114,7 @@ def run_of(
         process_id=OWNER,
         subscribers=subscribers or TurnSubscribers(),
         ticks=ticks or TickScheduler(),
+        toolbox=toolbox or Toolbox(Settings(**settings)),
         oldest_format=lambda: oldest_format,
     )
     return Run(turn, services, may_restart=may_restart, past=past)

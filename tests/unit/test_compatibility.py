@@ -8,6 +8,7 @@ from core.model.parts import (
     Reasoning,
     Refusal,
     StepBegun,
+    StepEnded,
     Text,
     ToolArguments,
     ToolCall,
@@ -24,8 +25,6 @@ NEW: list[Part] = [
     ToolArguments('{"in":', 0),
     ToolArguments("{}", 1),
     ToolArguments(' "UTC"}', 0),
-    ToolResult("1", "noon"),
-    StepBegun(2),
     Text("It is noon."),
     ToolCallBegun("3", "last"),
     ToolArguments("[", 2),
@@ -34,10 +33,10 @@ NEW: list[Part] = [
 ]
 OLD: list[Part] = [
     Reasoning("hm"),
-    ToolCall("1", "now", '{"in": "UTC"}'),
-    ToolCall("2", "later", "{}"),
     Text("It is noon."),
     Text(" No more."),
+    ToolCall("1", "now", '{"in": "UTC"}'),
+    ToolCall("2", "later", "{}"),
     ToolCall("3", "last", "[]"),
 ]
 
@@ -59,6 +58,11 @@ def test_they_go_as_older_ones_while_an_old_process_lives(oldest: int) -> None:
     converted = [converted for part in NEW for converted in readable.convert([part])]
     assert converted + readable.finish() == OLD
     assert readable.finish() == []
+
+
+def test_steps_and_results_are_left_out_for_who_knows_none() -> None:
+    parts: list[Part] = [StepBegun(1), Text("a"), ToolResult("1", "noon"), StepEnded(1)]
+    assert ReadableParts(oldest_format=1).convert(parts) == [Text("a")]
 
 
 def test_a_call_at_the_end_is_not_forgotten() -> None:

@@ -7,10 +7,11 @@ import pytest
 from api import direct
 from api.direct import DirectRuns
 from core.model.errors import StoreDown
-from core.providers.demo import DemoProvider
+from core.providers.demo.provider import DemoProvider
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import NewTurn
+from core.tools.toolbox import Toolbox
 from core.turns.keeper import Keeper
 from core.turns.services import RunServices
 from core.turns.subscribers import TurnSubscribers
@@ -35,8 +36,15 @@ async def test_it_stops_though_the_database_does_not_take_their_end(
     monkeypatch.setattr(store.ownership, "finish", finish)
     monkeypatch.setattr(direct, "COMMIT_SECONDS", 0.05)
     keeper = Keeper(store, PROCESS, "api")
+    settings = Settings(_env_file=None)
     services = RunServices(
-        store, catalogue_of(DemoProvider(pace=0)), Settings(_env_file=None), PROCESS, TurnSubscribers(), TickScheduler()
+        store=store,
+        catalogue=catalogue_of(DemoProvider(pace=0)),
+        settings=settings,
+        process_id=PROCESS,
+        subscribers=TurnSubscribers(),
+        ticks=TickScheduler(),
+        toolbox=Toolbox(settings),
     )
     runs = DirectRuns(services, keeper)
     new = NewTurn(session_id="s", mode="direct", model="demo", message="hi", options={}, owner=PROCESS)

@@ -22,7 +22,8 @@ from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.store import Store
 from core.store.turns.records import Earlier, NewTurn, Turn
-from core.turns.attempts.prompt import Exchange, Prompt, answer_messages, newest_whole_exchanges
+from core.turns.attempts.answer_messages import answer_messages
+from core.turns.attempts.prompt import Exchange, Prompt, newest_whole_exchanges
 
 MODEL = Model(name="m", provider="demo")
 

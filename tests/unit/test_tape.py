@@ -13,6 +13,7 @@ from core.model.parts import (
     Reasoning,
     Refusal,
     StepBegun,
+    StepEnded,
     Text,
     ToolArguments,
     ToolCall,
@@ -36,6 +37,7 @@ parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(ToolArguments, text=words, call=st.integers(0, 2)),
     st.builds(ToolResult, call_id=words, content=words, is_error=st.booleans()),
     st.builds(StepBegun, number=st.integers(1, 9)),
+    st.builds(StepEnded, number=st.integers(1, 9)),
     st.builds(lambda text: Unknown(["+later", text, 1]), words),
     st.builds(lambda value: Unknown(["later", value]), st.integers(0, 9)),
 )

@@ -1,11 +1,23 @@
 """What is shown of a turn."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import asdict
 
 from api.turn_views import ToolCallView, TurnList, TurnView
 from core.model.events import Done
-from core.model.parts import Part, Refusal, Text, ToolArguments, ToolCall, ToolCallBegun, ToolResult, Unknown
+from core.model.parts import (
+    Part,
+    Refusal,
+    StepBegun,
+    Text,
+    ToolArguments,
+    ToolCall,
+    ToolCallBegun,
+    ToolResult,
+    Unknown,
+)
 from core.model.tape import Tape
 from core.store.store import Store
 from core.store.turns.pages import Bookmark
@@ -15,12 +27,19 @@ from tests.unit.scripted import OWNER
 pytestmark = pytest.mark.anyio
 
 
+def call_view(**fields: Any) -> ToolCallView:
+    plain: dict[str, Any] = {"arguments": "{}", "step": 1, "result": None, "is_error": False}
+    return ToolCallView(**{**plain, "truncated": False, "seconds": None, "in_doubt": False, **fields})
+
+
 async def test_tools_are_shown_with_what_they_answered(store: Store, turn: Turn) -> None:
     parts: list[Part] = [
         ToolCallBegun("1", "now"),
         ToolArguments('{"in": "UTC"}', 0),
         ToolCall("2", "whole", "[]"),
-        ToolResult("1", "noon"),
+        ToolResult("1", "noon", seconds=0.5, truncated=True),
+        StepBegun(2),
+        ToolCall("3", "last", "{}"),
         Unknown(["of a later release"]),
         Text("It is noon."),
         Refusal("No more."),
@@ -30,9 +49,11 @@ async def test_tools_are_shown_with_what_they_answered(store: Store, turn: Turn)
     view = TurnView.of(await store.turns.get(turn.key))
     assert (view.text, view.refusal) == ("It is noon.", "No more.")
     assert view.tool_calls == [
-        ToolCallView(id="1", name="now", arguments='{"in": "UTC"}', result="noon", is_error=False),
-        ToolCallView(id="2", name="whole", arguments="[]", result=None, is_error=False),
+        call_view(id="1", name="now", arguments='{"in": "UTC"}', result="noon", seconds=0.5, truncated=True),
+        call_view(id="2", name="whole", arguments="[]"),
+        call_view(id="3", name="last", step=2),
     ]
+    assert view.steps == 1
     assert view.claimed_at is not None
     assert view.asked_at is not None
     assert round((view.asked_at - view.claimed_at).total_seconds(), 3) == 0.5

@@ -20,7 +20,7 @@ PROVIDERS: dict[ProviderName, str] = {
     "anthropic": "core.providers.anthropic.provider:AnthropicProvider",
     "gemini": "core.providers.gemini.provider:GeminiProvider",
     "ollama": "core.providers.ollama.provider:OllamaProvider",
-    "demo": "core.providers.demo:DemoProvider",
+    "demo": "core.providers.demo.provider:DemoProvider",
 }
 """The first whose settings are there is the default."""
 RESPONSES = "core.providers.openai_responses.provider:OpenAIResponsesProvider"

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from core.store.schema import ACTIVE, json_member, turns
 
-State = Literal["queued", "running", "done", "error", "cancelled"]
+State = Literal["waiting", "queued", "running", "done", "error", "cancelled"]
 """A status, of which `done` is told from `cancelled`."""
 
 _COLUMNS = ("goal_id", "work_item_id", "run_id", "session_id", "model")

@@ -11,7 +11,16 @@ from core.model.tape import Tape
 from core.store.database.base import Database
 from core.store.liveness import Liveness, silent
 from core.store.schema import db_now, turns
-from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_QUEUED, IS_RUNNING, IS_TURN, of
+from core.store.turns.conditions import (
+    IS_ACTIVE,
+    IS_ORPHANED,
+    IS_QUEUED,
+    IS_RUNNING,
+    IS_TURN,
+    IS_UNFINISHED,
+    IS_WAITING,
+    of,
+)
 from core.store.turns.records import Turn
 from core.store.turns.rows import ending, read_context, read_turn
 
@@ -31,9 +40,9 @@ def _queued_for(seconds: float) -> sa.ColumnElement[bool]:
 
 _overdue = IS_QUEUED & _queued_for(OVERDUE_SECONDS)
 
-_FINISH = sa.update(turns).where(IS_TURN, IS_ACTIVE, IS_ORPHANED).values(finished_at=db_now())
+_FINISH = sa.update(turns).where(IS_TURN, IS_UNFINISHED, IS_ORPHANED).values(finished_at=db_now())
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
-_LOST_DIRECT = sa.select(turns).where(IS_RUNNING, turns.c.mode == "direct", IS_ORPHANED)
+_LOST_DIRECT = sa.select(turns).where(IS_RUNNING | IS_WAITING, turns.c.mode == "direct", IS_ORPHANED)
 _CANCELLED_ORPHANS = sa.select(turns).where(IS_ACTIVE, turns.c.cancel_requested, IS_ORPHANED)
 _LEFT_LOGS = sa.select(turns.c.session_id, turns.c.turn).where(
     turns.c.mode == "queue", turns.c.finished_at > db_now() - LEFT_LOG_SECONDS, turns.c.owner.in_(silent())
@@ -86,7 +95,7 @@ class Orphans:
         return await self._requeue(_OVERDUE)
 
     async def lost_direct(self, session_id: str | None = None) -> list[Turn]:
-        """Running direct turns whose API process is gone; nobody can finish those."""
+        """Direct turns that run or wait, and whose API process is gone; nobody can finish those."""
         query = _LOST_DIRECT if session_id is None else _LOST_DIRECT.where(turns.c.session_id == session_id)
         return [read_turn(row) for row in await self._database.rows(query, **self._silent)]
 

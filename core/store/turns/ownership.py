@@ -16,7 +16,7 @@ from core.model.tape import Tape
 from core.store.database.base import Database
 from core.store.liveness import Liveness
 from core.store.schema import ACTIVE, db_now, turns
-from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_RUNNING, IS_TURN, of
+from core.store.turns.conditions import IS_ACTIVE, IS_ORPHANED, IS_OWN, IS_RUNNING, IS_TURN, of, own_by
 from core.store.turns.history import read_earlier
 from core.store.turns.records import Turn
 from core.store.turns.rows import WHILE_IT_RUNS, ending, read_turn
@@ -27,13 +27,6 @@ that were handed over do not: a turn may live through any number of deploys."""
 
 _lost_attempts = turns.c.lost_attempts + sa.case((turns.c.owner.is_not(None), 1), else_=0)
 """Once the owner that the turn has now, if any, counts as lost too."""
-_own = (
-    IS_TURN
-    & IS_RUNNING
-    & (turns.c.attempt == sa.bindparam("own_attempt"))
-    & (turns.c.owner == sa.bindparam("own_process"))
-)
-
 _CLAIM = (
     sa.update(turns)
     .where(IS_TURN, IS_ACTIVE, _lost_attempts < MAX_LOST_ATTEMPTS, IS_ORPHANED)
@@ -52,7 +45,7 @@ _spent = (_lost_attempts >= MAX_LOST_ATTEMPTS) & IS_ORPHANED
 _WHY_HELD = sa.select(turns.c.status, _spent.label("spent")).where(IS_TURN)
 _LAST_ATTEMPT = (
     sa.update(turns)
-    .where(_own)
+    .where(IS_OWN)
     .values(attempt=turns.c.attempt + 1, dropped=turns.c.attempt, lost_attempts=turns.c.lost_attempts + 1)
     .returning(turns.c.attempt)
 )
@@ -60,12 +53,12 @@ _NEXT_ATTEMPT = _LAST_ATTEMPT.where(turns.c.lost_attempts + 1 < MAX_LOST_ATTEMPT
 _OWNED_BY = sa.select(turns.c.session_id, turns.c.turn, turns.c.attempt, turns.c.cancel_requested).where(
     IS_RUNNING, turns.c.owner == sa.bindparam("own_process")
 )
-_release = sa.update(turns).where(_own).values(owner=None, queued_at=db_now())
+_release = sa.update(turns).where(IS_OWN).values(owner=None, queued_at=db_now())
 _HAND_OVER = _release.values(handed_over=turns.c.attempt)
 _ABANDON = _release.values(lost_attempts=turns.c.lost_attempts + 1)
 _FINISH = (
     sa.update(turns)
-    .where(_own)
+    .where(IS_OWN)
     .values(
         finished_at=db_now(),
         asked_at=turns.c.claimed_at + sa.bindparam("asked_after", type_=sa.Double),
@@ -74,7 +67,7 @@ _FINISH = (
 )
 
 
-_KEEP = sa.update(turns).where(_own).values(upstream=sa.bindparam("kept", type_=turns.c.upstream.type))
+_KEEP = sa.update(turns).where(IS_OWN).values(upstream=sa.bindparam("kept", type_=turns.c.upstream.type))
 
 
 class Held(Enum):
@@ -109,12 +102,12 @@ class Ownership:
         """Start the own turn afresh after a drop; None where the attempt is no longer ours, or there may be no other.
         `is_last`: it asks nobody, and may be one more than others."""
         statement = _LAST_ATTEMPT if is_last else _NEXT_ATTEMPT
-        started: int | None = await self._database.value(statement, **_own_by(key, attempt, process_id))
+        started: int | None = await self._database.value(statement, **own_by(key, attempt, process_id))
         return started
 
     async def keep(self, key: TurnKey, attempt: int, process_id: str, kept: dict[str, Any] | None) -> bool:
         """Note the answer that its service keeps (`Turn.upstream`), for whoever may take the turn over."""
-        return bool(await self._database.change(_KEEP, **_own_by(key, attempt, process_id), kept=kept))
+        return bool(await self._database.change(_KEEP, **own_by(key, attempt, process_id), kept=kept))
 
     async def finish(
         self,
@@ -137,7 +130,7 @@ class Ownership:
         process's monotonic clock; None where it did not come to that. The other values are as in `Turn`.
         """
         values = {
-            **_own_by(key, end.attempt, process_id),
+            **own_by(key, end.attempt, process_id),
             **ending(end),
             "tape": tape.encode(),
             "part_ends": part_ends,
@@ -152,11 +145,11 @@ class Ownership:
 
     async def hand_over(self, key: TurnKey, attempt: int, process_id: str) -> bool:
         """Release the turn in order: whoever claims it next need not wait."""
-        return bool(await self._database.change(_HAND_OVER, **_own_by(key, attempt, process_id)))
+        return bool(await self._database.change(_HAND_OVER, **own_by(key, attempt, process_id)))
 
     async def abandon(self, key: TurnKey, attempt: int, process_id: str) -> bool:
         """Release a turn whose attempt has failed us."""
-        return bool(await self._database.change(_ABANDON, **_own_by(key, attempt, process_id)))
+        return bool(await self._database.change(_ABANDON, **own_by(key, attempt, process_id)))
 
     async def owned_by(self, process_id: str) -> list[OwnedTurn]:
         """The turns that this process runs, by the store's word."""
@@ -174,7 +167,3 @@ def _claim(connection: sa.Connection, key: TurnKey, asked: dict[str, Any]) -> Tu
     if seen.status not in ACTIVE:
         return Held.FINISHED
     return Held.EXHAUSTED if seen.spent else Held.BUSY
-
-
-def _own_by(key: TurnKey, attempt: int, process_id: str) -> dict[str, Any]:
-    return {**of(key), "own_attempt": attempt, "own_process": process_id}

@@ -10,7 +10,7 @@ from core.model.keys import TurnKey
 from core.model.tape import Tape
 
 Mode = Literal["queue", "direct"]
-Status = Literal["queued", "running", "done", "error"]
+Status = Literal["waiting", "queued", "running", "done", "error"]
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -106,6 +106,8 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
     """The attempt with which its tape began; None: the last one."""
     upstream: dict[str, Any] | None = None
     """An answer that its service still has, and how it is asked for."""
+    message_id: str | None = None
+    """The client's own."""
     queued_at: float | None = None
     reasoning_seconds: float | None = None
     """How long the model has thought in the last attempt; None: not at all, or not known."""
@@ -184,15 +186,23 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     context: RequestContext = RequestContext()
     owner: str | None = None
     """The API process of a direct turn, which runs from the start; None in queue mode."""
+    message_id: str | None = None
+    """The client's own: a message that it sends again is no second turn."""
+    may_wait: bool = False
+    """Whether it waits where its session has a turn that is not finished, rather than be refused."""
 
 
 class Created(NamedTuple):
     turn: Turn
     position: int
     """Its place in the queue, 1 is next; in direct mode the one that it would have."""
+    waits_behind: int = 0
+    """So many turns of its session come before it."""
+    is_new: bool = True
+    """False where its message had come before."""
 
 
 class Cancelled(NamedTuple):
     turn: Turn
-    ended_here: bool
-    """It was waiting, and ended by this very call. One that runs ends by its owner."""
+    ended_here: list[Turn]
+    """Those that were waiting, and ended by this very call. One that runs ends by its owner."""

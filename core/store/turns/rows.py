@@ -63,15 +63,15 @@ def read_context(request_id: str | None, trace_context: dict[str, str] | None) -
     return RequestContext(request_id or "", trace_context or {})
 
 
-def row_of(new: NewTurn, number: int) -> dict[str, Any]:
+def row_of(new: NewTurn, number: int, *, waits: bool = False) -> dict[str, Any]:
     """The values of a new turn, all but its times."""
-    is_queued = new.mode == "queue"
+    runs = new.mode == "direct" and not waits
     return {
         "session_id": new.session_id,
         "turn": number,
         "mode": new.mode,
-        "status": "queued" if is_queued else "running",
-        "attempt": 0 if is_queued else 1,
+        "status": "waiting" if waits else "running" if runs else "queued",
+        "attempt": 1 if runs else 0,
         "lost_attempts": 0,
         "cancel_requested": False,
         "owner": new.owner,
@@ -86,6 +86,7 @@ def row_of(new: NewTurn, number: int) -> dict[str, Any]:
         "metadata": new.labels.metadata or None,
         "request_id": new.context.request_id or None,
         "trace_context": new.context.trace or None,
+        "message_id": new.message_id,
     }
 
 

@@ -13,12 +13,13 @@ from core.store.database.base import Database, Insert
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import ACTIVE, db_now, sessions, turns
 from core.store.sessions import unknown_session
-from core.store.turns.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, of
+from core.store.turns.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, IS_WAITING, of
 from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.history import read_earlier
 from core.store.turns.pages import NEWEST, Bookmark, TurnPage, read_page
-from core.store.turns.records import Cancelled, Created, NewTurn, Turn
+from core.store.turns.records import Cancelled, Created, NewTurn, Status, Turn
 from core.store.turns.rows import beginning, read_turn, row_of, turn_of
+from core.store.turns.waiting import KnownMessage, count_before, refuse_known_message
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
@@ -35,6 +36,7 @@ class _Statements:
         self.get = sa.select(turns).where(IS_TURN, in_reach)
         self.latest = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn.desc()).limit(1)
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
+        self.statuses = sa.select(turns.c.turn, turns.c.status).where(of_session, in_reach).order_by(turns.c.turn)
         # A write comes first, so that two requests of one session wait for one another in either database. It tells
         # how many turns wait, too: one statement less.
         self.next_number = (
@@ -47,14 +49,16 @@ class _Statements:
             )
             .returning(sessions.c.last_turn, _COUNT_QUEUED.scalar_subquery().label("waiting"))
         )
-        latest_turn = sa.select(sa.func.max(turns.c.turn)).where(of_session).scalar_subquery()
-        here = of_session & (turns.c.turn == latest_turn) & in_reach
-        self.cancel_queued = (
+        here = of_session & in_reach
+        self.cancel_before_it_runs = (
             sa.update(turns)
-            .where(here, IS_QUEUED)
+            .where(here, IS_WAITING | IS_QUEUED)
             .values(status="done", finish_reason="cancelled", cancel_requested=True, finished_at=db_now())
+            .returning(turns.c.turn)
         )
-        self.cancel_running = sa.update(turns).where(here, IS_RUNNING).values(cancel_requested=True)
+        self.cancel_running = (
+            sa.update(turns).where(here, IS_RUNNING).values(cancel_requested=True).returning(turns.c.turn)
+        )
 
 
 _statements = cache(_Statements)
@@ -70,7 +74,11 @@ _INSERT = sa.insert(turns).values(created_at=db_now()).returning(*_TIMES)
 """Only what the database knows better is read back."""
 _INSERT_QUEUED = _INSERT.values(queued_at=db_now())
 _INSERT_DIRECT = _INSERT.values(started_at=db_now(), claimed_at=db_now())
-_DISCARD = sa.delete(turns).where(IS_TURN, IS_QUEUED)
+_DISCARD = sa.delete(turns).where(
+    IS_TURN,
+    IS_QUEUED,
+    sa.exists().where(sessions.c.session_id == turns.c.session_id, sessions.c.last_turn == turns.c.turn),
+)
 
 
 class Turns:
@@ -83,10 +91,13 @@ class Turns:
         """Insert the session's next turn, and the session if it is its first.
 
         `max_queued`: so many may wait before it in queue mode; requests that come together may exceed that by as many
-        as they are. Raises TurnRunning, ReplaceConflict, QueueFull, and NotFound where the session is out of reach.
+        as they are. Raises TurnRunning, ReplaceConflict, QueueFull, ConversationBusy, and NotFound where the session is
+        out of reach.
         """
         try:
             return await self._database.run(lambda connection: self._create(connection, new, max_queued))
+        except KnownMessage as known:
+            return Created(await self.get(known.key), 0, is_new=False)
         except IntegrityError as error:
             raise TurnRunning(
                 f"session {new.session_id!r} has a turn that is not finished; wait for it or cancel it"
@@ -110,6 +121,11 @@ class Turns:
         """All turns of a session in order."""
         rows = await self._database.rows(self._statements.of_session, of_session=session_id)
         return [read_turn(row) for row in rows]
+
+    async def statuses(self, session_id: str) -> dict[int, Status]:
+        """Of all turns of a session by their numbers, in order; empty where it has none."""
+        rows = await self._database.rows(self._statements.statuses, of_session=session_id)
+        return {row.turn: row.status for row in rows}
 
     async def page(
         self, limit: int, wanted: TurnFilter = ANY_TURN, *, before: Bookmark = NEWEST, text_chars: int = 0
@@ -138,22 +154,31 @@ class Turns:
         ahead: int = await self._database.value(_COUNT_AHEAD, at=turn.created_at)
         return ahead + 1
 
-    async def request_cancel(self, session_id: str) -> Cancelled:
-        """Ask that the latest turn ends; one that is still queued ends here. Idempotent. Raises NotFound."""
+    async def request_cancel(self, session_id: str, number: int | None = None) -> Cancelled:
+        """Ask that a turn ends, or all of its session; those that do not run yet end here. Idempotent. Raises
+        NotFound."""
+        chosen = sa.true() if number is None else turns.c.turn == number
 
-        def cancel(connection: sa.Connection) -> bool:
-            if connection.execute(self._statements.cancel_queued, {"of_session": session_id}).rowcount:
-                return True
-            connection.execute(self._statements.cancel_running, {"of_session": session_id})
-            return False
+        def cancel(connection: sa.Connection) -> tuple[list[int], list[int]]:
+            of_session = {"of_session": session_id}
+            ended = connection.execute(self._statements.cancel_before_it_runs.where(chosen), of_session)
+            running = connection.execute(self._statements.cancel_running.where(chosen), of_session)
+            return sorted(row.turn for row in ended), [row.turn for row in running]
 
-        ended_here = await self._database.run(cancel)
-        return Cancelled(await self.latest(session_id), ended_here)
+        ended, running = await self._database.run(cancel)
+        ended_here = [await self.get(TurnKey(session_id, each)) for each in ended]
+        asked_for = number or next(iter(running), None)
+        if asked_for is None:
+            turn = ended_here[0] if ended_here else await self.latest(session_id)
+        else:
+            turn = await self.get(TurnKey(session_id, asked_for))
+        return Cancelled(turn, ended_here)
 
     async def discard(self, key: TurnKey) -> bool:
         """Take back a turn whose job could not be queued, as if it had never been asked for.
 
-        False where a worker has it all the same: the job did get through, or a sweep has found the turn.
+        False where a worker has it all the same: the job did get through, or a sweep has found the turn; and where
+        another one waits behind it, which makes a sweep find it.
         """
 
         def discard(connection: sa.Connection) -> bool:
@@ -172,13 +197,17 @@ class Turns:
         number, waiting = self._next_number(connection, new)
         if new.replaces is not None and new.replaces != number - 1:
             raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; that is turn {number - 1}")
+        refuse_known_message(connection, new)
+        before = count_before(connection, new)
         is_queued = new.mode == "queue"
         if is_queued and max_queued is not None and waiting >= max_queued:
             raise QueueFull(waiting, max_queued)
-        values = row_of(new, number)
-        times = connection.execute(_INSERT_QUEUED if is_queued else _INSERT_DIRECT, values).one()
-        earlier = [] if is_queued else read_earlier(connection, TurnKey(new.session_id, number))
-        return Created(turn_of({**values, **times._mapping}, earlier), waiting + 1)
+        values = row_of(new, number, waits=before > 0)
+        insert = _INSERT if before else _INSERT_QUEUED if is_queued else _INSERT_DIRECT
+        times = connection.execute(insert, values).one()
+        is_answered_here = not (is_queued or before)
+        earlier = read_earlier(connection, TurnKey(new.session_id, number)) if is_answered_here else []
+        return Created(turn_of({**values, **times._mapping}, earlier), waiting + 1, before)
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""

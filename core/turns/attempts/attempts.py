@@ -13,22 +13,23 @@ import structlog
 
 from core.model.errors import ContextTooLong, EmptyAnswer, ProviderDropped, ProviderError, UnknownModel
 from core.model.feed import Feed
-from core.model.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolCallBegun
+from core.model.parts import Refusal, Text, ToolCall, ToolCallBegun
 from core.model.tape import Tape
-from core.providers.base import Finish, Item, Request, Stream, Told
+from core.providers.base import Finish, Kept, Request, Stream, Told
 from core.providers.catalogue.catalogue import Route
 from core.providers.catalogue.models import Model
 from core.store.retry import retry_while_down
 from core.store.turns.ownership import MAX_LOST_ATTEMPTS
 from core.store.turns.records import Turn
-from core.turns.attempts.compatibility import ReadableParts
-from core.turns.attempts.kept_note import KeptNote, noted
+from core.turns.attempts.kept_note import KeptNote
 from core.turns.attempts.prompt import Prompt
-from core.turns.attempts.rest import Joint, Rest, rest_of
+from core.turns.attempts.recording import Recording, TooLong
+from core.turns.attempts.rest import Rest, rest_of
 from core.turns.attempts.stages import Stages
-from core.turns.attempts.tries import Opened, Tries, Try
+from core.turns.attempts.steps import Steps
+from core.turns.attempts.takeover import what_is_left
+from core.turns.attempts.tries import Opened, Tries, Try, after, starting_with
 from core.turns.services import RunServices
-from core.version import FORMAT
 
 log = structlog.get_logger()
 
@@ -44,10 +45,6 @@ class _Answer(NamedTuple):
     stages: Stages
     rest: Rest | None
     """What there is of it already; None: it begins."""
-
-
-class _TooLong(Exception):
-    """The answer has MAX_ANSWER_CHARS."""
 
 
 class Attempts:
@@ -83,34 +80,43 @@ class Attempts:
         self._rest: Rest | None = None
         """What is to be gone on with, once the answer begins."""
         self._note = KeptNote(turn, services, lambda: self.number)
+        self._steps = Steps(turn, feed, services, lambda: self.number)
         self._is_noted = True
         """What became of the answer that came last is in the record."""
         self._longest = Tape()
         """Of the attempts before this one."""
-        self._readable: ReadableParts | None = None
-        """Only while there are older processes."""
 
-    def begin(self, past: Feed | None) -> None:
+    async def begin(self, past: Feed | None) -> None:
         """The attempt that was claimed. `past`: what viewers have of the one before it, where that is known."""
-        reason = self._turn.restart_reason
-        nothing = Feed(self._turn.key)
-        known, note = past or nothing, noted(self._turn)
-        if note is not None and note.origin > known.origin:
-            known = nothing  # viewers have none of that answer
-        if note is not None and known.attempt and (note.origin, note.model) != (known.origin, known.model):
-            note = None  # it is of another answer than they have
-        model, kept = (note.model, note.kept) if note is not None else (known.model, None)
-        route = self._route_to(model) if model else None
-        if route is not None:
-            self.tries.add(Try(route.model.name, route.model.provider, reason or DROPPED))
-            self._rest = rest_of(known.tape, route, kept)
-        self.route = self._rest.route if self._rest is not None else None
-        self._start(reason, known, self._rest)
+        await self._steps.restore()
+        left = what_is_left(self._turn, past, self._steps, self._route_to)
+        if left.route is not None:
+            self.tries.add(Try(left.route.model.name, left.route.model.provider, self._turn.restart_reason or DROPPED))
+        self._rest = left.rest
+        self.route = left.rest.route if left.rest is not None else None
+        self._start(self._turn.restart_reason, left.past, left.rest)
 
     async def answer(self) -> Finish:
         """Raises HopstreamError."""
         chain = self._services.catalogue.chain(self._turn.model)
-        prompt = Prompt(self._turn, self._services.settings)
+        prompt = Prompt(self._turn, self._services.settings, self._steps)
+        await self._steps.prepare()
+        while True:
+            if not self._steps.pending:
+                finish = await self._pass(prompt, chain)
+                last = await self._steps.plan(finish)
+                if last is not None:
+                    return last
+                self.note_try(finish.reason)
+                self.told, self._longest = Told, Tape()
+            await self._steps.make_calls()
+
+    def told_in_all(self) -> Told:
+        """By the services of all steps so far."""
+        return self._steps.add_up(self.told())
+
+    async def _pass(self, prompt: Prompt, chain: Sequence[Route]) -> Finish:
+        """Through the model, once. Raises ProviderError."""
         try:
             answer = await self._first_answer(prompt, chain)
             while True:
@@ -126,27 +132,29 @@ class Attempts:
             raise
 
     async def _first_answer(self, prompt: Prompt, chain: Sequence[Route]) -> _Answer:
-        if self._rest is not None:
-            answer = await self._go_on(prompt, chain, self._rest, self.number)
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            answer = await self._go_on(prompt, chain, rest, self.number)
             if answer is not None:
                 return answer
             if not await self._begin_another(None):
                 raise ProviderDropped("the answer could not be gone on with, and there was no attempt left")
-        return await self._open(prompt, chain, self.number)
+        return await self._open(prompt, starting_with(self.route, chain), self.number, stages=self.stages)
 
     async def _next_answer(self, prompt: Prompt, chain: Sequence[Route], route: Route) -> _Answer | None:
         """After a drop; None where there may be no other. What there is stays in view until there is something new."""
         number = self.number + 1
         if self._turn.lost_attempts + number - self._turn.attempt >= MAX_LOST_ATTEMPTS:
             return None
-        rest = rest_of(self._feed.tape, route, self.told().kept)
-        if rest is not None and rest.length < len(self._feed.tape) and not self._restarts:
+        said = self._steps.said(self._feed.tape)
+        rest = rest_of(said, route, self.told().kept)
+        if rest is not None and rest.length < len(said) and not self._restarts:
             rest = None  # those who watch cannot be told that some of it is void
         answer = await self._go_on(prompt, chain, rest, number) if rest is not None else None
         if answer is None and not self._restarts:
             return None
         if answer is None:
-            answer = await self._open(prompt, _after(route, chain), number)
+            answer = await self._open(prompt, after(route, chain), number)
         has_begun = False
         try:
             has_begun = await self._begin_another(answer)
@@ -164,15 +172,24 @@ class Attempts:
             return None
 
     async def _open(
-        self, prompt: Prompt, chain: Sequence[Route], number: int, rest: Rest | None = None, *, is_patient: bool = True
+        self,
+        prompt: Prompt,
+        chain: Sequence[Route],
+        number: int,
+        rest: Rest | None = None,
+        *,
+        stages: Stages | None = None,
+        is_patient: bool = True,
     ) -> _Answer:
-        """Raises ProviderError."""
-        origin = self._feed.origin if rest is not None and rest.length else number
+        """`stages`: of the attempt, if it is not a new one. Raises ProviderError."""
+        origin, step = self._origin(number, self._feed, rest), self._steps.number
 
         def ask(model: Model) -> Request:
-            return prompt.request(model, number, rest, lambda kept: self._note.note(model, kept, origin, at_once=True))
+            return prompt.request(
+                model, number, rest, lambda kept: self._note.note(model, kept, origin, step, at_once=True)
+            )
 
-        stages = Stages(self._claimed_at)
+        stages = stages or Stages(self._claimed_at)
         stages.asked()
         while True:
             try:
@@ -205,15 +222,19 @@ class Attempts:
     def _start(self, reason: str | None, past: Feed, rest: Rest | None) -> None:
         """`past`: what viewers have; `rest`: how it is gone on with, if it is."""
         self.stages = Stages(self._claimed_at)
-        oldest = self._services.oldest_format()
-        self._readable = ReadableParts(oldest) if oldest < FORMAT else None
         route = self.route or self._route_to(self._turn.model)
         model, provider = (route.model.name, route.model.provider) if route else (self._turn.model, "")
         self._feed.may_go_on = route is not None and route.model.goes_on
-        length = rest.length if rest is not None else 0
-        origin = past.origin if length and length == len(past.tape) else self.number
-        self._feed.start(self.number, model, reason, provider, origin=origin, parts=past.tape.pieces(end=length))
+        said = self._steps.said(past.tape).pieces(end=rest.length if rest is not None else 0)
+        origin, parts = self._origin(self.number, past, rest), [*self._steps.kept.pieces(), *said]
+        self._feed.start(self.number, model, reason, provider, origin=origin, parts=parts)
         self._on_begin(reason)
+
+    def _origin(self, number: int, past: Feed, rest: Rest | None) -> int:
+        """With which attempt the tape of this one began: with that of `past`, if all of that stays."""
+        length = len(self._steps.kept) + (rest.length if rest is not None else 0)
+        stays = 0 < len(past.tape) <= length and self._steps.agrees_with(past.tape)
+        return past.origin if stays else number
 
     def _route_to(self, name: str) -> Route | None:
         """None for a model that is not known here (any more)."""
@@ -226,7 +247,7 @@ class Attempts:
         """The answer has failed: what was the most of it is worth more than what came last."""
         longest = self._longest
         if len(longest) > len(self._feed.tape) and await self._begin_another(None, is_last=True):
-            self._feed.extend(longest.pieces())
+            self._feed.extend(longest.pieces(len(self._steps.kept)))
 
     async def _receive(self, answer: _Answer) -> Finish:
         """Raises ProviderError."""
@@ -234,9 +255,14 @@ class Attempts:
         self.route, self.told, self._is_noted = route, stream.told, False
         self._feed.may_go_on = route.model.goes_on
         self._feed.answer_by(route.model.name, route.model.provider)
+        recording = Recording(self._feed, self._services, self._steps, self.stages)
+
+        def on_kept(kept: Kept) -> None:
+            self._note.note(route.model, kept, self._feed.origin, self._steps.number)
+
         try:
-            finish = await self._record(first, stream, route.model, rest.joint if rest is not None else None)
-        except _TooLong:
+            finish = await recording.record(first, stream, rest.joint if rest is not None else None, on_kept)
+        except TooLong:
             self.is_wanted, finish = False, Finish("length", self.told())
         except ProviderError as error:
             route.circuit.failed(error)
@@ -259,39 +285,3 @@ class Attempts:
             model, usage = self.route.model, self.told().usage
             counts = msgspec.structs.asdict(usage) if usage is not None else None
             self.tries.add(Try(model.name, model.provider, outcome, message, counts, model.cost(usage)))
-
-    async def _record(self, first: Item, stream: Stream, model: Model, joint: Joint | None) -> Finish:
-        """Raises _TooLong."""
-        append = self._append if joint is None else lambda parts: self._append(joint.pass_on(parts))
-        item = first
-        while not isinstance(item, Finish):
-            append(item)
-            await self._services.ticks.wait(stream, append)
-            if self._readable is None and (kept := stream.told().kept) is not None:
-                self._note.note(model, kept, self._feed.origin)
-            item = await anext(stream)
-        if joint is not None:
-            self._append(joint.finish())
-        if self._readable is not None:
-            held_back, self._readable = self._readable.finish(), None
-            self._append(held_back)
-        return item
-
-    def _append(self, parts: list[Part]) -> None:
-        """Raises _TooLong, with all appended that there was room for."""
-        self._services.ticks.count(len(parts))
-        if parts and isinstance(parts[-1], Reasoning) is not self.stages.is_reasoning:
-            self.stages.reasons(isinstance(parts[-1], Reasoning))
-        if self._readable is not None:
-            parts = self._readable.convert(parts)
-        room = self._services.settings.max_answer_chars - len(self._feed.tape)
-        if sum(map(len, parts)) > room:
-            self._feed.extend(Tape(parts).slice(0, room))
-            raise _TooLong
-        self._feed.extend(parts)
-
-
-def _after(route: Route, chain: Sequence[Route]) -> list[Route]:
-    """Those that come after it in the chain, and then the others again, itself the last."""
-    at = chain.index(route) + 1 if route in chain else 0
-    return [*chain[at:], *chain[:at]]

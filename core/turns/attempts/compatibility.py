@@ -3,23 +3,15 @@
 from collections.abc import Iterable
 
 from core.model.errors import Upgrading
-from core.model.parts import (
-    Opaque,
-    Part,
-    Refusal,
-    StepBegun,
-    Text,
-    ToolArguments,
-    ToolCallBegun,
-    ToolResult,
-    whole_tool_calls,
-)
+from core.model.parts import Opaque, Part, Refusal, StepBegun, StepEnded, Text, ToolResult
+from core.turns.attempts.whole_calls import WholeCalls
 
 GROWING_CALLS_FORMAT = 3
 """The first `core.version.FORMAT` whose processes show tool calls in pieces, and know what a service wants back. The
 one before it could read refusals, steps, pieces and results, and showed no pieces."""
 AGENTS_FORMAT = 4
-"""The first whose processes ask a turn's model with the prompt of the turn's agent. Those before would leave it out."""
+"""The first whose processes answer as the agent of a turn, and make its tools' calls; those before would leave out its
+prompt. For those of format 3 nothing is converted: they pass over the ends of steps."""
 UPGRADE_RETRY_SECONDS = 5.0
 """Until the last process of the earlier release is gone, say."""
 
@@ -38,10 +30,7 @@ class ReadableParts:
 
     def __init__(self, oldest_format: int) -> None:
         self._converts = oldest_format < GROWING_CALLS_FORMAT
-        self._calls: list[Part] = []
-        """Pieces of this step's calls."""
-        self._calls_before = 0
-        """How many began in earlier steps."""
+        self._calls = WholeCalls()
 
     def convert(self, parts: list[Part]) -> list[Part]:
         """As all living processes can read them."""
@@ -49,24 +38,15 @@ class ReadableParts:
 
     def finish(self) -> list[Part]:
         """What was still held back."""
-        calls: list[Part] = [*whole_tool_calls(self._calls)]
-        self._calls.clear()
-        self._calls_before += len(calls)
-        return calls
+        return [*self._calls.finish()]
 
     def _in_first_format(self, parts: list[Part]) -> Iterable[Part]:
-        """A refusal is text, calls come whole at the end of their step; steps and results are left out."""
-        for part in parts:
+        """A refusal is text, calls come whole at the end; steps and results are left out."""
+        for part in self._calls.pass_on(parts):
             match part:
-                case ToolCallBegun():
-                    self._calls.append(part)
-                case ToolArguments(text, call):
-                    self._calls.append(ToolArguments(text, call - self._calls_before))
-                case StepBegun() | ToolResult():
-                    yield from self.finish()
                 case Refusal(text):
                     yield Text(text)
-                case Opaque():
+                case StepBegun() | StepEnded() | ToolResult() | Opaque():
                     pass
                 case _:
                     yield part

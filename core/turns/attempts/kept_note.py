@@ -25,6 +25,8 @@ class Note(msgspec.Struct, frozen=True):
     kept: Kept
     origin: int
     """The attempt with which this answer began, as a feed has it: of another one's tape it says nothing."""
+    step: int = 1
+    """Of the turn, which it is the answer of."""
 
 
 def noted(turn: Turn) -> Note | None:
@@ -42,12 +44,12 @@ class KeptNote:
         self._noted_at = float("-inf")
         self._next: Note | None = None
 
-    def note(self, model: Model, kept: Kept, origin: int, *, at_once: bool = False) -> None:
+    def note(self, model: Model, kept: Kept, origin: int, step: int, *, at_once: bool = False) -> None:
         """In the background: nobody waits for it."""
         if not at_once and monotonic() - self._noted_at < EVERY_SECONDS:
             return
         self._noted_at = monotonic()
-        self._next = Note(model.name, kept, origin)
+        self._next = Note(model.name, kept, origin, step)
         if self._noting is None or self._noting.done():
             self._noting = asyncio.create_task(self._write(), name=f"note {self._turn.key}")
 

@@ -1,30 +1,20 @@
 """The prompt of a turn: the system prompt, which its agent has or the operator, then earlier turns and the new message,
-or the messages that the turn came with."""
+or the messages that the turn came with; and what the model has said in the turn before, with its tools' results."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from core.model.parts import (
-    Opaque,
-    Part,
-    Reasoning,
-    StepBegun,
-    Text,
-    ToolArguments,
-    ToolCall,
-    ToolCallBegun,
-    ToolResult,
-    whole_tool_calls,
-)
 from core.model.tape import Tape
-from core.providers.base import Kept, Message, Request, Thought, ToolCallRequest
+from core.providers.base import Kept, Message, Request
 from core.providers.catalogue.checks import check
 from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.store.turns.records import Earlier, Turn
+from core.turns.attempts.answer_messages import answer_messages
 from core.turns.attempts.rest import Rest
+from core.turns.attempts.steps import Steps
 
 ROOM_SHARE = 0.75
 """Of what the model can read, for a prompt that had to be made shorter. The rest is for the answer."""
@@ -45,9 +35,10 @@ class Exchange(msgspec.Struct, frozen=True):
 class Prompt:
     """What a turn asks, made anew where the model cannot read so much."""
 
-    def __init__(self, turn: Turn, settings: Settings) -> None:
+    def __init__(self, turn: Turn, settings: Settings, steps: Steps | None = None) -> None:
         """Raises BadTape. Uses up the turn's earlier ones: they are far more than fits, perhaps."""
         self._turn = turn
+        self._steps = steps
         asked: dict[str, Any] = turn.input or {}
         self._asked = asked
         self._system_prompt = asked["agent"]["system"] if "agent" in asked else settings.system_prompt
@@ -65,6 +56,8 @@ class Prompt:
         """`rest`: what is asked for where there is something of the answer. Raises UnsupportedOption."""
         begun = rest.begun if rest is not None else None
         messages, options = self._messages(), self._turn.options
+        if self._steps is not None:
+            messages += self._steps.messages()
         if begun is not None:
             messages.append(Message("assistant", begun.text))
             if "max_tokens" in options:
@@ -74,7 +67,7 @@ class Prompt:
             messages,
             options,
             attempt,
-            tools=self._asked.get("tools"),
+            tools=(self._steps and self._steps.specs) or self._asked.get("tools"),
             tool_choice=self._asked.get("tool_choice"),
             response_format=self._asked.get("response_format"),
             provider_options=self._asked.get("provider_options") or {},
@@ -127,57 +120,3 @@ def answered(earlier: Iterable[Earlier]) -> list[Exchange]:
     """The turns whose answer can be shown to a model. Raises BadTape."""
     exchanges = [Exchange(each.message, answer_messages(Tape.decode(each.tape).slice())) for each in earlier]
     return [exchange for exchange in exchanges if exchange.answer]
-
-
-def answer_messages(parts: Sequence[Part]) -> list[Message]:
-    """An answer as the messages that a model's service takes: one of the assistant's for each step, and after it the
-    results of its tools. A service refuses a call without its result, so such a one is left out."""
-    results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
-    messages: list[Message] = []
-    for step in _steps(parts):
-        text = "".join(part.text for part in step if isinstance(part, Text))
-        calls = [call for call in whole_tool_calls(step) if call.id in results]
-        if text or calls:
-            requests = [ToolCallRequest(call.id, call.name, call.arguments) for call in calls]
-            messages.append(Message("assistant", text, requests, thoughts=_thoughts(step) if calls else []))
-        messages += [Message("tool", results[call.id].content, tool_call_id=call.id) for call in calls]
-    return messages
-
-
-def _steps(parts: Sequence[Part]) -> Iterable[list[Part]]:
-    """What each pass through the model has said, its calls counted from 0. A new one begins with what follows a tool's
-    result."""
-    step: list[Part] = []
-    begun_before = 0
-    has_results = False
-    for part in parts:
-        if step and (isinstance(part, StepBegun) or (has_results and not isinstance(part, ToolResult))):
-            yield step
-            begun_before += sum(isinstance(each, ToolCallBegun) for each in step)
-            step, has_results = [], False
-        match part:
-            case ToolResult():
-                has_results = True
-            case StepBegun():
-                pass
-            case ToolArguments(text, call):
-                step.append(ToolArguments(text, call - begun_before))
-            case _:
-                step.append(part)
-    yield step
-
-
-def _thoughts(step: Sequence[Part]) -> list[Thought]:
-    """What the service wants back with the calls: each belongs to the reasoning before it, or to the call."""
-    thoughts: list[Thought] = []
-    reasoning = call_id = ""
-    for part in step:
-        match part:
-            case Reasoning(text):
-                reasoning += text
-            case ToolCall(id=call_id) | ToolCallBegun(id=call_id):
-                reasoning = ""
-            case Opaque(kind, data):
-                thoughts.append(Thought(kind, data, reasoning or call_id))
-                reasoning = ""
-    return thoughts

@@ -21,10 +21,13 @@ class Stages:
         return (self._reasoned + (monotonic() - self._reasons_since if self.is_reasoning else 0.0)) or None
 
     def asked(self) -> None:
-        self.asked_after = monotonic() - self._claimed_at
+        """The first time counts: a turn with tools asks several times."""
+        if self.asked_after is None:
+            self.asked_after = monotonic() - self._claimed_at
 
     def begun(self) -> None:
-        self.first_token_after = monotonic() - self._claimed_at
+        if self.first_token_after is None:
+            self.first_token_after = monotonic() - self._claimed_at
 
     def reasons(self, is_reasoning: bool) -> None:
         """Each time that this changes."""

@@ -197,6 +197,17 @@ class _NobodyAnswers(Exception):
         self.retry_after = min(waits) if waits and len(waits) == len(passing) else None
 
 
+def after(route: Route, chain: Sequence[Route]) -> list[Route]:
+    """Those that come after it in the chain, and then the others again, itself the last."""
+    at = chain.index(route) + 1 if route in chain else 0
+    return [*chain[at:], *chain[:at]]
+
+
+def starting_with(route: Route | None, chain: Sequence[Route]) -> Sequence[Route]:
+    """Itself the first, if there is one, and the others in their order."""
+    return chain if route is None else [route, *(other for other in chain if other != route)]
+
+
 def _admitted(chain: Sequence[Route]) -> Iterable[tuple[int, Route]]:
     """With their places. Asked for as the others have failed: to be admitted is to be the one that finds out."""
     return ((place, route) for place, route in enumerate(chain) if len(chain) == 1 or route.circuit.admits())

@@ -52,12 +52,13 @@ def test_the_prompt_and_the_context_are_one_message(prompt: str, context: str, m
 
 
 def test_a_turn_keeps_what_it_needs() -> None:
-    assert AGENT.snapshot() == {
+    assert AGENT.snapshot(["now"], "alice") == {
         "id": "a",
         "name": "A",
         "version": AGENT.version,
         "system": "You are A.",
-        "tools": ["x"],
+        "tools": ["now"],
+        "key_name": "alice",
     }
 
 

@@ -18,7 +18,7 @@ from core.providers.base import (
     TextContent,
     ToolCallRequest,
 )
-from core.providers.demo import DemoProvider
+from core.providers.demo.provider import DemoProvider
 from tests.unit.providers.conformance import Case, ProviderConformance
 
 pytestmark = pytest.mark.anyio

@@ -17,7 +17,6 @@ from core.model.tape import Tape
 from core.store.store import Store
 from core.store.turns.records import NewTurn
 from core.store.turns.watched import WatchedTurn
-from core.turns.keeper import Keeper
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +60,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def live(store: Store) -> LiveTurns:
-    return LiveTurns(store, cast(Feeds, None), Keeper(store, "api-here-1-a", "api"), NO_BROKER, max_watchers=2)
+    return LiveTurns(store, cast(Feeds, None), NO_BROKER, max_watchers=2)
 
 
 async def ask(store: Store, session_id: str) -> TurnKey:

@@ -23,6 +23,7 @@ from core.model.parts import (
     Reasoning,
     Refusal,
     StepBegun,
+    StepEnded,
     Text,
     ToolArguments,
     ToolCall,
@@ -70,6 +71,7 @@ parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(ToolArguments, texts, st.integers(0, 1)),
     st.builds(ToolResult, call_id=texts, content=texts, is_error=st.booleans()),
     st.builds(StepBegun, st.integers(1, 3)),
+    st.builds(StepEnded, st.integers(1, 3)),
     st.builds(lambda text: Unknown(["+later", text]), texts),
     st.just(Unknown(["later"])),
 )

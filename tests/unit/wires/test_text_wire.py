@@ -8,7 +8,7 @@ from core.model.errors import Closing
 from core.model.events import Done, Failed
 from core.model.feed import Feed
 from core.model.keys import TurnKey
-from core.model.parts import Reasoning, Refusal, Text, ToolCall
+from core.model.parts import Part, Reasoning, Refusal, StepBegun, StepEnded, Text, ToolCall, ToolResult
 from core.model.tape import Tape
 from tests.unit.wires.conformance import Reader, WireConformance
 from tests.unit.wires.sinks import CONTEXT, Watching, read, settle
@@ -36,8 +36,20 @@ class TestTextWire(WireConformance):
     reader = TextReader
 
     def text_of(self, tape: Tape) -> str:
-        """Words of a refusal stand in an answer's place."""
-        return "".join(part.text for part in tape.slice() if isinstance(part, Text | Refusal))
+        """Words of a refusal stand in an answer's place, and lines of an agent's steps amid it."""
+        return "".join(map(shown, tape.slice()))
+
+
+def shown(part: Part) -> str:
+    match part:
+        case Text(text) | Refusal(text):
+            return text
+        case StepBegun(number):
+            return f"\n[step {number}]\n" if number > 1 else ""
+        case ToolResult(_, content, is_error):
+            return f"\n[tool{' failed' if is_error else ''}: {' '.join(content.split())}]\n"
+        case _:
+            return ""
 
 
 @pytest.fixture
@@ -57,6 +69,18 @@ def feed() -> Feed:
 async def test_it_is_the_text_alone(feed: Feed, wire: TextWire) -> None:
     feed.finish(Done(1, 11, "stop"))
     assert await read(feed, wire) == b"Bonjour\n"
+
+
+async def test_steps_and_results_of_tools_are_lines(wire: TextWire) -> None:
+    feed = Feed(TurnKey("s", 7))
+    feed.start(1, "m")
+    call, result = ToolCall("c1", "now", "{}"), ToolResult("c1", "noon\n" * 99, name="now")
+    feed.extend(
+        [StepBegun(1), Text("Hm."), call, result, StepEnded(1), StepBegun(2), Text("It is noon."), StepEnded(2)]
+    )
+    feed.finish(Done(1, len(feed.tape), "stop"))
+    noon = " ".join(["noon"] * 99)[:200]
+    assert (await read(feed, wire)).decode() == f"Hm.\n[now: {noon}]\n\n[step 2]\nIt is noon."
 
 
 async def test_it_breaks_off_rather_than_splice(feed: Feed, wire: TextWire) -> None:

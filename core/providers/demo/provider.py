@@ -1,7 +1,8 @@
 """The demo provider answers where no other is set up: deterministic, paced like a model, scripted by model name.
 
 `demo` answers, `demo:slow` takes its time, `demo:long` writes pages, `demo:error` fails before its first token,
-`demo:drop` breaks off in the middle of a turn's first attempt.
+`demo:drop` breaks off in the middle of a turn's first attempt. Any of them calls the tools that it is offered, where
+the question asks for it (`tools`, beside this module).
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from core.model.errors import ProviderDropped, ProviderError
 from core.model.events import Usage
 from core.model.parts import Part, Text
 from core.providers.base import Access, Finish, GeneratedStream, Item, Request, Stream, Told
+from core.providers.demo.tools import answer_with_results, calls_for, question_of
 from core.settings import Settings
 
 MODELS = ("demo", "demo:slow", "demo:long", "demo:error", "demo:drop")
@@ -58,7 +60,12 @@ class DemoProvider:
         await asyncio.sleep(FIRST_TOKEN_SECONDS * self._pace)
         if request.model == "demo:error":
             raise ProviderError("the demo provider was asked to fail")
-        answer = _TOKEN.findall(_answer(request))
+        calls = calls_for(request)
+        if calls:
+            yield [Text("Let me see. "), *calls]
+            yield Finish("tool_calls", Told(Usage(sum(len(m.text().split()) for m in request.messages), len(calls))))
+            return
+        answer = _TOKEN.findall(answer_with_results(request) or _answer(request))
         tokens = answer[: request.options.get("max_tokens")]
         half = len(answer) // 2
         drops = request.model == "demo:drop" and request.attempt == 1 and len(tokens) > half
@@ -85,7 +92,7 @@ class DemoProvider:
 
 
 def _answer(request: Request) -> str:
-    question = request.messages[-1].text()
+    question = question_of(request)
     quoted = " ".join(question.split())[:QUOTED_CHARS]
     turns = sum(message.role == "user" for message in request.messages)
     if request.model == "demo:long":
