@@ -22,10 +22,10 @@ from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
-from api.routes import agents, chat, events, health, models, sessions, sockets, stream, turns
+from api.http.sizes import most_body_bytes
+from api.routes import agents, chat, events, health, models, sessions, sockets, stream, tools, turns
 from api.routes.pages import add_pages
 from api.services import Services
-from core.agents.rules import CONTEXT_CHARS, PROMPT_CHARS
 from core.settings import Settings, get_settings
 from core.store.database.from_url import check_url
 from core.store.errors import StoreUnusable
@@ -34,11 +34,6 @@ from core.version import VERSION
 
 log = structlog.get_logger()
 
-BYTES_PER_CHARACTER = 12
-"""A character takes up to 12 bytes in JSON, as two \\u escapes."""
-BYTES_PER_CHARACTER_OF_HISTORY = 4
-"""Of `messages` that come with their history: the most that UTF-8 takes."""
-OTHER_FIELDS_BYTES = 65_536
 BODY_SECONDS = 30.0
 """For a request's body; whoever needs longer has stopped sending."""
 
@@ -76,13 +71,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.access = access
     install_handlers(app)
-    for routes in (chat, stream, sockets, events, sessions, turns, agents, models, health):
+    for routes in (chat, stream, sockets, events, sessions, turns, agents, models, tools, health):
         app.include_router(routes.router)
     add_pages(app, settings)
     policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)
     limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)
-    app.add_middleware(BodyLimitMiddleware, limit=_longest_body(settings), seconds=BODY_SECONDS)
+    app.add_middleware(BodyLimitMiddleware, limit=most_body_bytes(settings), seconds=BODY_SECONDS)
     # Behind CORS: a preflight has no key.
     app.add_middleware(AdmissionMiddleware, policies=policies, access=access, origins=Origins(settings), limits=limits)
     app.add_middleware(BugMiddleware)
@@ -98,14 +93,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     app.add_middleware(AddressMiddleware, root_path=settings.root_path)
     return app
-
-
-def _longest_body(settings: Settings) -> int:
-    """Bytes, of a question with its history or of an agent."""
-    history_bytes = settings.max_history_chars * BYTES_PER_CHARACTER_OF_HISTORY
-    question_bytes = settings.max_message_chars * BYTES_PER_CHARACTER + history_bytes
-    agent_bytes = (PROMPT_CHARS + CONTEXT_CHARS) * BYTES_PER_CHARACTER
-    return max(question_bytes, agent_bytes) + OTHER_FIELDS_BYTES
 
 
 @asynccontextmanager

@@ -1,7 +1,13 @@
 """A caller: one request's view of the services, in which it finds its own sessions and nobody else's."""
 
+from contextlib import AbstractContextManager
+
 from api.access.access import stream_path
 from api.chat import Chat
+from api.conversations.asking import turn_of
+from api.conversations.open import Closable
+from api.conversations.teller import Teller
+from api.inputs.agent_frames import TurnMessage, TurnOptions
 from api.inputs.watching import Watching
 from api.services import Services
 from api.streams.viewer import Sink
@@ -13,7 +19,7 @@ from api.watchers.watcher import Watcher
 from core.agents.agent import Agent
 from core.model.context import RequestContext
 from core.store.reach import Reach
-from core.store.turns.records import Turn
+from core.store.turns.records import Created, Turn
 
 
 class Caller:
@@ -24,7 +30,9 @@ class Caller:
         self.agents = services.agents
         """Of all, which ask for the reach."""
         self.chat = Chat(services, self.store, reach, context)
+        self.max_message_chars = services.settings.max_message_chars
         self._services = services
+        self._context = context
         self._root_path = root_path
 
     def stream_url(self, turn: Turn) -> str:
@@ -41,6 +49,41 @@ class Caller:
     def ticket(self, path: str) -> str:
         """Opens the WebSocket at this path without the key, once."""
         return self._services.access.tickets.issue(self.reach.key_name, path)
+
+    async def agent(self, agent_id: str) -> Agent:
+        """Raises NotFound."""
+        return await self.agents.get(agent_id, self.reach)
+
+    def tools(self) -> list[tuple[str, str | None]]:
+        """Names and descriptions of those that the caller's key may use."""
+        return self._services.owner.toolbox.listed(self.reach.key_name)
+
+    async def ask_agent(self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str) -> Created:
+        """Store the turn, and have it answered. Raises RateLimited, and whatever `Chat.submit` does."""
+        services, key_name = self._services, self.reach.key_name
+        if key_name is not None:
+            await services.rate_limit.spend(key_name)
+        new = turn_of(
+            message,
+            agent,
+            options,
+            session_id,
+            default_model=services.catalogue.default_model,
+            process_id=services.direct.process_id,
+            snapshot=self.chat.snapshot(agent),
+            context=self._context,
+        )
+        created = await self.chat.submit(new)
+        if created.turn.mode == "direct" and created.turn.status == "running" and created.is_new:
+            services.direct.start(created.turn)
+        return created
+
+    def teller(self, sink: Sink, *, knows_restarts: bool) -> Teller:
+        return Teller(self.chat, self.store, self._services.queue, sink, knows_restarts=knows_restarts)
+
+    def hold_conversation(self, conversation: Closable) -> AbstractContextManager[None]:
+        """For as long as it is open. Raises Closing."""
+        return self._services.conversations.hold(conversation)
 
     def watcher(self, asked: Watching, framing: Framing, sink: Sink, resumption: Resumption | None) -> Watcher:
         """Of the turns within the caller's reach."""

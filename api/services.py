@@ -6,6 +6,7 @@ import structlog
 
 from api.access.access import Access
 from api.access.rate_limit import RateLimit
+from api.conversations.open import OpenConversations
 from api.direct import DirectRuns
 from api.housekeeping import Housekeeping
 from api.queue import Queue
@@ -41,6 +42,7 @@ class Services:
         self.live_turns = LiveTurns(self.store, self.feeds, settings.rabbit_mq, settings.max_watchers)
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
         self.queue = Queue(self.store, self.connection, self.feeds, self.direct, self.owner.subscribers)
+        self.conversations = OpenConversations()
         self._housekeeping = Housekeeping(self.store, self.owner.endings)
         self._background = Background()
 
@@ -57,6 +59,7 @@ class Services:
     def closing(self) -> None:
         """A signal to stop has come: end the streams, or the server would wait for them."""
         self.live_turns.close()
+        self.conversations.close()
         self.feeds.end_all()
         self.direct.stop_soon()
 

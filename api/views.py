@@ -126,6 +126,15 @@ class ModelList(BaseModel):
     models: list[ModelView] = Field(description="Others can be asked for as well, where their service knows the name.")
 
 
+class ToolView(BaseModel):
+    name: str
+    description: str | None = Field(description="null where only its server knows it.")
+
+
+class ToolList(BaseModel):
+    tools: list[ToolView]
+
+
 class Health(BaseModel):
     status: Literal["ok", "stuck"]
     version: str | None = Field(None, description="With a key only, where there are keys; the next four too.")

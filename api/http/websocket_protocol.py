@@ -15,10 +15,9 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from api.http.push import PUSH
+from api.http.sizes import most_message_bytes
+from core.settings import get_settings
 
-MESSAGE_BYTES = 65_536
-"""Of a client. No route takes more than a few words yet, and each connection may hold one such message in memory. A
-larger one closes it with 1009."""
 WRITE_SECONDS = 30.0
 """For a client to make room for the next frame. Whoever reads nothing for so long has gone, or never meant to read."""
 CLOSE_SECONDS = 15.0
@@ -39,8 +38,9 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # A larger message closes it with 1009.
         # Without permessage-deflate (RFC 7692): it costs memory for each connection, and tokens are short.
-        self.conn = ServerProtocol(max_size=MESSAGE_BYTES, logger=_library_log)
+        self.conn = ServerProtocol(max_size=most_message_bytes(get_settings()), logger=_library_log)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -1,4 +1,4 @@
-"""POST /ws/ticket and the WebSocket /ws/stream/{session_id}."""
+"""POST /ws/ticket and the WebSockets /ws/chat and /ws/stream/{session_id}."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, WebSocket
 from api.access.policy import policy
 from api.access.refusals import close
 from api.access.tickets import PROTOCOL, TICKET_PROTOCOL, TICKET_SECONDS
+from api.conversations.connection import Connection
 from api.dependencies import CurrentCaller
 from api.http.problems import responses
 from api.inputs.ticket import TicketRequest
@@ -31,6 +32,14 @@ async def issue_ticket(
     ticket = caller.ticket(asked.path)
     response.headers["Cache-Control"] = "no-store"
     return TicketIssued(ticket=ticket, seconds=TICKET_SECONDS, protocols=[PROTOCOL, f"{TICKET_PROTOCOL}{ticket}"])
+
+
+@router.websocket("/ws/chat")
+@policy(is_stream=True, takes_ticket=True)
+async def converse(websocket: WebSocket, caller: CurrentCaller) -> None:
+    """A conversation with an agent: as many turns as its client likes, with their tools; see docs/agents.md."""
+    await accept(websocket)
+    await Connection(websocket, caller).run()
 
 
 @router.websocket("/ws/stream/{session_id}")

@@ -104,7 +104,7 @@ async def test_a_message_that_is_too_large_closes_the_socket(client: Client, sha
     session = new_session()
     await client.ask(session_id=session, model=held(session))
     async with open_socket(shared.apis[0].url, f"/ws/stream/{session}") as socket:
-        await socket.send("x" * 70_000)
+        await socket.send("x" * 600_000)
         assert await close_code(socket) == 1009
     shared.stack.release(session)
     await client.until(session, "done")

@@ -15,7 +15,7 @@ from core.settings import Settings
 
 OPEN = {("http", "GET", path) for path in ("/", "/streams", "/goals/x", "/health", "/healthz", "/ready", "/assets/x")}
 """All that strangers may ask for. Whoever adds to it thinks twice."""
-SOCKETS = {("websocket", "GET", path) for path in ("/ws/stream/x", "/ws/events")}
+SOCKETS = {("websocket", "GET", path) for path in ("/ws/chat", "/ws/stream/x", "/ws/events")}
 STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), ("http", "GET", "/events"), *SOCKETS}
 COSTS = {("http", "POST", "/chat"), ("http", "GET", "/test")}
 

@@ -18,10 +18,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.http import websocket_protocol
 from api.http.protocol import BoundedHeadProtocol
-from api.http.websocket_protocol import MESSAGE_BYTES
+from api.http.sizes import most_message_bytes
 from api.streams.websocket_sink import WebSocketSink
+from core.settings import get_settings
 from tests.integration.conftest import eventually
 from tests.patience import PATIENCE_SECONDS
+
+MESSAGE_BYTES = most_message_bytes(get_settings())
 
 pytestmark = pytest.mark.anyio
 

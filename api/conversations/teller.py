@@ -1,0 +1,78 @@
+"""The teller: tells one client the turns of its conversation, one after the other, each to its end."""
+
+import asyncio
+from collections import deque
+
+import structlog
+
+from api.chat import Chat
+from api.queue import Queue
+from api.streams.cursor import Cursor
+from api.streams.viewer import Sink, Viewer
+from api.wires.agent_socket import AgentSocketWire
+from api.wires.base import Unfinished, WireContext
+from core.model.errors import Closing, NotFound
+from core.model.keys import TurnKey
+from core.store.retry import retry_while_down
+from core.store.store import Store
+from core.store.turns.records import Turn
+
+log = structlog.get_logger()
+
+
+class Teller:
+    def __init__(self, chat: Chat, store: Store, queue: Queue, sink: Sink, *, knows_restarts: bool) -> None:
+        """`store`: within the client's reach. `knows_restarts`: whether it can take back what it was told."""
+        self._chat = chat
+        self._store = store
+        self._queue = queue
+        self._sink = sink
+        self._knows_restarts = knows_restarts
+        self._to_tell: deque[tuple[TurnKey, Cursor | None]] = deque()
+        self._known: set[TurnKey] = set()
+        """That were told, or will be."""
+        self._added = asyncio.Event()
+        self._is_telling = False
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._is_telling and not self._to_tell
+
+    def add(self, key: TurnKey, cursor: Cursor | None = None) -> None:
+        """A turn is to be told as well, behind the others; once at most. `cursor`: what the client has of it."""
+        if key not in self._known:
+            self._known.add(key)
+            self._to_tell.append((key, cursor))
+            self._added.set()
+
+    async def run(self) -> None:
+        """Until it is cancelled. Raises Closing once this process shuts down."""
+        while True:
+            await self._added.wait()
+            self._added.clear()
+            while self._to_tell:
+                self._is_telling = True
+                await self._tell(*self._to_tell.popleft())
+                self._is_telling = False
+
+    async def _tell(self, key: TurnKey, cursor: Cursor | None) -> None:
+        try:
+            turn = await retry_while_down(lambda: self._startable(key))
+        except NotFound:  # deleted meanwhile
+            return
+        wire = AgentSocketWire(WireContext.of(turn, knows_restarts=self._knows_restarts))
+        async with self._chat.watch(turn) as feed:
+            try:
+                await Viewer(feed, cursor, wire, self._sink).run()
+            except Unfinished as error:
+                log.info("told no further", action="conversation.untold", session_id=key.session_id, reason=str(error))
+            if isinstance(feed.error, Closing):
+                raise feed.error
+
+    async def _startable(self, key: TurnKey) -> Turn:
+        """The turn, which is started if it waits for nothing any more."""
+        turn = await self._store.turns.get(key)
+        if turn.status != "waiting":
+            return turn
+        await self._queue.start_next(key.session_id)
+        return await self._store.turns.get(key)
