@@ -6,8 +6,9 @@
 
 Every token carries the time it was sent, so its delay is exact. Figures are medians over the runs; only max is the
 worst of all. The parts: `ladder` (contenders side by side), `viewers` (many of one answer), `providers` (their wires
-side by side), `watching` (a page over all streams), `crowd` (a thousand slow answers and two thousand idle viewers),
-`fleet` (more workers and API processes), `broker` (what RabbitMQ alone carries).
+side by side), `watching` (a page over all streams), `agents` (conversations over WebSockets), `crowd` (a thousand slow
+answers and two thousand idle viewers), `fleet` (more workers and API processes), `broker` (what RabbitMQ alone can
+carry).
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from bench import broker, crowd, fleet, ladder, providers, viewers, watching
+from bench import agents, broker, crowd, fleet, ladder, providers, viewers, watching
 from bench.contenders import MODES, contenders, pids_of
 from bench.machine import machine
 from bench.mock_upstream import raise_open_files_limit
@@ -29,7 +30,7 @@ from bench.results import Results
 from bench.stack import broker_url, check
 from bench.targets import missed
 
-PARTS = ("ladder", "viewers", "providers", "watching", "crowd", "fleet", "broker")
+PARTS = ("ladder", "viewers", "providers", "watching", "agents", "crowd", "fleet", "broker")
 SESSIONS = (1, 10, 20, 30, 40, 60, 80, 100, 130, 160, 200, 240, 300)
 
 
@@ -50,6 +51,8 @@ async def main() -> int:
         results.providers = await providers.measure(options.runs)
     if "watching" in parts:
         results.watching = await watching.measure(options.runs)
+    if "agents" in parts:
+        results.agents = await agents.measure(options.runs)
     if "crowd" in parts:
         results.crowd = await crowd.measure()
     if "fleet" in parts:
@@ -89,7 +92,7 @@ def _stop_in_order_on_sigterm() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all of them without")
-    parser.add_argument("--runs", type=int, default=5, help="of ladder, providers and watching (%(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="of ladder, providers, watching and agents (%(default)s)")
     parser.add_argument("--modes", type=_modes, default=MODES, help="with commas, of: " + ",".join(MODES))
     parser.add_argument("--sessions", type=_rungs, default=SESSIONS, help="the ladder's rungs, with commas")
     parser.add_argument("--tls", action="store_true", help="the ladder's model behind TLS: for --modes direct,queue")

@@ -40,13 +40,15 @@ class Answer:
         self._id = f"chatcmpl-{uuid.uuid4().hex}"
         self._created = int(time.time())
         self._begun = _begun(question) if script.continues else ""
-        planned = script.reasoning + script.tokens + script.tools * (1 + len(_TOOL_ARGUMENTS))
+        self._step = _steps_done(question) if script.steps else 0
+        self._tools = 0 if script.steps and self._step >= script.steps else script.tools
+        planned = script.reasoning + script.tokens + self._tools * (1 + len(_TOOL_ARGUMENTS))
         if self._begun:
             planned = sum(1 for _ in self._planned())
         limit = question.max_completion_tokens or question.max_tokens or planned
         self.tokens = min(planned, limit)
         """How many tokens it has: deltas of reasoning, text and tool calls."""
-        self._finish_reason = "length" if limit < planned else "tool_calls" if script.tools else "stop"
+        self._finish_reason = "length" if limit < planned else "tool_calls" if self._tools else "stop"
 
     def opening(self) -> bytes:
         return self._event({"role": "assistant", "content": "", "refusal": None})
@@ -82,7 +84,7 @@ class Answer:
         return itertools.islice(self._planned(), self.tokens)
 
     def _planned(self) -> Iterator[dict[str, Any]]:
-        return _rest(_deltas(self.script, self.question.tools), self._begun)
+        return _rest(_deltas(self.script, self._tools, self.question.tools, self._step), self._begun)
 
     @cached_property
     def _frame(self) -> tuple[bytes, bytes]:
@@ -118,18 +120,25 @@ class Answer:
         }
 
 
-def _deltas(script: Script, tools: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _deltas(script: Script, calls: int, tools: list[dict[str, Any]], step: int) -> Iterator[dict[str, Any]]:
     for index in range(script.reasoning):
         yield {"reasoning_content": f"r{index:06d} "}
-    for index in range(script.tokens):
+    for index in range(step * script.tokens, (step + 1) * script.tokens):
         text = token(script.text, index)
         yield {"content": text + awkward(index) if script.unicode else text}
     names = [tool.get("function", {}).get("name", "") for tool in tools] or ["lookup"]
-    for index in range(script.tools):
+    for index in range(calls):
         function = {"name": names[index % len(names)], "arguments": ""}
         yield {"tool_calls": [{"index": index, "id": f"call_{index:04d}", "type": "function", "function": function}]}
         for fragment in _TOOL_ARGUMENTS:
             yield {"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}
+
+
+def _steps_done(question: Question) -> int:
+    """How many answers of the turn have called tools."""
+    messages = question.messages
+    asked_at = max((at for at, message in enumerate(messages) if message.get("role") == "user"), default=-1)
+    return sum(bool(message.get("tool_calls")) for message in messages[asked_at + 1 :])
 
 
 def _begun(question: Question) -> str:

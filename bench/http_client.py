@@ -27,6 +27,7 @@ class HttpClient:
     """One connection to one server, kept alive; one request at a time."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         address = urlsplit(url)
         self._host, self._port = address.hostname or "", address.port or 80
         self._connection: _Connection | None = None

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from bench import broker, crowd, fleet, providers, viewers, watching
+from bench import agents, broker, crowd, fleet, providers, viewers, watching
 from bench.figures import FAULTS
 from bench.results import Results
 from bench.rung import DRIVER
@@ -21,6 +21,8 @@ def report(results: Results) -> str:
         sections.append(providers.table(results.providers))
     if results.watching:
         sections.append(watching.table(results.watching))
+    if results.agents is not None:
+        sections.append(agents.table(results.agents))
     if results.crowd is not None:
         sections.append(crowd.table(results.crowd))
     if results.fleets:

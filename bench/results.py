@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from bench.agents import AgentCosts
 from bench.broker import Capacity
 from bench.crowd import Crowd
 from bench.figures import Figures, Ladders
@@ -26,6 +27,7 @@ class Results(msgspec.Struct):
     viewers: list[Audience] = []
     providers: list[ProviderCost] = []
     watching: list[WatchCost] = []
+    agents: AgentCosts | None = None
     crowd: Crowd | None = None
     fleets: list[Fleet] = []
     broker: Capacity | None = None

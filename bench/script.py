@@ -15,6 +15,7 @@ the answer
   reasoning=N     tokens of reasoning_content before the text: r000000, r000001, ... (0)
   continues       goes on with what a last message of the assistant's says, as llama.cpp does
   tools=N         streamed tool calls after the text, of the tools that the request offers (0)
+  steps=N         only the first N answers of a turn call tools; the tokens of each count on from those before (0: all)
   hold_after=N    streams N tokens and no more until `POST /release/ID` names its id; those that fell due come at once,
                   or until `POST /release/ID/M`, which lets M come
 
@@ -58,6 +59,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unicode: bool = False
     reasoning: Count = 0
     tools: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0
+    steps: Annotated[int, msgspec.Meta(ge=0, le=128)] = 0
     continues: bool = False
     hold_after: Count | None = None
     status: Annotated[int, msgspec.Meta(ge=400, le=599)] | None = None

@@ -73,6 +73,7 @@ class Stack:
             "RABBIT_MQ": self._broker,
             "RABBIT_MQ_PREFIX": self._prefix,
             "DATABASE_URL": f"sqlite:///{self._processes.home}/bench.db",
+            "AGENTS_DIR": f"{self._processes.home}/agents",
             "OPENAI_API_KEY": "bench",
             "OPENAI_BASE_URL": f"{self._mock}/v1",
             "OPENAI_MODEL": "mock",

@@ -79,6 +79,13 @@ def _crowd_lost(results: Results) -> float:
     return math.nan if crowd is None else crowd.lost + crowd.doubled + crowd.answers - crowd.complete
 
 
+def _agents_ratio(kind: str) -> Callable[[Results], float]:
+    def value(results: Results) -> float:
+        return math.nan if results.agents is None else float(getattr(results.agents, kind)[-1].ratio)
+
+    return value
+
+
 TARGETS = (
     Target("queue: sessions held", _held, 160, is_least=True),
     Target("queue: sessions held, times LiteLLM's", _held_ratio, 7, is_least=True),
@@ -92,6 +99,8 @@ TARGETS = (
     Target("providers: CPU of a worker per token, times OpenAI's at most", _provider_ratio, 1.3),
     Target("watching: CPU per token with a page over 100 streams, times that without", _watch_ratio(PAGE), 1.15),
     Target("watching: the same once it is closed", _watch_ratio(AFTERWARDS), 1.05),
+    Target("agents: CPU of a worker per token, times that of POST /chat", _agents_ratio("worker"), 1.1),
+    Target("agents: CPU of the API per token and viewer over a WebSocket, times SSE's", _agents_ratio("viewers"), 1.0),
     Target("crowd: tokens and answers lost or doubled", _crowd_lost, 0),
     Target("crowd: memory of the API, MB", lambda r: _crowd_mb(r, "api"), 400),
     Target("crowd: memory of all workers, MB", lambda r: _crowd_mb(r, "worker"), 600),

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import msgspec
 
@@ -21,6 +21,8 @@ ATTACH_SECONDS = 2.0
 """Until all are there and their feed is filled."""
 MEASURE_SECONDS = 6.0
 
+Follow = Callable[[str, str, str, Reading], Coroutine[None, None, None]]
+
 
 class Audience(msgspec.Struct):
     viewers: int
@@ -35,11 +37,20 @@ async def measure() -> list[Audience]:
     with Processes() as processes:
         async with Stack(processes, await start_mock(processes)) as stack:
             usage = Usage(pids_of(processes))
-            await _audience(stack.apis[0], usage, 2)
-            return [await _audience(stack.apis[0], usage, viewers) for viewers in VIEWERS]
+            await audience(stack.apis[0], usage, 2)
+            return [await audience(stack.apis[0], usage, viewers) for viewers in VIEWERS]
 
 
-async def _audience(url: str, usage: Usage, viewers: int) -> Audience:
+async def watch_sse(url: str, _: str, path: str, reading: Reading) -> None:
+    http = HttpClient(url)
+    try:
+        await watch(http, path, reading)
+    finally:
+        http.close()
+
+
+async def audience(url: str, usage: Usage, viewers: int, follow: Follow = watch_sse) -> Audience:
+    """`follow`: how each viewer reads the answer, by the API's URL, the session's id and the stream's path."""
     question = Question(f"mock?text=stamped&tokens={TOKENS}&rate={RATE}", f"bench-{secrets.token_hex(8)}")
     poster = HttpClient(url)
     path = await post_queue(poster, question)
@@ -47,22 +58,14 @@ async def _audience(url: str, usage: Usage, viewers: int) -> Audience:
     readings = [Reading() for _ in range(viewers)]
     async with asyncio.TaskGroup() as group:
         for reading in readings:
-            group.create_task(_watch(url, path, reading))
+            group.create_task(follow(url, question.session_id, path, reading))
         await asyncio.sleep(ATTACH_SECONDS)
         begin, seen = usage.now()["api"].cpu_seconds, _received(readings)
         await asyncio.sleep(MEASURE_SECONDS)
         spent, tokens = usage.now()["api"].cpu_seconds - begin, _received(readings) - seen
     delays = [delay / 1e6 for reading in readings for delay in reading.ledger.delays_ns[TOKENS // 2 :]]
-    lost = sum(reading.ledger.lost(TOKENS) for reading in readings)
+    lost = sum(reading.ledger.lost(TOKENS) + reading.ledger.doubled for reading in readings)
     return Audience(viewers, spent * 1e6 / tokens, quantile(delays, 0.99), lost)
-
-
-async def _watch(url: str, path: str, reading: Reading) -> None:
-    http = HttpClient(url)
-    try:
-        await watch(http, path, reading)
-    finally:
-        http.close()
 
 
 def _received(readings: Sequence[Reading]) -> int:

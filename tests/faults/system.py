@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from subprocess import TimeoutExpired
@@ -42,6 +43,7 @@ class System:
         grace: int,
         seed: int,
         release: Path = ROOT,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """`grace`: the seconds that a stopping worker has for its turns. Shorter than an answer takes, so that there is
         something to hand over. `release`: the checkout that processes are started from."""
@@ -57,7 +59,7 @@ class System:
         self.database = Proxy(database)
         """And the database through this."""
         self._home = home
-        self._environment = {"SHUTDOWN_GRACE": str(grace), "LOG_FORMAT": "json"}
+        self._environment = {"SHUTDOWN_GRACE": str(grace), "LOG_FORMAT": "json", **(settings or {})}
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
