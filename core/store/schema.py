@@ -148,6 +148,48 @@ schema_marks = sa.Table(
     sa.Column("store_id", sa.String(32)),  # random, made with the database; the jobs of its turns carry it
 )
 
+controllers = sa.Table(
+    "controllers",
+    metadata,
+    sa.Column("key_name", sa.String(32), primary_key=True),  # of the API key that it belongs to; '' without keys
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("agent_id", sa.String(64)),  # that answers in its name; NULL: whoever holds the lease
+    sa.Column("lease_id", sa.String(64)),  # NULL: it was given back
+    sa.Column("epoch", sa.Integer, nullable=False),  # one more with each lease, for as long as the row is kept
+    sa.Column("holder", sa.String(160)),  # the connection that messages go to, and its API process
+    sa.Column("ttl_seconds", sa.Double, nullable=False),
+    sa.Column("renewed_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+)
+
+narrator_events = sa.Table(
+    "narrator_events",
+    metadata,
+    sa.Column("event_id", sa.Integer, primary_key=True),
+    sa.Column(
+        "session_id",
+        sa.String(128),
+        sa.ForeignKey("sessions.session_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("seq", sa.Integer, nullable=False),  # 1, 2, … in its session
+    sa.Column("type", sa.String(32), nullable=False),  # USER_MESSAGE | NARRATION | ERROR
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("controller", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.Integer),  # of its lease; NULL: an agent answers without one
+    sa.Column("message_id", sa.String(128)),  # the client's own, by which a message that is sent again is known
+    sa.Column("workspace_id", sa.String(128)),
+    sa.Column("answers", sa.Integer),  # the event that it is the answer to
+    sa.Column("turn", sa.Integer),  # of its session, by which an agent has answered
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Index("narrator_events_in_order", "session_id", "seq", unique=True),
+    sa.Index("narrator_events_by_message", "session_id", "message_id", unique=True),
+    sa.Index("narrator_events_by_answer", "answers", unique=True),
+    sa.Index("narrator_events_by_time", "at"),
+    sqlite_autoincrement=True,  # else the ids of events that were deleted would be given again
+)
+
 spent_tickets = sa.Table(
     "spent_tickets",
     metadata,

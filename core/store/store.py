@@ -1,4 +1,4 @@
-"""The store: sessions, turns, agents and the processes that are alive, in SQLite or PostgreSQL."""
+"""The store: sessions, turns, agents, narrators and the processes that are alive, in SQLite or PostgreSQL."""
 
 from copy import copy
 
@@ -8,6 +8,8 @@ from core.store.agents import StoredAgents
 from core.store.database.from_url import database_from_url
 from core.store.liveness import Liveness
 from core.store.migrate import migrate
+from core.store.narrator.controllers import Controllers
+from core.store.narrator.events import NarratorEvents
 from core.store.processes import Processes
 from core.store.reach import Reach
 from core.store.schema import schema_marks
@@ -36,15 +38,19 @@ class Store:
         self.steps = Steps(self._database)
         self.orphans = Orphans(self._database, liveness)
         self.processes = Processes(self._database, liveness)
+        self.controllers = Controllers(self._database)
+        self.narrator = NarratorEvents(self._database, self.controllers)
         self.spent_tickets = SpentTickets(self._database)
         self.watched = WatchedTurns(self._database)
         self.agents = StoredAgents(self._database)
 
     def within(self, reach: Reach) -> "Store":
-        """The same store, in which a caller finds the sessions and turns within its reach alone."""
+        """The same store, in which a caller finds what is within its reach alone."""
         view = copy(self)
         view.sessions = Sessions(self._database, reach)
         view.turns = Turns(self._database, reach)
+        view.controllers = Controllers(self._database, reach)
+        view.narrator = NarratorEvents(self._database, view.controllers, reach)
         return view
 
     async def open(self) -> None:

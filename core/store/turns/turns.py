@@ -11,7 +11,7 @@ from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
 from core.model.keys import TurnKey
 from core.store.database.base import Database, Insert
 from core.store.reach import EVERYTHING, Reach
-from core.store.schema import ACTIVE, db_now, sessions, turns
+from core.store.schema import ACTIVE, db_now, narrator_events, sessions, turns
 from core.store.sessions import unknown_session
 from core.store.turns.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, IS_WAITING, of
 from core.store.turns.filters import ANY_TURN, TurnFilter
@@ -79,6 +79,14 @@ _DISCARD = sa.delete(turns).where(
     IS_QUEUED,
     sa.exists().where(sessions.c.session_id == turns.c.session_id, sessions.c.last_turn == turns.c.turn),
 )
+_IS_SESSION = sessions.c.session_id == sa.bindparam("of_session")
+_RENUMBER = sa.update(sessions).where(_IS_SESSION).values(last_turn=sa.bindparam("of_turn", type_=sa.Integer) - 1)
+_DISCARD_EMPTY = sa.delete(sessions).where(
+    _IS_SESSION,
+    sessions.c.last_turn == 0,
+    ~sa.exists().where(narrator_events.c.session_id == sessions.c.session_id),
+)
+"""A session of which there is nothing but its row."""
 
 
 class Turns:
@@ -184,11 +192,8 @@ class Turns:
         def discard(connection: sa.Connection) -> bool:
             if not connection.execute(_DISCARD, of(key)).rowcount:
                 return False
-            here = sessions.c.session_id == key.session_id
-            if key.turn == 1:
-                connection.execute(sa.delete(sessions).where(here))
-            else:
-                connection.execute(sa.update(sessions).where(here).values(last_turn=key.turn - 1))
+            connection.execute(_RENUMBER, of(key))
+            connection.execute(_DISCARD_EMPTY, {"of_session": key.session_id})
             return True
 
         return await self._database.run(discard)

@@ -20,11 +20,12 @@ MOST_WAITING = 8
 _OF_SESSION = turns.c.session_id == sa.bindparam("of_session")
 _BY_MESSAGE = sa.select(turns.c.turn).where(_OF_SESSION, turns.c.message_id == sa.bindparam("by_message"))
 _COUNT_UNFINISHED = sa.select(sa.func.count()).where(_OF_SESSION, turns.c.status.in_(("waiting", *ACTIVE)))
-_HOLD_SESSION = (
+HOLD_SESSION = (
     sa.update(sessions)
     .where(sessions.c.session_id == sa.bindparam("of_session"))
     .values(updated_at=sessions.c.updated_at)
 )
+"""A write that changes nothing: whoever else writes for the session waits for the transaction's end."""
 _NEXT = (
     sa.select(turns.c.turn, turns.c.mode, turns.c.owner, turns.c.status)
     .where(_OF_SESSION, IS_ACTIVE | IS_WAITING)
@@ -88,7 +89,7 @@ class WaitingTurns:
 
         def start(connection: sa.Connection) -> Turn | None:
             asked = {"of_session": session_id}
-            connection.execute(_HOLD_SESSION, asked)  # so that one process at a time decides
+            connection.execute(HOLD_SESSION, asked)  # so that one process at a time decides
             found = connection.execute(_NEXT, asked).one_or_none()
             if found is None or found.status != "waiting":
                 return None
