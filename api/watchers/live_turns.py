@@ -1,20 +1,16 @@
-"""The turns that run anywhere, known for as long as somebody here watches.
-
-The store says what there is: all of it now and then, so that nothing is missed for long whatever becomes of RabbitMQ;
-and the event bus says which turn to ask for at once.
-"""
+"""The turns that run anywhere, known for as long as somebody here watches: by a lookout, which finds all of them in the
+store now and then, and by the event bus, which says which turn to ask for at once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from api.streams.feeds import Feeds
 from api.streams.live_feed import fill_from_store
-from core.background import Background
-from core.bus.listener import BusListener
-from core.bus.messages import BusMessage
-from core.model.errors import Closing, NotFound, StoreDown, TooManyStreams
+from core.bus.lookout import LINGER_SECONDS, LOOK_SECONDS, Lookout
+from core.bus.messages import NARRATOR, BusMessage
+from core.model.errors import Closing, NotFound, TooManyStreams
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.store.reach import Reach
@@ -22,11 +18,8 @@ from core.store.store import Store
 from core.store.turns.watched import LATE_SECONDS, Look, WatchedTurn
 from core.turns.subscribers import Moment
 
-LOOK_SECONDS = 2.0
 GATHER_SECONDS = 0.02
 """The bus tells of many turns at once; they are asked for together."""
-LINGER_SECONDS = 10.0
-"""The bus is listened to so much longer than anybody watches: a page that reconnects finds it open."""
 BEGUN = (Moment.CLAIMED, Moment.STARTED, Moment.RESTARTED)
 
 
@@ -50,17 +43,20 @@ class LiveTurns:
     def __init__(self, store: Store, feeds: Feeds, broker_url: str, max_watchers: int) -> None:
         self._store = store
         self._feeds = feeds
-        self._broker_url = broker_url
         self._max_watchers = max_watchers
         self._watchers: set[TurnWatcher] = set()
         self._turns: dict[TurnKey, WatchedTurn] = {}
         """Those that are not finished."""
         self._looked_at: float | None = None
         self._asked_for: set[TurnKey] = set()
-        self._listener: BusListener | None = None
-        self._listening = Background()
-        self._background = Background()
-        self._leaving: asyncio.TimerHandle | None = None
+        self._lookout = Lookout(
+            broker_url,
+            self._on_message,
+            self._look,
+            self._forget,
+            look_seconds=LOOK_SECONDS,
+            linger_seconds=LINGER_SECONDS,
+        )
         self._asking: asyncio.TimerHandle | None = None
         self._is_closing = False
 
@@ -72,11 +68,9 @@ class LiveTurns:
 
     async def stop(self) -> None:
         self.close()
-        for timer in (self._leaving, self._asking):
-            if timer is not None:
-                timer.cancel()
-        await self._background.stop()
-        await self._stop_listening()
+        if self._asking is not None:
+            self._asking.cancel()
+        await self._lookout.stop()
 
     @contextmanager
     def join(self, watcher: TurnWatcher) -> Iterator[None]:
@@ -86,13 +80,11 @@ class LiveTurns:
         if len(self._watchers) >= self._max_watchers:
             raise TooManyStreams(f"this server has {self._max_watchers} watchers, its limit", retry_after=5)
         self._watchers.add(watcher)
-        self._listen()
         try:
-            yield
+            with self._lookout.keep():
+                yield
         finally:
             self._watchers.discard(watcher)
-            if not self._watchers and self._leaving is None and not self._is_closing:
-                self._leaving = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._leave)
 
     async def look(self, since: float | None, reach: Reach) -> Look:
         """For a watcher that joins: at all that is not finished, and what has finished since then. Raises StoreDown."""
@@ -117,31 +109,10 @@ class LiveTurns:
         fill_from_store(feed, stored)
         return feed
 
-    def _listen(self) -> None:
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
-        if self._listener is None:
-            self._listener = BusListener(self._broker_url, self._on_message, self._look_soon)
-            self._listener.start()
-            self._listening.repeat("look", self._look_again, pause_seconds=LOOK_SECONDS, put_off_by=(StoreDown,))
-
-    def _leave(self) -> None:
-        self._leaving = None
-        self._background.run("stop listening", self._stop_listening())
-
-    async def _stop_listening(self) -> None:
-        listener, self._listener = self._listener, None
-        listening, self._listening = self._listening, Background()
+    def _forget(self) -> None:
         self._turns, self._looked_at = {}, None
-        await listening.stop()
-        if listener is not None:
-            await listener.stop()
 
-    def _look_soon(self) -> None:
-        self._listening.run("look", _unless_down(self._look_again()))
-
-    async def _look_again(self) -> None:
+    async def _look(self) -> None:
         since = None if self._looked_at is None else self._looked_at - LATE_SECONDS
         look = await self._store.watched.look(since)
         is_there = {turn.key for turn in look.turns}
@@ -154,6 +125,8 @@ class LiveTurns:
             watcher.has_seen_all(look.at)
 
     def _on_message(self, message: BusMessage) -> None:
+        if message.moment == NARRATOR:
+            return
         key = TurnKey(message.session_id, message.turn)
         known = self._turns.get(key)
         if known is not None and known.status == "running" and message.moment in BEGUN:
@@ -166,7 +139,7 @@ class LiveTurns:
 
     def _ask(self) -> None:
         keys, self._asked_for = self._asked_for, set()
-        self._listening.run("look at turns", _unless_down(self._look_at(keys)))
+        self._lookout.run("look at turns", self._look_at(keys))
 
     async def _look_at(self, keys: Iterable[TurnKey]) -> None:
         for turn in await self._store.watched.get(keys):
@@ -181,12 +154,6 @@ class LiveTurns:
         if before is None or (before.status, before.owner) != (turn.status, turn.owner):
             for watcher in list(self._watchers):
                 watcher.consider(turn)
-
-
-async def _unless_down(looking: Coroutine[None, None, None]) -> None:
-    """The next look makes up for it."""
-    with suppress(StoreDown):
-        await looking
 
 
 def _closing() -> Closing:

@@ -27,7 +27,7 @@ class BusListener:
         on_renewed: Callable[[], None],
         routing_keys: Sequence[str] = ALL,
     ) -> None:
-        """`routing_keys`: patterns of a topic exchange over `<moment>.<goal>`."""
+        """`routing_keys`: patterns of a topic exchange over those of `core.bus.messages`."""
         self._connection = BrokerConnection(url, "hopstream events", self._set_up)
         self._on_message = on_message
         self._on_renewed = on_renewed

@@ -1,6 +1,8 @@
-"""What the event bus carries: one message for each moment of a turn, without its tokens."""
+"""What the event bus carries: one message for each moment of a turn, without its tokens; and that a narrator has
+something new."""
 
 import hashlib
+from time import time
 
 import msgspec
 
@@ -9,6 +11,9 @@ from core.model.events import Done, Failed
 from core.turns.subscribers import TurnEvent
 
 NO_GOAL = "-"
+NARRATOR = "narrator"
+"""A moment of a conversation's narrator, which has something new in the store. Its `turn` is 0: processes that do not
+know it find no such turn, and leave it."""
 
 
 class BusMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +67,23 @@ class BusMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             length=end.position if end else None,
         )
 
+    @classmethod
+    def of_narrator(cls, session_id: str, process: str) -> "BusMessage":
+        return cls(
+            moment=NARRATOR,
+            session_id=session_id,
+            turn=0,
+            attempt=0,
+            mode="",
+            model="",
+            at=time(),
+            process=process,
+        )
+
+    @property
+    def routing_key(self) -> str:
+        return routing_key(self.moment, self.session_id if self.moment == NARRATOR else self.goal_id)
+
 
 class BadMessage(HopstreamError):
     code = "bad_bus_message"
@@ -84,9 +106,10 @@ def decode_message(body: bytes) -> BusMessage:
         raise BadMessage(f"the message cannot be decoded: {error}") from error
 
 
-def routing_key(moment: str, goal_id: str | None) -> str:
-    """`<moment>.<goal>`. Goals may have any characters and length, a routing key not: theirs is a digest."""
-    return f"{moment}.{goal_word(goal_id)}"
+def routing_key(moment: str, about: str | None) -> str:
+    """`<moment>.<goal>`, and a narrator's `<moment>.<session>`. These may have any characters and length, a routing key
+    not: theirs is a digest."""
+    return f"{moment}.{goal_word(about)}"
 
 
 def goal_word(goal_id: str | None) -> str:

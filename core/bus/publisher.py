@@ -1,4 +1,4 @@
-"""The side of the event bus that tells: a subscriber of this process's turns."""
+"""The side of the event bus that tells: a subscriber of this process's turns, and who is told of narrators."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import structlog
 
 from core.broker.connection import BrokerConnection
 from core.broker.topology import EVENTS
-from core.bus.messages import BusMessage, encode_message, routing_key
+from core.bus.messages import BusMessage, encode_message
 from core.model.errors import BrokerDown
 from core.turns.subscribers import TurnEvent
 
@@ -28,17 +28,23 @@ class BusPublisher:
             asyncio.get_running_loop().call_later(PUBLISH_AFTER_SECONDS, self.publish)
         self._unpublished.append(event)
 
+    def on_narrator(self, session_id: str) -> None:
+        """The conversation's narrator has something new in the store."""
+        self._publish([BusMessage.of_narrator(session_id, self._process_id)])
+
     def publish(self) -> None:
-        """All that was told. Without a broker nobody is; whoever listens asks the store what it has missed once it is
-        back."""
+        """All that was told of turns."""
         events, self._unpublished = self._unpublished, []
-        if not events:
+        self._publish([BusMessage.of(event, self._process_id) for event in events])
+
+    def _publish(self, messages: list[BusMessage]) -> None:
+        """Without a broker nobody is told; whoever listens asks the store what it has missed once it is back."""
+        if not messages:
             return
         try:
             channel = self._connection.message_channel()
         except BrokerDown:
-            log.debug("turns not announced", action="bus.not_told", moments=len(events))
+            log.debug("not announced", action="bus.not_told", moments=len(messages))
             return
-        for event in events:
-            message = BusMessage.of(event, self._process_id)
-            channel.publish(encode_message(message), EVENTS, routing_key(message.moment, message.goal_id))
+        for message in messages:
+            channel.publish(encode_message(message), EVENTS, message.routing_key)

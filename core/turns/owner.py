@@ -27,8 +27,8 @@ class TurnOwner:
         self.store = Store(settings.database_url)
         self.catalogue = Catalogue(settings)
         self.toolbox = Toolbox(settings)
-        self._bus = BusPublisher(connection, own_id)
-        self.subscribers = turn_subscribers(settings, self._bus)
+        self.bus = BusPublisher(connection, own_id)
+        self.subscribers = turn_subscribers(settings, self.bus)
         self.keeper = Keeper(self.store, own_id, kind, self.catalogue.circuits)
         self.endings = Endings(self.store, connection, self.subscribers)
         self.runs = RunServices(
@@ -54,7 +54,7 @@ class TurnOwner:
     async def stop(self) -> None:
         """Once no turn runs any more."""
         await self.keeper.stop()
-        self._bus.publish()
+        self.bus.publish()
         await self.connection.stop()
         await self.catalogue.close()
         await self.toolbox.close()
