@@ -23,7 +23,9 @@ from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
 from api.http.security_headers import SecurityHeadersMiddleware
 from api.http.sizes import most_body_bytes
-from api.routes import agents, chat, events, health, models, sessions, sockets, stream, tools, turns
+from api.narrator.fake_relay import relay_of
+from api.narrator.relay import Relay
+from api.routes import agents, chat, events, health, models, narrator, sessions, sockets, stream, tools, turns
 from api.routes.pages import add_pages
 from api.services import Services
 from core.settings import Settings, get_settings
@@ -48,8 +50,9 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Raises SystemExit where the settings do not let it serve."""
+def create_app(settings: Settings | None = None, relay: Relay | None = None) -> FastAPI:
+    """`relay`: answers what is posted to narrators in place of all controllers, for tests. Raises SystemExit where the
+    settings do not let it serve."""
     settings = settings or get_settings()
     try:
         check_url(settings.database_url)
@@ -70,8 +73,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.access = access
+    app.state.relay = relay or relay_of(settings)
     install_handlers(app)
-    for routes in (chat, stream, sockets, events, sessions, turns, agents, models, tools, health):
+    for routes in (chat, stream, sockets, events, sessions, turns, agents, narrator, models, tools, health):
         app.include_router(routes.router)
     add_pages(app, settings)
     policies = app.state.policies = RoutePolicies(app.routes)
@@ -98,7 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    services = app.state.services = Services(settings, app.state.access)
+    services = app.state.services = Services(settings, app.state.access, app.state.relay)
     services.start()
     if app.state.access.is_open:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")

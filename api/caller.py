@@ -9,6 +9,7 @@ from api.conversations.open import Closable
 from api.conversations.teller import Teller
 from api.inputs.agent_frames import TurnMessage, TurnOptions
 from api.inputs.watching import Watching
+from api.narrator.narrator import Narrator
 from api.services import Services
 from api.streams.viewer import Sink
 from api.watchers.batches import Pace
@@ -60,9 +61,15 @@ class Caller:
 
     async def ask_agent(self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str) -> Created:
         """Store the turn, and have it answered. Raises RateLimited, and whatever `Chat.submit` does."""
+        if self.reach.key_name is not None:
+            await self._services.rate_limit.spend(self.reach.key_name)
+        return await self.submit_to_agent(message, agent, options, session_id)
+
+    async def submit_to_agent(
+        self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str
+    ) -> Created:
+        """The same for what has been counted."""
         services, key_name = self._services, self.reach.key_name
-        if key_name is not None:
-            await services.rate_limit.spend(key_name)
         new = turn_of(
             message,
             agent,
@@ -80,6 +87,11 @@ class Caller:
 
     def teller(self, sink: Sink, *, knows_restarts: bool) -> Teller:
         return Teller(self.chat, self.store, self._services.queue, sink, knows_restarts=knows_restarts)
+
+    @property
+    def narrator(self) -> Narrator:
+        """Of the caller's conversations."""
+        return Narrator(self._services.narrators, self.store, self, self.reach.key_name, self.max_message_chars)
 
     def hold_conversation(self, conversation: Closable) -> AbstractContextManager[None]:
         """For as long as it is open. Raises Closing."""

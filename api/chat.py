@@ -1,7 +1,7 @@
 """The chat service: what the routes ask for, in the order that keeps every promise."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
 import structlog
 
@@ -11,7 +11,7 @@ from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
 from core.agents.agent import Agent, Snapshot
 from core.model.context import RequestContext
-from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, TooLarge, TurnRunning, error_of
+from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, NotFound, TooLarge, TurnRunning, error_of
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
@@ -49,7 +49,7 @@ class Chat:
         """
         if request.messages is not None:  # a question and its history
             limit = self._settings.max_message_chars + self._settings.max_history_chars
-            _check_length("messages", request.chars, limit)
+            check_length("messages", request.chars, limit)
         agent = await self._agents.get(request.agent_id, self._reach) if request.agent_id is not None else None
         snapshot = self.snapshot(agent) if agent is not None else None
         new = request.new_turn(
@@ -65,7 +65,7 @@ class Chat:
     async def submit(self, new: NewTurn) -> Created:
         """The same. Raises ConversationBusy, too."""
         if new.input is None or "messages" not in new.input:
-            _check_length("message", len(new.message), self._settings.max_message_chars)
+            check_length("message", len(new.message), self._settings.max_message_chars)
         if new.mode == "queue":  # before anything is stored
             if new.input is not None and "agent" in new.input:
                 check_agents(self._owner.keeper.oldest_format)
@@ -125,6 +125,12 @@ class Chat:
 
     async def delete(self, session_id: str) -> None:
         """Raises NotFound. Stops a running turn first, so that its viewers see an end."""
+        with suppress(NotFound):  # a conversation of its narrator alone has no turns
+            await self._stop(session_id)
+        await self._store.sessions.delete(session_id)
+
+    async def _stop(self, session_id: str) -> None:
+        """Until it has ended, within reason."""
         turn = await self.cancel(session_id)
         try:
             async with asyncio.timeout(DELETE_WAIT_SECONDS):
@@ -133,7 +139,6 @@ class Chat:
                     turn = await self._store.turns.get(turn.key)
         except TimeoutError:
             log.warning("deleted while running", action="chat.delete", session_id=session_id)
-        await self._store.sessions.delete(session_id)
 
     async def _tell_end(self, turn: Turn) -> None:
         """Of one that was ended here, before it ran."""
@@ -155,6 +160,7 @@ class Chat:
             return await self._store.turns.create(new, limit)
 
 
-def _check_length(field: str, chars: int, limit: int) -> None:
+def check_length(field: str, chars: int, limit: int) -> None:
+    """Raises TooLarge."""
     if chars > limit:
         raise TooLarge(f"{field} has {chars} characters; the limit is {limit}", field=field)

@@ -9,6 +9,8 @@ from api.access.rate_limit import RateLimit
 from api.conversations.open import OpenConversations
 from api.direct import DirectRuns
 from api.housekeeping import Housekeeping
+from api.narrator.desk import NarratorDesk
+from api.narrator.relay import Relay
 from api.queue import Queue
 from api.streams.direct_relay import DirectRelay
 from api.streams.feeds import Feeds
@@ -28,7 +30,8 @@ log = structlog.get_logger()
 class Services:
     """`start()` never waits for broker or store: the API serves, says what is missing, and recovers by itself."""
 
-    def __init__(self, settings: Settings, access: Access) -> None:
+    def __init__(self, settings: Settings, access: Access, relay: Relay | None = None) -> None:
+        """`relay`: in place of all controllers, for tests."""
         self.settings = settings
         self.access = access
         self.rate_limit = RateLimit(settings)
@@ -43,6 +46,7 @@ class Services:
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
         self.queue = Queue(self.store, self.connection, self.feeds, self.direct, self.owner.subscribers)
         self.conversations = OpenConversations()
+        self.narrators = NarratorDesk(self.store, self.owner.bus, settings.rabbit_mq, relay)
         self._housekeeping = Housekeeping(self.store, self.owner.endings)
         self._background = Background()
 
@@ -60,12 +64,14 @@ class Services:
         """A signal to stop has come: end the streams, or the server would wait for them."""
         self.live_turns.close()
         self.conversations.close()
+        self.narrators.close()
         self.feeds.end_all()
         self.direct.stop_soon()
 
     async def stop(self) -> None:
         await self.direct.stop()
         await self.live_turns.stop()
+        await self.narrators.stop()
         await self.feeds.stop()
         await self._relay.stop()
         await self._background.stop()

@@ -32,7 +32,9 @@ BOTH_SPELLINGS = AliasGenerator(validation_alias=lambda name: AliasChoices(name,
 """`agent_id` and `agentId`."""
 MessageId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-ControllerName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+CONTROLLER_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+ControllerName = Annotated[str, StringConstraints(pattern=CONTROLLER_PATTERN)]
+LeaseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class BadFrame(HopstreamError):
@@ -121,7 +123,10 @@ class RegisterFrame(_Frame):
 
     type: Literal["register"]
     controller: ControllerName
-    lease_id: Annotated[str, Field(max_length=64)] | None = None
+    lease_id: LeaseId | None = None
+    """Of the lease that it had before, or that was taken otherwise."""
+    takeover: bool = Field(False, strict=True)
+    """Even if another one holds it."""
 
 
 class NarrationFrame(_Frame):

@@ -32,7 +32,7 @@ class WholeResponse(Response):
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with self._watching as feed:
-                await _until_over(feed)
+                await until_over(feed)
             response = await self._conclude()
         except HopstreamError as error:
             error.headers |= self._headers_of_errors
@@ -40,7 +40,7 @@ class WholeResponse(Response):
         await response(scope, receive, send)
 
 
-async def _until_over(feed: Feed) -> None:
+async def until_over(feed: Feed) -> None:
     """Raises what the feed broke down by."""
     with feed.watch() as changed:
         while not feed.is_over:

@@ -1,9 +1,12 @@
 """Names of things: a turn's key, and what a session may be called."""
 
+import re
 from typing import NamedTuple
 
 SESSION_ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
 """For pydantic, whose `$` is the very end of the text, a line break included."""
+
+_SESSION_ID = re.compile(SESSION_ID_PATTERN.removesuffix("$"))
 
 
 class TurnKey(NamedTuple):
@@ -14,3 +17,7 @@ class TurnKey(NamedTuple):
     def __str__(self) -> str:
         """The routing key on `llm.sessions`, and the tail of its log's name."""
         return f"{self.session_id}.{self.turn}"
+
+
+def is_session_id(text: str) -> bool:
+    return _SESSION_ID.fullmatch(text) is not None

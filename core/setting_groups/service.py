@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from core.api_keys import parse_api_keys
-from core.setting_groups.types import AmqpUrl, DatabaseUrl, RateLimitStorage, RateLimitText, Words
+from core.setting_groups.types import AmqpUrl, DatabaseUrl, NarratorRelay, RateLimitStorage, RateLimitText, Words
 
 
 class ServiceSettings(BaseSettings):
@@ -36,9 +36,15 @@ class ServiceSettings(BaseSettings):
         description="Path under which a proxy serves the API, such as /chat; X-Forwarded-Prefix tells it as well.",
     )
 
-    env: Literal["development", "production"] = Field(
+    env: Literal["development", "test", "production"] = Field(
         "development",
-        description="production: the API needs API_KEYS, CORS is closed unless CORS_ORIGINS opens it, HSTS is sent.",
+        description="production: the API needs API_KEYS, CORS is closed unless CORS_ORIGINS opens it, HSTS is sent. "
+        "test: as development, and NARRATOR_RELAY may be set.",
+    )
+    narrator_relay: NarratorRelay | None = Field(
+        None,
+        description="fake:TEXT answers whatever is posted to narrators with this text, in place of all controllers; "
+        "only with ENV=test.",
     )
     api_keys: Annotated[dict[str, SecretStr], NoDecode, BeforeValidator(parse_api_keys)] = Field(
         {},

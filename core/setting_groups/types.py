@@ -8,6 +8,8 @@ import limits
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
+FAKE = "fake:"
+
 
 def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -70,6 +72,12 @@ def _check_database_url(url: str) -> str:
     return url
 
 
+def _check_narrator_relay(relay: str) -> str:
+    if not relay.removeprefix(FAKE).strip() or not relay.startswith(FAKE):
+        raise ValueError(f"must be {FAKE} and what it answers, as {FAKE}All is well.")
+    return relay
+
+
 def _check_rate_limit(text: str) -> str:
     try:
         (limit,) = limits.parse_many(text)
@@ -93,5 +101,6 @@ BareHttpUrl = Annotated[HttpUrl, AfterValidator(_check_bare_url)]
 Host = Annotated[str, AfterValidator(_check_host)]
 AmqpUrl = Annotated[str, AfterValidator(_check_amqp_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
+NarratorRelay = Annotated[str, AfterValidator(_check_narrator_relay)]
 RateLimitText = Annotated[str, AfterValidator(_check_rate_limit)]
 RateLimitStorage = Annotated[str, AfterValidator(_check_rate_limit_storage)]

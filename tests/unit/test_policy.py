@@ -16,10 +16,11 @@ from core.settings import Settings
 OPEN = {("http", "GET", path) for path in ("/", "/streams", "/goals/x", "/health", "/healthz", "/ready", "/assets/x")}
 """All that strangers may ask for. Whoever adds to it thinks twice."""
 SOCKETS = {("websocket", "GET", path) for path in ("/ws/chat", "/ws/stream/x", "/ws/events")}
-STREAMS = {("http", "POST", "/chat"), ("http", "GET", "/stream/x"), ("http", "GET", "/events"), *SOCKETS}
-COSTS = {("http", "POST", "/chat"), ("http", "GET", "/test")}
+ASKING = {("http", "POST", path) for path in ("/chat", "/narrator/messages")}
+STREAMS = {("http", "GET", "/stream/x"), ("http", "GET", "/events"), *ASKING, *SOCKETS}
+COSTS = {("http", "GET", "/test"), *ASKING}
 
-PARAMETER = re.compile(r"\{(session_id|agent_id|goal_id:path)\}")
+PARAMETER = re.compile(r"\{(session_id|agent_id|goal_id:path|name)\}")
 
 
 def found(policies: RoutePolicies, path: str, method: str = "GET", kind: str = "http", **details: Any) -> Policy:
