@@ -9,7 +9,9 @@ from api.conversations.open import Closable
 from api.conversations.teller import Teller
 from api.inputs.agent_frames import TurnMessage, TurnOptions
 from api.inputs.watching import Watching
+from api.narrator.narrations import Narrations, Say
 from api.narrator.narrator import Narrator
+from api.narrator.registration import Refuse, Registration
 from api.services import Services
 from api.streams.viewer import Sink
 from api.watchers.batches import Pace
@@ -92,6 +94,15 @@ class Caller:
     def narrator(self) -> Narrator:
         """Of the caller's conversations."""
         return Narrator(self._services.narrators, self.store, self, self.reach.key_name, self.max_message_chars)
+
+    def narrations(self, session_id: str, after: int, say: Say) -> Narrations:
+        """`after`: the last one that the client has."""
+        return Narrations(self.store, self._services.narrators.news, session_id, after, say)
+
+    def registration(self, say: Say, refuse: Refuse) -> Registration:
+        """Of a connection that may become a controller's."""
+        services = self._services
+        return Registration(self.store, services.narrators.news, services.direct.process_id, say, refuse)
 
     def hold_conversation(self, conversation: Closable) -> AbstractContextManager[None]:
         """For as long as it is open. Raises Closing."""

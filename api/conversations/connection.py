@@ -17,7 +17,9 @@ from api.inputs.agent_frames import (
     BadHandshake,
     ClientFrame,
     Handshake,
+    NarrationFrame,
     PingFrame,
+    RegisterFrame,
     SecondHandshake,
     StopFrame,
     TurnMessage,
@@ -27,6 +29,7 @@ from api.inputs.agent_frames import (
     read_handshake,
     read_message,
 )
+from api.narrator.narrations import Narrations
 from api.streams.cursor import Cursor
 from api.streams.viewer import PING_SECONDS
 from api.wires.agent_socket import encode_frame
@@ -72,7 +75,9 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._silence = IdleTimer(PING_SECONDS, self._on_silence)
         self._sink = ConversationSink(websocket, self._silence.touch)
+        self._registration = caller.registration(self._sink.say, self._refuse)
         self._teller: Teller
+        self._narrations: Narrations
         self._handshake: Handshake
         self._session_id = ""
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -99,12 +104,15 @@ class Connection:
                 log.info("conversation refused", action="conversation.refused", reason=error.message)
                 await self._refuse(error)
                 await close(self._websocket, error)
+            finally:
+                await self._registration.close()
 
     async def _converse(self) -> None:
         first = await self._first_frame()
         self._handshake = read_handshake(first)
         await self._greet()
-        tasks = [asyncio.create_task(self._teller.run(), name="conversation"), asyncio.create_task(self._hear(first))]
+        doing = (self._teller.run(), self._narrations.run(), self._hear(first))
+        tasks = [asyncio.create_task(each, name="conversation") for each in doing]
         try:
             await asyncio.wait([*tasks, self._ended], return_when=asyncio.FIRST_COMPLETED)
             for done in (*tasks, self._ended):
@@ -135,6 +143,9 @@ class Connection:
         self._teller = caller.teller(self._sink, knows_restarts=hello.protocol is not None)
         turns = await caller.store.turns.statuses(self._session_id)
         unfinished = [number for number, status in turns.items() if status not in ("done", "error")]
+        last_seq = await caller.store.narrator.last_seq(self._session_id)
+        narrated = last_seq if hello.narrator_seq is None else min(hello.narrator_seq, last_seq)
+        self._narrations = caller.narrations(self._session_id, narrated, self._sink.say)
         await self._sink.say(
             "ready",
             protocol=1,
@@ -146,7 +157,7 @@ class Connection:
             status="running" if unfinished else "idle",
             pingSeconds=PING_SECONDS,
             maxMessageChars=caller.max_message_chars,
-            narratorSeq=0,
+            narratorSeq=last_seq,
         )
         if hello.resume is None:
             self._tell(unfinished)
@@ -205,6 +216,10 @@ class Connection:
             case StopFrame(turn=turn):
                 with suppress(NotFound):  # there is nothing to stop yet
                     await self._caller.chat.cancel(self._session_id, turn)
+            case RegisterFrame():
+                await self._registration.register(frame)
+            case NarrationFrame():
+                await self._registration.answer(frame)
         self._heard_at = self._loop.time()
 
     async def _ask(self, message: TurnMessage) -> None:
@@ -243,7 +258,8 @@ class Connection:
         return str(text)
 
     def _on_silence(self) -> None:
-        if self._teller.is_idle and self._loop.time() - self._heard_at > IDLE_SECONDS:
+        is_idle = self._teller.is_idle and not self._registration.is_held
+        if is_idle and self._loop.time() - self._heard_at > IDLE_SECONDS:
             self.close(Idle(f"nothing was asked for {IDLE_SECONDS:g} s; reconnect"))
         elif self._sink.is_ready:
             self._sink.write(_PING)
