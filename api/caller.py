@@ -71,7 +71,7 @@ class Caller:
         self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str
     ) -> Created:
         """The same for what has been counted."""
-        services, key_name = self._services, self.reach.key_name
+        services = self._services
         new = turn_of(
             message,
             agent,

@@ -11,7 +11,7 @@ import pytest
 from tests.client import POLL_SECONDS, Client, new_session, numbered
 from tests.integration.conftest import Guarded, Shared, assert_problem, eventually
 from tests.narrating import Party, controller, feed, joined, lease, new_name, post, posted
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, promised
 from tests.watching import TOKENS, held
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +66,16 @@ async def test_a_message_reaches_the_controller_and_its_word_all_viewers(
     ]
     assert [event["answers"] for event in events] == [None, first["eventId"], None, second["eventId"]]
     assert await feed(client, session, after=1, limit=2) == events[1:3]
+
+
+async def test_the_bus_makes_it_quick(shared: Shared, client: Client, session: str) -> None:
+    """By looks at the store alone each message would take about two seconds."""
+    name = new_name()
+    async with joined(shared.apis[0].url, session) as viewer, controller(shared.apis[1].url, controller=name):
+        with promised(1.5):
+            for number in range(1, 4):
+                await posted(client, conversationId=session, controller=name)
+                await viewer.hears("narration", number)
 
 
 async def test_a_message_that_comes_twice_is_told_once(
@@ -219,6 +229,34 @@ async def test_an_agent_answers_after_what_runs_in_the_conversation(
     for viewer in viewers:
         assert (await viewer.hears("narration"))["message"] == told["narration"]
     assert (await client.until(session, "done"))["text"] == numbered(TOKENS)
+
+
+async def test_an_agent_of_its_name_is_a_controller_until_somebody_holds_a_lease(
+    shared: Shared, client: Client, session: str
+) -> None:
+    name = new_name()
+    agent = {"name": "Boss", "system_prompt": "Be brief.", "model": "mock?tokens=3"}
+    assert (await client.http.put(f"/agents/{name}", json=agent)).status_code == 201
+    told = await posted(client, conversationId=session, controller=name)
+    assert (told["narration"], told["taskId"], told["epoch"]) == (numbered(3), f"{session}.1", None)
+    async with controller(shared.apis[1].url, "me", controller=name):
+        told = await posted(client, conversationId=session, controller=name)
+        assert (told["narration"], told["epoch"]) == ("me: What is new?", 1)
+    assert (await client.http.delete(f"/agents/{name}")).status_code == 204
+
+
+async def test_an_agent_whose_turn_fails_is_a_relay_that_fails(client: Client, session: str) -> None:
+    name = new_name()
+    agent = {"name": "Boss", "system_prompt": "Be brief.", "model": "mock?status=401"}
+    assert (await client.http.put(f"/agents/{name}", json=agent)).status_code == 201
+    fields = {"conversationId": session, "controller": name, "messageId": "m1"}
+    problem = assert_problem(await post(client, **fields), 502, "relay_failed")
+    assert "test-key" not in problem["detail"]
+    events = await feed(client, session)
+    assert [(event["type"], event["message"]) for event in events[1:]] == [("ERROR", problem["detail"])]
+    assert assert_problem(await post(client, **fields), 502, "relay_failed")["detail"] == problem["detail"]
+    assert len(await feed(client, session)) == 2
+    assert (await client.http.delete(f"/agents/{name}")).status_code == 204
 
 
 async def test_an_agent_may_stand_in_for_a_controller(client: Client, session: str) -> None:

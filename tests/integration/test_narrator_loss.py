@@ -12,8 +12,8 @@ from tests.client import POLL_SECONDS, Client, new_session
 from tests.integration.conftest import Shared, assert_problem, eventually
 from tests.narrating import controller, feed, joined, lease, new_name, post, posted
 from tests.patience import PATIENCE_SECONDS
+from tests.processes import Api
 from tests.proxy import Proxy
-from tests.stack import Api
 from tests.watching import held
 
 pytestmark = pytest.mark.anyio

@@ -14,11 +14,13 @@ from api.narrator.fake_relay import FakeRelay
 from api.narrator.narrator import Narrator
 from api.narrator.relay import NoController, RelayFailed
 from core.agents.agent import Agent
+from core.bus.messages import decode_message
 from core.model.errors import Closing, NotFound, ProviderError, TooLarge
 from core.model.keys import is_session_id
 from core.store.reach import EVERYTHING, Reach
 from core.store.store import Store
 from core.store.turns.records import Created
+from tests.unit.fake_connection import FakeConnection
 from tests.unit.narrator.conftest import NAME, eventually
 
 pytestmark = pytest.mark.anyio
@@ -172,6 +174,15 @@ async def test_the_relay_is_told_all_of_the_message(desk: NarratorDesk, store: S
     assert (message.event_id, message.conversation_id) == (event.event_id, event.session_id)
     assert (message.workspace_id, message.message, message.controller) == ("demo", "What is new?", "boss")
     assert (message.epoch, message.key_name) == (None, "alice")
+
+
+@pytest.mark.usefixtures("fake")
+async def test_all_processes_are_told_of_the_message_and_of_the_answer(
+    desk: NarratorDesk, store: Store, connection: FakeConnection
+) -> None:
+    await narrator(desk, store).post(asked(conversation_id="s"))
+    told = [connection.fake.sent.get_nowait() for _ in range(connection.fake.sent.qsize())]
+    assert [decode_message(body).session_id for _, body in told] == ["s", "s"]
 
 
 @pytest.mark.usefixtures("fake")
