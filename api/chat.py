@@ -11,7 +11,16 @@ from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
 from core.agents.agent import Agent, Snapshot
 from core.model.context import RequestContext
-from core.model.errors import BrokerDown, DirectTurn, InvalidEventId, NotFound, TooLarge, TurnRunning, error_of
+from core.model.errors import (
+    BrokerDown,
+    DirectTurn,
+    InvalidEventId,
+    NotFound,
+    TooLarge,
+    TurnRunning,
+    UnsupportedOption,
+    error_of,
+)
 from core.model.events import Done
 from core.model.feed import Feed
 from core.model.keys import TurnKey
@@ -52,6 +61,8 @@ class Chat:
             check_length("messages", request.chars, limit)
         agent = await self._agents.get(request.agent_id, self._reach) if request.agent_id is not None else None
         snapshot = self.snapshot(agent) if agent is not None else None
+        if snapshot is not None and snapshot["tools"] and request.options.tools:
+            raise UnsupportedOption("an agent that has tools takes none from a question")
         new = request.new_turn(
             self._owner.catalogue.default_model, self._direct.process_id, self._context, agent, snapshot
         )

@@ -93,7 +93,7 @@ class Connection:
         """Until the client leaves; else it is closed with a code that says why."""
         with suppress(WebSocketDisconnect):
             try:
-                with self._caller.hold_conversation(self), self._silence:
+                with self._caller.hold_conversation(self):
                     await self._converse()
             except _BinaryFrame:
                 await self._websocket.close(BINARY, "frames are text")
@@ -114,7 +114,8 @@ class Connection:
         doing = (self._teller.run(), self._narrations.run(), self._hear(first))
         tasks = [asyncio.create_task(each, name="conversation") for each in doing]
         try:
-            await asyncio.wait([*tasks, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            with self._silence:
+                await asyncio.wait([*tasks, self._ended], return_when=asyncio.FIRST_COMPLETED)
             for done in (*tasks, self._ended):
                 if done.done():
                     done.result()

@@ -150,3 +150,9 @@ async def test_the_next_turn_knows_what_was_done(talk: Talk) -> None:
     screen = await talk.ask("hello", seconds=PATIENCE_SECONDS)
     assert (screen.calls, screen.steps) == ({}, [(1, "start"), (1, "end")])
     assert "message 2 of this conversation" in screen.text
+
+
+async def test_a_question_cannot_bring_others(client: Client) -> None:
+    tools = [{"type": "function", "function": {"name": "mine"}}]
+    response = await client.ask("hello", agent_id="clerk", options={"tools": tools})
+    assert (response.status_code, response.json()["code"]) == (400, "unsupported_option")

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import msgspec
 import pytest
 
 from core.model.errors import ProviderDropped
@@ -56,6 +57,14 @@ async def test_the_model_is_asked_again_with_what_its_tools_answer(
     stored = await store.turns.get(agent_turn.key)
     assert stored.read_tape() == run.feed.tape
     assert [each["outcome"] for each in stored.tries or []] == ["tool_calls", "stop"]
+
+
+async def test_a_call_that_is_asked_for_is_asked_for_once(store: Store, agent_turn: Turn, now: FakeTool) -> None:
+    """Or the model could never answer."""
+    asked = msgspec.structs.replace(agent_turn, input={**(agent_turn.input or {}), "tool_choice": "required"})
+    provider = Scripted([call(1), CALLS], ANSWER)
+    await running(asked, store, provider, now).execute()
+    assert [request.tool_choice for request in provider.requests] == ["required", None]
 
 
 async def test_calls_in_pieces_come_whole(store: Store, agent_turn: Turn, now: FakeTool) -> None:

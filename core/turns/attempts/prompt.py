@@ -68,7 +68,7 @@ class Prompt:
             options,
             attempt,
             tools=(self._steps and self._steps.specs) or self._asked.get("tools"),
-            tool_choice=self._asked.get("tool_choice"),
+            tool_choice=self._asked.get("tool_choice") if self._is_first_step else None,
             response_format=self._asked.get("response_format"),
             provider_options=self._asked.get("provider_options") or {},
             goes_on=begun.way if begun is not None else False,
@@ -95,6 +95,11 @@ class Prompt:
     def exchanges(self) -> int:
         """How many earlier ones it has."""
         return len(self._history)
+
+    @property
+    def _is_first_step(self) -> bool:
+        """Who has to call a tool has done so then, and may answer."""
+        return self._steps is None or self._steps.number == 1
 
     def _messages(self) -> list[Message]:
         messages = [Message("system", self._system_prompt)] if self._system_prompt else []
