@@ -15,8 +15,10 @@ from core.tools.toolbox import Toolbox
 
 log = structlog.get_logger()
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""A half character, as models write one now and then: no UTF-8 has it, so no server could be sent it."""
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
-"""NUL and half characters: no database takes them."""
+"""What no database takes."""
 _LONGEST_NAME = 64
 """In the log: a name that is unknown is the model's own text."""
 
@@ -87,6 +89,9 @@ def _parse(text: str) -> dict[str, Any]:
     """Raises BadArguments. Models leave out the arguments of a tool that has none."""
     try:
         value = json.loads(text.strip() or "{}", parse_constant=_refuse)
+        written = json.dumps(value, ensure_ascii=False)
+        if _HALF.search(written):
+            value = json.loads(_HALF.sub("\ufffd", written))
     except RecursionError as error:
         raise BadArguments("The arguments are nested too deeply.") from error
     except ValueError as error:

@@ -45,6 +45,11 @@ def halves(text: str) -> str:
     return f"\0{text}\ud800"
 
 
+def characters(texts: list[str]) -> list[list[int]]:
+    """The characters of each."""
+    return [[*map(ord, text)] for text in texts]
+
+
 def long(length: int) -> str:
     return "x" * length
 

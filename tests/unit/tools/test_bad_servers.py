@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import psutil
 import pytest
 from structlog.testing import capture_logs
@@ -74,6 +75,15 @@ async def test_one_that_dies_again_and_again_is_left_alone_for_a_while(toolbox: 
         assert LOST in output.content
     assert output.is_error
     assert "The tool's server s cannot be reached." in output.content
+
+
+async def test_an_answer_between_two_deaths_makes_up_for_the_first(
+    toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mcp, "PAUSES", (0.0, 3600.0))
+    for _ in range(2):
+        await call(toolbox, "die")
+        assert (await call(toolbox, "echo", text="here")).content == "here"
 
 
 async def test_all_calls_end_when_their_server_dies(toolbox: Toolbox) -> None:
@@ -174,7 +184,8 @@ async def test_a_turn_waits_a_little_for_a_server_that_does_not_answer(
     monkeypatch.setattr(mcp, "SPEC_SECONDS", 0.1)
     mute = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     async with toolbox_with(home, command=mute) as toolbox:
-        assert await names(toolbox) == []
+        with anyio.fail_after(mcp.OPEN_SECONDS / 2):
+            assert await names(toolbox) == []
         assert (await call(toolbox, "add", seconds=0.1)).content == "s_add did not answer within 0.1 seconds."
 
 

@@ -130,10 +130,15 @@ async def test_a_long_result_is_cut(toolbox: Toolbox, length: int, truncated: bo
 
 
 @pytest.mark.parametrize(("text", "stored"), [("a\0b", "a\ufffdb"), ("\ud83d", "\ufffd"), ("\U0001f600", "\U0001f600")])
-async def test_what_no_database_takes_is_replaced(toolbox: Toolbox, text: str, stored: str) -> None:
+async def test_what_no_database_takes_is_replaced_in_results(toolbox: Toolbox, text: str, stored: str) -> None:
     output = await call(toolbox, "halves", {"text": text})
     assert output.content == f"\ufffd{stored}\ufffd"
     assert output.content.encode()
+
+
+async def test_half_characters_of_arguments_are_replaced(toolbox: Toolbox) -> None:
+    output = await call(toolbox, "characters", r'{"texts": ["\ud83d", "\ud83d\ude00", "\ude00\ud83d", "a\u0000"]}')
+    assert json.loads(output.content) == [[0xFFFD], [0x1F600], [0xFFFD, 0xFFFD], [0x61, 0]]
 
 
 async def test_the_log_has_neither_arguments_nor_results(toolbox: Toolbox) -> None:

@@ -49,6 +49,10 @@ async def test_errors_of_tools_and_arguments(toolbox: Toolbox) -> None:
         assert words in output.content
 
 
+async def test_half_a_character_breaks_no_request(toolbox: Toolbox) -> None:
+    assert await call(toolbox, "echo", text="a\ud83d") == ToolOutput("a\ufffd")
+
+
 async def test_many_calls_at_once_and_one_that_hangs(toolbox: Toolbox) -> None:
     hanging = asyncio.create_task(call(toolbox, "hang"))
     outputs = await asyncio.gather(*(call(toolbox, "echo", text=str(number)) for number in range(20)))
@@ -72,7 +76,7 @@ async def test_headers_are_sent_with_their_variables(
     assert sent["accept-encoding"] == "identity"
 
 
-@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("arguments", [("--json",), ("--older",)])  # the latter sends events
 async def test_long_results(home: Path, arguments: tuple[str, ...]) -> None:
     with HttpServer(*arguments) as server:
         async with toolbox_with(home, url=server.url) as toolbox:

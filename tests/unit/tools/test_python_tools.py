@@ -13,6 +13,7 @@ from core.tools import python
 from core.tools.base import BadArguments, ToolCallContext, ToolError, ToolOutput, ToolSpec
 from core.tools.python import PythonTool
 from core.tools.threads import in_thread
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.tools import functions
 
 pytestmark = pytest.mark.anyio
@@ -183,3 +184,21 @@ async def test_nothing_is_imported_before_it_is_asked_for() -> None:
     late = PythonTool("late", f"{name}:late", None, idempotent=False)
     assert name not in sys.modules
     assert (await late.call({}, CONTEXT)).content == "late"
+
+
+async def test_a_function_that_hangs_holds_up_no_process() -> None:
+    code = (
+        "import asyncio, threading\n"
+        "from core.tools.threads import in_thread\n"
+        "async def main():\n"
+        "    asyncio.create_task(in_thread('hanging', threading.Event().wait))\n"
+        "    await asyncio.sleep(0)\n"
+        "asyncio.run(main())"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    try:
+        assert await asyncio.wait_for(process.wait(), PATIENCE_SECONDS) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
