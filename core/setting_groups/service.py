@@ -65,8 +65,9 @@ class ServiceSettings(BaseSettings):
     )
     rate_limit: RateLimitText = Field(
         "120/minute",
-        description="How often each API key may ask (POST /chat, GET /test): two a second, more than people type and "
-        "little enough that a script gone wild is noticed before the bill.",
+        description="How often each API key may ask (POST /chat and /narrator/messages, GET /test, a message over "
+        "/ws/chat): two a second, more than people type and little enough that a script gone wild is noticed before "
+        "the bill.",
     )
     rate_limit_storage: RateLimitStorage = Field(
         "memory://", description="memory:// counts in each API process, redis://host:6379/0 in all of them together."
