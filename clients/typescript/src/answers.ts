@@ -1,7 +1,7 @@
 // What becomes of messages: each waits until the server has accepted it as a turn, and settles with the turn's end.
 
 import type { Frame } from "./connection.ts";
-import { lastTurnOf } from "./cursor.ts";
+import { lastTurnOf, turnOf } from "./cursor.ts";
 import { HopstreamError } from "./errors.ts";
 import type { Usage } from "./events.ts";
 import { INVALID_CURSOR } from "./place.ts";
@@ -38,18 +38,24 @@ export class Answers {
   /** Whether a turn of the conversation runs, anybody's. */
   isRunning = false;
   #messages: Message[] = [];
-  #texts = new Map<number, string>();
+  /** Of the turns that are being told, from their start on. */
+  readonly #texts = new Map<number, string>();
+  readonly #ended = new Set<number>();
   /** Of turns that may be those of messages which are not accepted yet. */
-  #ends = new Map<number, Answer | HopstreamError>();
-  #lastEnded = 0;
+  readonly #ends = new Map<number, Answer | HopstreamError>();
+  #lastBefore = 0;
 
   get isEmpty(): boolean {
     return this.#messages.length === 0;
   }
 
-  /** What the server may not have: to be sent again, under the same id, over each new connection. */
-  get unaccepted(): MessageFrame[] {
-    return this.#unaccepted.map(({ frame }) => frame);
+  /**
+   * What has to be sent over a new connection, again under its id: what the server may not have, and what it does not
+   * tell of behind the cursor.
+   */
+  toSend(cursor: string | undefined): MessageFrame[] {
+    const isBefore = (turn: number): boolean => cursor !== undefined && turn < turnOf(cursor);
+    return this.#messages.filter(({ turn }) => turn === undefined || isBefore(turn)).map(({ frame }) => frame);
   }
 
   /** `isAway`: there is no connection to send it. */
@@ -71,18 +77,17 @@ export class Answers {
       case "accepted":
         return this.#accept(frame.messageId, frame.turn);
       case "start":
-        this.isRunning = true;
-        this.#texts.set(frame.turn, "");
-        return this.#pass(frame.turn - 1);
       case "restart":
+        this.isRunning = true;
         this.#texts.set(frame.turn, "");
         return;
       case "token":
-        this.#texts.set(frame.turn, this.#textOf(frame.turn) + frame.token);
+        if (this.#isWhole(frame.turn)) this.#texts.set(frame.turn, this.#textOf(frame.turn) + frame.token);
         return;
       case "done": {
         const { turn, conversationId, finishReason, usage } = frame;
-        return this.#end(turn, { turn, conversationId, text: this.#textOf(turn), finishReason, usage });
+        const answer = { turn, conversationId, text: this.#textOf(turn), finishReason, usage };
+        return this.#end(turn, this.#isWhole(turn) ? answer : alreadyTold(turn));
       }
       case "error": {
         const { id, turn, messageId, message, ...details } = frame;
@@ -97,7 +102,8 @@ export class Answers {
   /** Only what is behind the cursor will come; from the beginning of some turn, where there is none. */
   goOnFrom(cursor: string | undefined): void {
     this.#texts.clear();
-    this.#lastEnded = cursor ? lastTurnOf(cursor) : 0;
+    this.#ended.clear();
+    this.#lastBefore = cursor ? lastTurnOf(cursor) : 0;
   }
 
   fail(error: unknown): void {
@@ -112,10 +118,17 @@ export class Answers {
     return this.#texts.get(turn) ?? "";
   }
 
+  /** Whether all of it comes over this stream. */
+  #isWhole(turn: number): boolean {
+    return turn > this.#lastBefore || this.#texts.has(turn);
+  }
+
   #accept(messageId: string | null, turn: number): void {
     const message = this.#unaccepted.find(({ frame }) => frame.messageId === messageId);
-    if (message) message.turn = turn;
-    this.#settle();
+    if (!message) return;
+    message.turn = turn;
+    if (this.#ended.has(turn)) this.#settle(turn, this.#ends.get(turn) ?? alreadyTold(turn));
+    if (this.#unaccepted.length === 0) this.#ends.clear();
   }
 
   #refuse(messageId: string, error: HopstreamError): void {
@@ -128,29 +141,22 @@ export class Answers {
   #end(turn: number, end: Answer | HopstreamError): void {
     this.isRunning = false;
     this.#texts.delete(turn);
-    this.#ends.set(turn, end);
-    this.#pass(turn);
+    this.#ended.add(turn);
+    if (this.#unaccepted.length > 0) this.#ends.set(turn, end);
+    this.#settle(turn, end);
   }
 
-  /** Turns come one after another: of those up to this one, nothing will come any more. */
-  #pass(turn: number): void {
-    this.#lastEnded = Math.max(this.#lastEnded, turn);
-    this.#settle();
-  }
-
-  #settle(): void {
-    const settled = this.#messages.filter(({ turn }) => turn !== undefined && turn <= this.#lastEnded);
-    this.#messages = this.#messages.filter((message) => !settled.includes(message));
-    for (const { turn, resolve, reject } of settled) {
-      const end = this.#ends.get(turn!) ?? beforeCursor(turn!);
+  #settle(turn: number, end: Answer | HopstreamError): void {
+    const settled = this.#messages.filter((message) => message.turn === turn);
+    this.#messages = this.#messages.filter((message) => message.turn !== turn);
+    for (const { resolve, reject } of settled) {
       if (end instanceof HopstreamError) reject(end);
       else resolve(end);
     }
-    if (this.#unaccepted.length === 0) this.#ends.clear();
   }
 }
 
-function beforeCursor(turn: number): HopstreamError {
-  const message = `this message was sent before: turn ${turn} began before the place from which this stream goes on`;
-  return new HopstreamError(message, { code: "before_cursor" });
+function alreadyTold(turn: number): HopstreamError {
+  const message = `this message was sent before, and some of its turn, ${turn}, was told before: read the conversation`;
+  return new HopstreamError(message, { code: "already_told" });
 }

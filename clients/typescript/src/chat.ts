@@ -19,6 +19,8 @@ export class Chat implements ChatStream {
   readonly #line: Line;
   readonly #place: Place;
   readonly #answers = new Answers();
+  /** By the ids that the caller gave, as long as they have not failed. */
+  readonly #sent = new Map<string, Promise<Answer>>();
   readonly #streams = new Set<EventStream>();
   readonly #opened = defer();
   readonly #over = defer();
@@ -64,9 +66,13 @@ export class Chat implements ChatStream {
     return this.#place.cursor;
   }
 
-  readonly sendMessage = ({ message, options, messageId = newId() }: OutgoingMessage): Promise<Answer> => {
-    const answer = this.#post({ type: "message", message, messageId, options });
-    answer.catch(() => {}); // one that nobody awaits must not end Node.js
+  readonly sendMessage = ({ message, options, messageId }: OutgoingMessage): Promise<Answer> => {
+    const known = messageId && this.#sent.get(messageId);
+    if (known) return known;
+    const answer = this.#post({ type: "message", message, messageId: messageId ?? newId(), options });
+    if (messageId) this.#sent.set(messageId, answer);
+    // A message that failed may be sent again. And one that nobody waits for must not end Node.js.
+    answer.catch(() => messageId && this.#sent.delete(messageId));
     return answer;
   };
 
@@ -123,7 +129,7 @@ export class Chat implements ChatStream {
       this.#opened.resolve();
       this.#hold();
     }
-    for (const frame of this.#answers.unaccepted) this.#line.send(frame);
+    for (const frame of this.#answers.toSend(this.#place.cursor)) this.#line.send(frame);
     if (this.#isStopping) this.#sendStop();
     this.#tellState("open");
   }

@@ -47,6 +47,7 @@ export class Connection {
     const frame = parse(data);
     if (!frame) return this.#lose(new Loss(undefined, "the server has sent something that is no frame"));
     this.#said = frame.type === "error" && !frame.id && !frame.messageId ? frame : undefined;
+    if (this.#said?.turn) return this.#lose(new Loss(undefined, "", this.#said)); // that it cannot tell any further
     this.#handlers.onFrame(frame);
     if (frame.type === "goaway") this.#lose(new Loss(1012, frame.reason, undefined, true));
     this.#watch();

@@ -9,10 +9,13 @@ export function isBeginning(cursor: string): boolean {
   return numbersOf(cursor)[1] === 0;
 }
 
+export function turnOf(cursor: string): number {
+  return numbersOf(cursor)[0];
+}
+
 /** The last turn of which something lies at or before the cursor. */
 export function lastTurnOf(cursor: string): number {
-  const [turn] = numbersOf(cursor);
-  return isBeginning(cursor) ? turn - 1 : turn;
+  return isBeginning(cursor) ? turnOf(cursor) - 1 : turnOf(cursor);
 }
 
 /** Whether the place `id` is at or before the cursor. */

@@ -13,7 +13,7 @@ export interface ReadyEvent {
   protocol: number;
   conversationId: string;
   agentId: string;
-  agentVersion: string | number;
+  agentVersion: string;
   /** The names of the agent's tools. */
   tools: string[];
   /** The latest turn of the conversation. */
@@ -28,8 +28,9 @@ export interface ReadyEvent {
 export interface AcceptedEvent {
   type: "accepted";
   messageId: string | null;
+  conversationId: string;
   turn: number;
-  /** Its place in the workers' queue. */
+  /** Its place in the workers' queue; 1 is next. */
   position: number | null;
   /** How many turns of this conversation are before it. */
   waiting: number;
@@ -40,6 +41,7 @@ export interface AcceptedEvent {
 /** The turn's place in the workers' queue; 1 is next. */
 export interface QueuedEvent {
   type: "queued";
+  conversationId: string;
   turn: number;
   position: number;
 }
@@ -74,7 +76,8 @@ export interface StepEvent extends Placed {
 export interface ToolCall {
   callId: string;
   phase: "call";
-  arguments: Record<string, unknown> | string;
+  /** As text where the model wrote no JSON. */
+  arguments: unknown;
 }
 
 export interface ToolResult {
@@ -85,7 +88,7 @@ export interface ToolResult {
   truncated: boolean;
   seconds?: number;
   /** The worker was lost while the call ran: nobody knows what came of it. */
-  inDoubt?: boolean;
+  inDoubt?: true;
 }
 
 export interface ToolEvent extends Placed {
@@ -99,7 +102,8 @@ export interface RestartEvent extends Placed {
   type: "restart";
   attempt: number;
   reason: string;
-  model: string;
+  model?: string;
+  provider?: string;
 }
 
 export interface Usage {
@@ -136,7 +140,7 @@ export interface ErrorEvent {
 export interface NarrationEvent {
   type: "narration";
   seq: number;
-  eventId: string;
+  eventId: number;
   source: string;
   message: string;
   at: string;

@@ -12,12 +12,14 @@ export interface GenerationOptions {
   maxNewTokens?: number;
   stop?: string | string[];
   seed?: number;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  reasoningEffort?: "none" | "minimal" | "low" | "medium" | "high";
   model?: string;
   /** By a worker, as is usual, or in the API process itself. */
   mode?: "queue" | "direct";
   /** While another turn of the conversation runs. */
   onBusy?: "wait" | "reject";
-  [option: string]: unknown;
 }
 
 /** connecting → open ⇄ reconnecting → closed */
@@ -54,7 +56,7 @@ export interface StreamChatOptions {
 export interface OutgoingMessage {
   message: string;
   options?: GenerationOptions | undefined;
-  /** The server answers one message of this id, however often it is sent. */
+  /** The server answers one message of this id, however often and over however many streams it is sent. */
   messageId?: string | undefined;
 }
 

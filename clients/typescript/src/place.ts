@@ -1,7 +1,7 @@
 // The place up to which a conversation was heard, and so what has to come next.
 
 import type { Frame } from "./connection.ts";
-import { beginningOf, isBeginning, isSeen } from "./cursor.ts";
+import { beginningOf, isBeginning, isSeen, lastTurnOf, turnOf } from "./cursor.ts";
 import type { ReadyEvent } from "./events.ts";
 
 export const INVALID_CURSOR = "invalid_event_id"; // the code of an error
@@ -9,6 +9,9 @@ export const INVALID_CURSOR = "invalid_event_id"; // the code of an error
 export class Place {
   cursor: string | undefined;
   narratorSeq: number | undefined;
+  readonly #heard = new Set<number>();
+  /** Turns before the cursor that are told from their start, with the place up to which each was heard. */
+  readonly #again = new Map<number, string>();
 
   constructor(cursor: string | undefined) {
     this.cursor = cursor;
@@ -16,20 +19,45 @@ export class Place {
 
   /** Whether the frame is to be heard. */
   advance(frame: Frame): boolean {
-    if (frame.type === "ready") return this.#begin(frame);
-    if (frame.type === "narration") return this.#advanceNarrator(frame.seq);
-    if (frame.type === "error" && frame.code === INVALID_CURSOR) return this.#lose();
+    switch (frame.type) {
+      case "ready":
+        return this.#begin(frame);
+      case "accepted":
+        return this.#expect(frame.turn);
+      case "narration":
+        return this.#advanceNarrator(frame.seq);
+      case "error":
+        if (frame.code === INVALID_CURSOR) return this.#lose();
+    }
     const id = "id" in frame && frame.id;
-    if (!id) return true;
-    if (this.cursor && isSeen(id, this.cursor)) return false;
-    this.cursor = id;
+    return !id || this.#advanceTo(id);
+  }
+
+  #advanceTo(id: string): boolean {
+    const turn = turnOf(id);
+    const isAgain = this.#again.has(turn);
+    if (this.#isSeen(id, isAgain ? this.#again.get(turn) : this.cursor)) return false;
+    this.#heard.add(turn);
+    if (isAgain) this.#again.set(turn, id);
+    if (!this.#isSeen(id, this.cursor)) this.cursor = id;
     return true;
+  }
+
+  #isSeen(id: string, cursor: string | undefined): boolean {
+    return cursor !== undefined && isSeen(id, cursor);
   }
 
   /** Without a cursor, and where nothing runs, what will be heard is what is not there yet. */
   #begin({ status, turn, narratorSeq }: ReadyEvent): true {
     if (status === "idle") this.cursor ??= beginningOf((turn ?? 0) + 1);
     this.narratorSeq ??= narratorSeq;
+    return true;
+  }
+
+  /** The server tells a turn from its start whose message was sent before this stream began. */
+  #expect(turn: number): true {
+    const isBefore = this.cursor !== undefined && turn <= lastTurnOf(this.cursor);
+    if (isBefore && !this.#heard.has(turn)) this.#again.set(turn, beginningOf(turn));
     return true;
   }
 

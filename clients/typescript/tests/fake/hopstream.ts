@@ -15,6 +15,8 @@ export class FakeHopstream {
   readonly tickets = new Set<string>();
   /** All frames of all clients. */
   readonly received: Frame[] = [];
+  /** All frames to all clients. */
+  readonly sent: Frame[] = [];
   readonly sessions: Session[] = [];
   /** The codes with which sockets were closed. */
   readonly closings: number[] = [];

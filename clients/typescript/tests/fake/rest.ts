@@ -69,6 +69,7 @@ async function put(server: FakeHopstream, request: IncomingMessage, id: string, 
   const changes = JSON.parse(Buffer.concat(chunks).toString());
   const strange = Object.keys(changes).filter((member) => !MEMBERS.includes(member));
   if (strange.length > 0) throw new Problem(422, "invalid_request", `unknown: ${strange}`);
+  if (!known && !changes.system_prompt) throw new Problem(422, "invalid_agent", "system_prompt: is missing");
   const content = { ...DEFAULTS, name: id, owner: null, editable: true, ...known, ...changes, id };
   const etag = `"${createHash("sha256").update(JSON.stringify({ ...content, etag: "" })).digest("hex").slice(0, 16)}"`;
   const made = { ...content, etag };

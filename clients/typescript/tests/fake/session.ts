@@ -28,6 +28,7 @@ export class Session {
   #isMuted = false;
   #handshake: Frame | undefined;
   #conversation: Conversation | undefined;
+  readonly #told = new Set<number>();
 
   constructor(server: FakeHopstream, socket: WebSocket, fault: Fault) {
     this.#server = server;
@@ -39,6 +40,7 @@ export class Session {
   }
 
   send(frame: Frame): void {
+    this.#server.sent.push(frame);
     if (this.#isMuted) return;
     this.socket.send(JSON.stringify(frame));
     if (this.#fault.twice) this.socket.send(JSON.stringify(frame));
@@ -50,7 +52,10 @@ export class Session {
     this.#isMuted = true;
   }
 
-  readonly #listen = (frame: Frame): void => this.send(frame);
+  readonly #listen = (frame: Frame): void => {
+    this.#told.add(frame.turn);
+    this.send(frame);
+  };
 
   #onClose(code: number): void {
     this.#conversation?.listeners.delete(this.#listen);
@@ -81,7 +86,8 @@ export class Session {
   #attach(conversation: Conversation, resume: string | undefined): void {
     const missed = conversation.after(resume);
     if (!missed) this.send({ type: "error", code: "invalid_event_id", message: "no such place", retryable: false });
-    for (const frame of missed ?? conversation.turns.at(-1)?.tape ?? []) this.send(frame);
+    for (const frame of missed ?? conversation.turns.at(-1)?.tape ?? []) this.#listen(frame);
+    for (const { number } of conversation.unfinished) this.#told.add(number);
     this.#conversation = conversation;
     conversation.listeners.add(this.#listen);
   }
@@ -96,7 +102,10 @@ export class Session {
     const model = options?.model ?? this.#handshake!["options"]?.model;
     const waiting = conversation.unfinished.length;
     const { turn, isDuplicate } = conversation.ask(messageId, scriptOf(model));
-    this.send({ type: "accepted", messageId, turn: turn.number, position: 1, waiting, duplicate: isDuplicate });
+    const { number } = turn;
+    const conversationId = conversation.id;
+    this.send({ type: "accepted", messageId, conversationId, turn: number, position: null, waiting, duplicate: isDuplicate });
+    if (isDuplicate && !this.#told.has(number)) for (const frame of turn.tape) this.#listen(frame);
   }
 
   #refuse(status: number, code: string, message: string): void {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vites
 import { WebSocket as WsSocket } from "ws";
 import { deleteAgent, streamChat, updateAgent, type ChatEvent, type ChatStream, type SocketFactory } from "../../src/index.ts";
 import { numbered } from "../fake/script.ts";
+import { ofServer, strange } from "../schema.ts";
 import { Line } from "./line.ts";
 
 const SOON = { timeout: 60_000, interval: 10 };
@@ -26,12 +27,13 @@ describe.each(SOCKETS)("over a WebSocket, %s,", (_, socketFactory) => {
     held = randomUUID();
     events = [];
     chats = [];
-    await updateAgent({ id: agentId, name: "Test" }, target);
+    await updateAgent({ id: agentId, name: "Test", system_prompt: "Be brief." }, target);
   });
 
   afterEach(async () => {
     for (const chat of chats) chat.close();
     line.close();
+    expect(strange(events, ofServer)).toEqual([]);
     await deleteAgent(agentId, target);
   });
 

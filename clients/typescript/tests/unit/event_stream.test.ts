@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { EventStream } from "../../src/event_stream.ts";
 import type { ChatEvent } from "../../src/index.ts";
 
-const event = (index: number): ChatEvent => ({ type: "queued", turn: 1, position: index });
+const event = (index: number): ChatEvent => ({ type: "queued", conversationId: "c", turn: 1, position: index });
 
 test("a loop that falls far behind gets what was kept, and then an error", async () => {
   const stream = new EventStream();

@@ -1,8 +1,9 @@
 // A fake Hopstream for each test, and streams to it that are closed with the test.
 
-import { test as base, vi } from "vitest";
+import { expect, test as base, vi } from "vitest";
 import { streamChat, type ChatEvent, type ChatStream, type StreamChatOptions } from "../../src/index.ts";
 import { FakeHopstream } from "../fake/hopstream.ts";
+import { ofClient, ofServer, strange } from "../schema.ts";
 
 export const SOON = { timeout: 60_000, interval: 5 };
 const QUICKLY = { minDelay: 1, maxDelay: 20 };
@@ -27,6 +28,8 @@ export const test = base.extend<Fixtures>({
     const hopstream = await new FakeHopstream().start();
     await use(hopstream);
     await hopstream.stop();
+    expect(strange(hopstream.received, ofClient)).toEqual([]);
+    expect(strange(hopstream.sent, ofServer)).toEqual([]);
   },
 
   open: async ({ hopstream }, use) => {

@@ -164,6 +164,24 @@ test("what is no frame is not passed over: the connection is opened again", asyn
   expect(states).toContain("reconnecting");
 });
 
+test("a turn that the server cannot tell any further is asked for over another connection", async ({ hopstream, open }) => {
+  const broken = { type: "error", code: "internal_error", message: "the stream broke off", turn: 1, retryable: true };
+  hopstream.spoil({ after: 6, act: (session) => session.send(broken) });
+  const { chat, events } = await open();
+  expect((await chat.sendMessage({ message: "hello" })).text).toBe(numbered(30));
+  expect(typesOf(events)).not.toContain("error");
+});
+
+test("a turn that the server can never tell rejects with the server's words", async ({ hopstream, open }) => {
+  const broken = { type: "error", code: "internal_error", message: "the stream broke off", turn: 1, retryable: true };
+  hopstream.spoil({}, ...Array(3).fill({ after: 1, act: (session: Session) => session.send(broken) }));
+  const { chat, events } = await open({ reconnect: { retries: 2, minDelay: 1 }, options: { model: "mock?hold_after=1" } });
+  const answer = chat.sendMessage({ message: "hello" });
+  await eventually(() => expect(shown(events)).toBe(numbered(1)));
+  drop(hopstream.sessions[0]!);
+  await expect(answer).rejects.toMatchObject({ code: "internal_error", message: "the stream broke off", retryable: true });
+});
+
 test("another stream goes on from a cursor", async ({ hopstream, open }) => {
   const first = await open({ options: { model: "mock?tokens=20&hold_after=7&id=reload" } });
   const lost = first.chat.sendMessage({ message: "hello" });

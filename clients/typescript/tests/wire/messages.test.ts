@@ -1,7 +1,7 @@
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
 import { HopstreamError, streamChat } from "../../src/index.ts";
 import { numbered } from "../fake/script.ts";
-import { eventually, shown, test, typesOf } from "./harness.ts";
+import { eventually, shown, test, typesOf, type Open } from "./harness.ts";
 
 test("a message's promise settles at the end of its turn", async ({ hopstream, open }) => {
   const { chat, events } = await open({ options: { model: "mock?tokens=20&hold_after=5&id=a" } });
@@ -62,22 +62,67 @@ test("a message that is refused rejects alone", async ({ hopstream, open }) => {
   expect((await Promise.all(answers.slice(0, 9))).map(({ turn }) => turn)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-test("one id is one turn, however often it is sent", async ({ hopstream, open }) => {
+test("one id is one message, however often it is sent", async ({ hopstream, open }) => {
   const { chat } = await open();
-  const twice = [chat.sendMessage({ message: "hello", messageId: "same" }), chat.sendMessage({ message: "hello", messageId: "same" })];
-  const [first, second] = await Promise.all(twice);
-  expect(second).toEqual(first);
-  expect(hopstream.conversation(chat.conversationId).turns).toHaveLength(1);
+  const send = () => chat.sendMessage({ message: "hello", messageId: "same" });
+  const [first, second] = await Promise.all([send(), send()]);
+  expect([second, await send()]).toEqual([first, first]);
+  expect(hopstream.framesOf("message")).toHaveLength(1);
 });
 
-test("a message that an earlier stream has sent and heard is not waited for", async ({ open }) => {
-  const before = await open();
-  await before.chat.sendMessage({ message: "hello", messageId: "known" });
-  const { conversationId, cursor } = before.chat;
-  for (const resume of [cursor, undefined]) {
-    const { chat } = await open({ conversationId, resume });
-    await expect(chat.sendMessage({ message: "hello", messageId: "known" })).rejects.toMatchObject({ code: "before_cursor" });
+test("a message that has failed can be sent again under its id", async ({ hopstream, open }) => {
+  const { chat } = await open({ options: { model: "mock?hold_after=1&id=full" } });
+  const waiting = Array.from({ length: 9 }, () => chat.sendMessage({ message: "hello" }));
+  const refused = chat.sendMessage({ message: "hello", messageId: "mine" });
+  await expect(refused).rejects.toMatchObject({ code: "conversation_busy" });
+  hopstream.gates.move("full");
+  await Promise.all(waiting);
+  expect((await chat.sendMessage({ message: "hello", messageId: "mine" })).turn).toBe(10);
+});
+
+describe("a message that an earlier stream has sent", () => {
+  async function heardBefore(open: Open): Promise<{ conversationId: string; end: string | undefined }> {
+    const { chat } = await open();
+    await chat.sendMessage({ message: "hello", messageId: "known" });
+    await chat.sendMessage({ message: "and then" });
+    return { conversationId: chat.conversationId, end: chat.cursor };
   }
+
+  test.for(["1.1.241", "end", undefined])("is told again and whole to one that goes on from %s", async (place, { open }) => {
+    const { conversationId, end } = await heardBefore(open);
+    const { chat, events } = await open({ conversationId, resume: place === "end" ? end : place });
+    expect(await chat.sendMessage({ message: "hello", messageId: "known" })).toMatchObject({ turn: 1, text: numbered(30) });
+    expect(shown(events)).toBe(numbered(30));
+    expect(events).toContainEqual(expect.objectContaining({ type: "accepted", duplicate: true }));
+    expect((await chat.sendMessage({ message: "again" })).turn).toBe(3);
+    expect([shown(events, 1), shown(events, 3)]).toEqual([numbered(30), numbered(30)]);
+  });
+
+  test("is told again though the connection is lost meanwhile", async ({ hopstream, open }) => {
+    const { conversationId, end: resume } = await heardBefore(open);
+    hopstream.spoil({ after: 9, act: ({ socket }) => socket.terminate() }, { after: 20, act: ({ socket }) => socket.terminate() });
+    const { chat, events } = await open({ conversationId, resume });
+    expect(await chat.sendMessage({ message: "hello", messageId: "known" })).toMatchObject({ turn: 1, text: numbered(30) });
+    expect(shown(events)).toBe(numbered(30));
+    expect(chat.cursor).toBe(resume);
+  });
+
+  test("is not answered by a part of its text", async ({ open }) => {
+    const { conversationId } = await heardBefore(open);
+    const { chat, events } = await open({ conversationId, resume: "1.1.160" });
+    const answer = chat.sendMessage({ message: "hello", messageId: "known" });
+    await expect(answer).rejects.toMatchObject({ code: "already_told" });
+    expect(shown(events)).toBe(numbered(30).slice(160));
+  });
+
+  test("is not waited for where this one has heard it", async ({ open }) => {
+    const other = await open();
+    const { chat, events } = await open({ conversationId: other.chat.conversationId });
+    await other.chat.sendMessage({ message: "hello", messageId: "theirs" });
+    await eventually(() => expect(typesOf(events)).toContain("done"));
+    const answer = chat.sendMessage({ message: "hello", messageId: "theirs" });
+    await expect(answer).rejects.toMatchObject({ code: "already_told" });
+  });
 });
 
 test("a restart voids the text", async ({ hopstream, open }) => {
@@ -93,7 +138,7 @@ test("a restart voids the text", async ({ hopstream, open }) => {
 
 test("events of unknown types are passed on", async ({ hopstream, open }) => {
   const { chat, events } = await open();
-  hopstream.sessions[0]!.send({ type: "summary", text: "so far" });
+  hopstream.sessions[0]!.socket.send('{"type":"summary","text":"so far"}');
   hopstream.sessions[0]!.send({ type: "ping" });
   await chat.sendMessage({ message: "hello" });
   expect(events).toContainEqual({ type: "summary", text: "so far" });
@@ -102,7 +147,8 @@ test("events of unknown types are passed on", async ({ hopstream, open }) => {
 
 test("a narration is heard once", async ({ hopstream, open }) => {
   const { chat, events } = await open();
-  for (const seq of [1, 2, 2, 1, 3]) hopstream.sessions[0]!.send({ type: "narration", seq, message: `${seq}` });
+  const narration = { type: "narration", eventId: 1, source: "controller", message: "look", at: "2026-01-01T00:00:00Z" };
+  for (const seq of [1, 2, 2, 1, 3]) hopstream.sessions[0]!.send({ ...narration, seq, conversationId: chat.conversationId });
   await chat.sendMessage({ message: "hello" });
   expect(events.flatMap((event) => (event.type === "narration" ? event.seq : []))).toEqual([1, 2, 3]);
   hopstream.sessions[0]!.socket.terminate();
