@@ -12,7 +12,6 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Site
 from tests.client import numbered
-from tests.clients.agents import has_agents
 from tests.clients.conftest import built  # noqa: F401 - the same build
 from tests.clients.fake import fake_hopstream
 from tests.clients.package import HOME
@@ -61,8 +60,6 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
         else:
             site: Site = request.getfixturevalue("site")
             url, release = site.api.url, site.stack.release
-            if not has_agents(site.api):
-                pytest.skip("this API has no agents yet")
         line = closing.enter_context(Proxy(url))
         yield Served(line.url, line, release)
 
