@@ -14,6 +14,10 @@ KEYS = ["", "typescript-5c1d0b7e94a2"]
 pytestmark = pytest.mark.usefixtures("built")
 
 
+def test_it_is_formatted() -> None:
+    package.run("prettier", "--check", ".")
+
+
 @pytest.mark.parametrize("project", [".", "tests", "tests/snippets", "tests/consumer"])
 def test_types_are_right(project: str) -> None:
     """Of the client, of its tests, of the snippets that its users began with, and of a page's project."""

@@ -31,7 +31,7 @@ export class EventStream {
   async *read(onLeave: () => void): AsyncGenerator<ChatEvent, void, void> {
     try {
       for (;;) {
-        for (let event; (event = this.#waiting.shift()); ) yield event;
+        for (let event; (event = this.#waiting.shift());) yield event;
         if (this.#end?.error) throw this.#end.error;
         if (this.#end) return;
         await new Promise<void>((resolve) => (this.#wake = resolve));

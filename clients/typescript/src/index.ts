@@ -1,4 +1,12 @@
-export { deleteAgent, getAgent, listAgents, updateAgent, type Agent, type AgentDraft, type UpdateOptions } from "./agents.ts";
+export {
+  deleteAgent,
+  getAgent,
+  listAgents,
+  updateAgent,
+  type Agent,
+  type AgentDraft,
+  type UpdateOptions,
+} from "./agents.ts";
 export type { Answer } from "./answers.ts";
 export { HopstreamError, type ErrorDetails } from "./errors.ts";
 export type * from "./events.ts";

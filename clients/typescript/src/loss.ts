@@ -35,6 +35,11 @@ export class Loss {
     const status = this.code >= 4400 ? this.code - 4000 : undefined;
     const message = this.said?.message ?? (this.reason || `the connection was closed with ${this.code}`);
     const code = this.said?.code ?? (this.isRecoverable ? "connection_lost" : `close_${this.code}`);
-    return new HopstreamError(message, { code, status, retryable: this.isRecoverable, retryAfter: this.said?.retryAfter });
+    return new HopstreamError(message, {
+      code,
+      status,
+      retryable: this.isRecoverable,
+      retryAfter: this.said?.retryAfter,
+    });
   }
 }

@@ -11,7 +11,7 @@ export const ofServer = validator("server");
 
 /** Those that are not as the schema says, and why. */
 export function strange(frames: object[], validate: ValidateFunction): unknown[] {
-  return frames.filter((frame) => !validate(frame)).map((frame) => ({ frame, errors: (validate(frame), validate.errors) }));
+  return frames.flatMap((frame) => (validate(frame) ? [] : { frame, errors: validate.errors }));
 }
 
 function validator(name: string): ValidateFunction {

@@ -3,7 +3,10 @@
 import { streamChat, type ChatEvent } from "streaming-llm-client";
 
 export async function textOf(message: string): Promise<string> {
-  const { sendMessage, stop, events } = await streamChat({ backendUrl: "ws://localhost:8007/ws/chat", agentId: "planner" });
+  const { sendMessage, stop, events } = await streamChat({
+    backendUrl: "ws://localhost:8007/ws/chat",
+    agentId: "planner",
+  });
   void sendMessage({ message });
   let text = "";
   for await (const event of events()) {

@@ -105,11 +105,17 @@ export class Conversation {
     const { script } = turn;
     turn.emit({ type: "start", attempt: turn.attempt, model: "mock" });
     let { attempt } = turn;
-    for (let count = 0; count < script.tokens && !turn.isCancelled; ) {
+    let count = 0;
+    while (count < script.tokens && !turn.isCancelled) {
       await setImmediate();
-      if (attempt !== turn.attempt) ({ attempt } = turn), (count = 0);
-      else if (count < this.#gates.limitOf(script.id, script.holdAfter)) turn.grow(token(count++));
-      else await this.#gates.moved();
+      if (attempt !== turn.attempt) {
+        attempt = turn.attempt;
+        count = 0;
+      } else if (count < this.#gates.limitOf(script.id, script.holdAfter)) {
+        turn.grow(token(count++));
+      } else {
+        await this.#gates.moved();
+      }
     }
     turn.end(endOf(turn));
   }

@@ -32,9 +32,15 @@ export async function serve(server: FakeHopstream, request: IncomingMessage, res
   }
 }
 
-async function answer(server: FakeHopstream, request: IncomingMessage): Promise<[status: number, body?: object | undefined]> {
+async function answer(
+  server: FakeHopstream,
+  request: IncomingMessage,
+): Promise<[status: number, body?: object | undefined]> {
   const [, room, name = "", count] = new URL(request.url!, "http://fake").pathname.split("/").map(decodeURIComponent);
-  if (room === "release") return server.gates.move(name, count ? Number(count) : undefined), [200, {}];
+  if (room === "release") {
+    server.gates.move(name, count ? Number(count) : undefined);
+    return [200, {}];
+  }
   if (server.key && request.headers.authorization !== `Bearer ${server.key}`) {
     throw new Problem(401, "unauthorized", "an API key is needed");
   }
@@ -50,7 +56,11 @@ function issueTicket(server: FakeHopstream): object {
   return { ticket, seconds: 60, protocols: ["hopstream.v1", `hopstream.ticket.${ticket}`] };
 }
 
-async function agent(server: FakeHopstream, request: IncomingMessage, id: string): Promise<[status: number, body?: object | undefined]> {
+async function agent(
+  server: FakeHopstream,
+  request: IncomingMessage,
+  id: string,
+): Promise<[status: number, body?: object | undefined]> {
   const known = server.agents.get(id);
   const { "if-match": ifMatch, "if-none-match": ifNoneMatch } = request.headers;
   if (request.method !== "PUT" && !known) throw new Problem(404, "not_found", `there is no agent ${id}`);
@@ -58,7 +68,10 @@ async function agent(server: FakeHopstream, request: IncomingMessage, id: string
   if ((ifMatch && ifMatch !== known?.etag) || (ifNoneMatch && known)) {
     throw new Problem(412, "precondition_failed", `the agent is another version`);
   }
-  if (request.method === "DELETE") return server.agents.delete(id), [204];
+  if (request.method === "DELETE") {
+    server.agents.delete(id);
+    return [204];
+  }
   const made = await put(server, request, id, known);
   return [known ? 200 : 201, made];
 }
@@ -71,7 +84,10 @@ async function put(server: FakeHopstream, request: IncomingMessage, id: string, 
   if (strange.length > 0) throw new Problem(422, "invalid_request", `unknown: ${strange}`);
   if (!known && !changes.system_prompt) throw new Problem(422, "invalid_agent", "system_prompt: is missing");
   const content = { ...DEFAULTS, name: id, owner: null, editable: true, ...known, ...changes, id };
-  const etag = `"${createHash("sha256").update(JSON.stringify({ ...content, etag: "" })).digest("hex").slice(0, 16)}"`;
+  const etag = `"${createHash("sha256")
+    .update(JSON.stringify({ ...content, etag: "" }))
+    .digest("hex")
+    .slice(0, 16)}"`;
   const made = { ...content, etag };
   server.agents.set(id, made);
   return made;

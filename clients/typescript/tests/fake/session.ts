@@ -98,13 +98,22 @@ export class Session {
       const code = "conversation_busy";
       return this.send({ type: "error", code, message: "8 turns wait", messageId, retryable: true, retryAfter: 1 });
     }
-    if (message === "") return this.send({ type: "error", code: "bad_frame", message: "empty", messageId, retryable: false });
+    if (message === "")
+      return this.send({ type: "error", code: "bad_frame", message: "empty", messageId, retryable: false });
     const model = options?.model ?? this.#handshake!["options"]?.model;
     const waiting = conversation.unfinished.length;
     const { turn, isDuplicate } = conversation.ask(messageId, scriptOf(model));
     const { number } = turn;
     const conversationId = conversation.id;
-    this.send({ type: "accepted", messageId, conversationId, turn: number, position: null, waiting, duplicate: isDuplicate });
+    this.send({
+      type: "accepted",
+      messageId,
+      conversationId,
+      turn: number,
+      position: null,
+      waiting,
+      duplicate: isDuplicate,
+    });
     if (isDuplicate && !this.#told.has(number)) for (const frame of turn.tape) this.#listen(frame);
   }
 

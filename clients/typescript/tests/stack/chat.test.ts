@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { WebSocket as WsSocket } from "ws";
-import { deleteAgent, streamChat, updateAgent, type ChatEvent, type ChatStream, type SocketFactory } from "../../src/index.ts";
+import {
+  deleteAgent,
+  streamChat,
+  updateAgent,
+  type ChatEvent,
+  type ChatStream,
+  type SocketFactory,
+} from "../../src/index.ts";
 import { numbered } from "../fake/script.ts";
 import { ofServer, strange } from "../schema.ts";
 import { Line } from "./line.ts";
@@ -37,7 +44,9 @@ describe.each(SOCKETS)("over a WebSocket, %s,", (_, socketFactory) => {
     await deleteAgent(agentId, target);
   });
 
-  async function open(more: { conversationId?: string; resume?: string | undefined; idleTimeout?: number } = {}): Promise<ChatStream> {
+  async function open(
+    more: { conversationId?: string; resume?: string | undefined; idleTimeout?: number } = {},
+  ): Promise<ChatStream> {
     const chat = await streamChat({
       backendUrl: `${line.url.replace("http", "ws")}/ws/chat`,
       agentId,
@@ -102,7 +111,10 @@ describe.each(SOCKETS)("over a WebSocket, %s,", (_, socketFactory) => {
     line.refuse();
     const answers = ["one", "two"].map((message) => sendMessage({ message }));
     line.welcome();
-    expect((await Promise.all(answers)).map(({ turn, text }) => [turn, text])).toEqual([[1, numbered(TOKENS)], [2, numbered(TOKENS)]]);
+    expect((await Promise.all(answers)).map(({ turn, text }) => [turn, text])).toEqual([
+      [1, numbered(TOKENS)],
+      [2, numbered(TOKENS)],
+    ]);
   });
 
   test("a message is answered once, however often it is sent", async () => {

@@ -54,7 +54,10 @@ export class Line {
       return;
     }
     const server = connect(Number(this.#target.port), this.#target.hostname);
-    for (const [end, other] of [[client, server], [server, client]] as const) {
+    for (const [end, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       this.#ends.add(end);
       end.on("error", () => other.destroy());
       end.pipe(other);

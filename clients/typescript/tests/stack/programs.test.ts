@@ -63,5 +63,9 @@ openly("the snippet without an address makes an agent at http://localhost:8007",
 
 openly("a program without a global WebSocket passes one of ws", async () => {
   const said = JSON.parse(await run("--no-experimental-websocket", "with_ws.cjs", inject("url")));
-  expect(said).toEqual({ global: "undefined", problem: "no_websocket", text: expect.stringMatching(/^t000000 t000001 /) });
+  expect(said).toEqual({
+    global: "undefined",
+    problem: "no_websocket",
+    text: expect.stringMatching(/^t000000 t000001 /),
+  });
 });

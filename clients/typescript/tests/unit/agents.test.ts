@@ -22,7 +22,12 @@ function answering(body: unknown, init: ResponseInit = {}): () => unknown[] {
   vi.stubGlobal("fetch", send);
   return () => {
     const [url, { method, headers, body } = {}] = send.mock.calls[0]!;
-    return [method, url, Object.fromEntries(new Headers(headers)), typeof body === "string" ? JSON.parse(body) : undefined];
+    return [
+      method,
+      url,
+      Object.fromEntries(new Headers(headers)),
+      typeof body === "string" ? JSON.parse(body) : undefined,
+    ];
   };
 }
 
@@ -78,11 +83,19 @@ test("a problem of the API becomes an error with its code", async () => {
   await expect(listAgents(BASE)).rejects.toMatchObject(failed);
 });
 
-test.for(["<html>Bad gateway</html>", "", "null", '"no"', "[1]"])("what a proxy answers, %j, is an error as well", async (text) => {
-  answering(text, { status: 502 });
-  const message = text || "HTTP 502";
-  await expect(getAgent("a", BASE)).rejects.toMatchObject({ message, code: "http_502", status: 502, retryable: true });
-});
+test.for(["<html>Bad gateway</html>", "", "null", '"no"', "[1]"])(
+  "what a proxy answers, %j, is an error as well",
+  async (text) => {
+    answering(text, { status: 502 });
+    const message = text || "HTTP 502";
+    await expect(getAgent("a", BASE)).rejects.toMatchObject({
+      message,
+      code: "http_502",
+      status: 502,
+      retryable: true,
+    });
+  },
+);
 
 test("a ticket is asked for beside the WebSocket, with the key", async () => {
   const asked = answering({ ticket: "abc" });

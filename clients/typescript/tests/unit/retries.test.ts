@@ -4,7 +4,7 @@ import { Retries } from "../../src/retries.ts";
 /** Until there have been enough. */
 function delaysOf(retries: Retries): number[] {
   const delays: number[] = [];
-  for (let delay; (delay = retries.next(false)) !== undefined; ) delays.push(delay);
+  for (let delay; (delay = retries.next(false)) !== undefined;) delays.push(delay);
   return delays;
 }
 

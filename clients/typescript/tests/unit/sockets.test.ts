@@ -1,7 +1,15 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { streamChat, type SocketLike } from "../../src/index.ts";
 
-const READY = { type: "ready", protocol: 1, conversationId: "c1", turn: null, status: "idle", pingSeconds: 15, narratorSeq: 0 };
+const READY = {
+  type: "ready",
+  protocol: 1,
+  conversationId: "c1",
+  turn: null,
+  status: "idle",
+  pingSeconds: 15,
+  narratorSeq: 0,
+};
 const OPTIONS = { backendUrl: "ws://fake/ws/chat", agentId: "planner" };
 
 afterEach(() => {

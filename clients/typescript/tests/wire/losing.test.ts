@@ -15,7 +15,10 @@ describe("a connection that is lost costs nothing and shows nothing twice", () =
     await eventually(() => expect(shown(events)).toBe(numbered(3)));
     hopstream.sessions[0]!.socket.terminate();
     hopstream.gates.move("lost");
-    expect((await Promise.all(answers)).map(({ turn, text }) => [turn, text])).toEqual([[1, numbered(20)], [2, numbered(20)]]);
+    expect((await Promise.all(answers)).map(({ turn, text }) => [turn, text])).toEqual([
+      [1, numbered(20)],
+      [2, numbered(20)],
+    ]);
     expect([shown(events, 1), shown(events, 2)]).toEqual([numbered(20), numbered(20)]);
     expect(typesOf(events).filter((type) => type === "done" || type === "start")).toHaveLength(4);
     expect(states).toContain("reconnecting");
@@ -30,7 +33,10 @@ test("frames that come twice are heard once", async ({ hopstream, open }) => {
   expect(shown(events)).toBe(numbered(30));
 });
 
-test("a message whose acceptance was lost is sent again under its id, and its answer is whole", async ({ hopstream, open }) => {
+test("a message whose acceptance was lost is sent again under its id, and its answer is whole", async ({
+  hopstream,
+  open,
+}) => {
   hopstream.spoil({ after: 1, act: (session) => session.mute() });
   const { chat, events } = await open();
   const answer = chat.sendMessage({ message: "hello" });
@@ -44,7 +50,10 @@ test("a message whose acceptance was lost is sent again under its id, and its an
   expect(events).toContainEqual(expect.objectContaining({ type: "accepted", duplicate: true }));
 });
 
-test("a message that never reached the server is sent again, and no earlier turn with it", async ({ hopstream, open }) => {
+test("a message that never reached the server is sent again, and no earlier turn with it", async ({
+  hopstream,
+  open,
+}) => {
   const before = await open();
   await before.chat.sendMessage({ message: "hello" });
   const { conversationId } = before.chat;
@@ -92,25 +101,31 @@ test("a server that goes away is left at once", async ({ hopstream, open }) => {
   await eventually(() => expect(hopstream.closings).toEqual([1000]));
 });
 
-test.for([1001, 1011, 1012, 4408, 4429, 4503])("a socket that is closed with %i is opened again", async (code, { hopstream, open }) => {
-  hopstream.spoil({ after: 4, act: (session) => session.socket.close(code) });
-  const { chat } = await open();
-  expect((await chat.sendMessage({ message: "hello" })).text).toBe(numbered(30));
-});
+test.for([1001, 1011, 1012, 4408, 4429, 4503])(
+  "a socket that is closed with %i is opened again",
+  async (code, { hopstream, open }) => {
+    hopstream.spoil({ after: 4, act: (session) => session.socket.close(code) });
+    const { chat } = await open();
+    expect((await chat.sendMessage({ message: "hello" })).text).toBe(numbered(30));
+  },
+);
 
-test.for([1000, 1003, 1007, 1009, 4400, 4401, 4403, 4404, 4409, 4422])("a socket that is closed with %i is not", async (code, { hopstream, open }) => {
-  hopstream.spoil({ after: 4, act: ({ socket }) => socket.close(code, "because") });
-  const heard = await open();
-  const events = heard.chat.events();
-  const failed = { message: "because", code: `close_${code}`, status: code > 4000 ? code - 4000 : undefined };
-  const answers = ["one", "two"].map((message) => heard.chat.sendMessage({ message }));
-  for (const answer of answers) await expect(answer).rejects.toMatchObject(failed);
-  expect(heard.states).toEqual(["connecting", "open", "closed"]);
-  expect(heard.error).toMatchObject(failed);
-  await expect(Array.fromAsync(events)).rejects.toMatchObject(failed);
-  await expect(heard.chat.sendMessage({ message: "three" })).rejects.toMatchObject(failed);
-  expect(hopstream.sessions).toHaveLength(1);
-});
+test.for([1000, 1003, 1007, 1009, 4400, 4401, 4403, 4404, 4409, 4422])(
+  "a socket that is closed with %i is not",
+  async (code, { hopstream, open }) => {
+    hopstream.spoil({ after: 4, act: ({ socket }) => socket.close(code, "because") });
+    const heard = await open();
+    const events = heard.chat.events();
+    const failed = { message: "because", code: `close_${code}`, status: code > 4000 ? code - 4000 : undefined };
+    const answers = ["one", "two"].map((message) => heard.chat.sendMessage({ message }));
+    for (const answer of answers) await expect(answer).rejects.toMatchObject(failed);
+    expect(heard.states).toEqual(["connecting", "open", "closed"]);
+    expect(heard.error).toMatchObject(failed);
+    await expect(Array.fromAsync(events)).rejects.toMatchObject(failed);
+    await expect(heard.chat.sendMessage({ message: "three" })).rejects.toMatchObject(failed);
+    expect(hopstream.sessions).toHaveLength(1);
+  },
+);
 
 test("a server that does not come back is given up", async ({ hopstream, open }) => {
   const heard = await open({ reconnect: { retries: 3, minDelay: 1 } });
@@ -124,8 +139,15 @@ test("a server that does not come back is given up", async ({ hopstream, open })
 });
 
 test("tries are counted anew once there was progress", async ({ hopstream, open }) => {
-  const { chat } = await open({ reconnect: { retries: 2, minDelay: 1 }, options: { model: "mock?tokens=20&hold_after=2&id=on" } });
-  hopstream.spoil(...Array(9).fill([{ refuse: 503 }, { after: 3, act: drop }]).flat());
+  const { chat } = await open({
+    reconnect: { retries: 2, minDelay: 1 },
+    options: { model: "mock?tokens=20&hold_after=2&id=on" },
+  });
+  hopstream.spoil(
+    ...Array(9)
+      .fill([{ refuse: 503 }, { after: 3, act: drop }])
+      .flat(),
+  );
   const answer = chat.sendMessage({ message: "hello" });
   hopstream.gates.move("on", 4);
   drop(hopstream.sessions[0]!);
@@ -164,7 +186,10 @@ test("what is no frame is not passed over: the connection is opened again", asyn
   expect(states).toContain("reconnecting");
 });
 
-test("a turn that the server cannot tell any further is asked for over another connection", async ({ hopstream, open }) => {
+test("a turn that the server cannot tell any further is asked for over another connection", async ({
+  hopstream,
+  open,
+}) => {
   const broken = { type: "error", code: "internal_error", message: "the stream broke off", turn: 1, retryable: true };
   hopstream.spoil({ after: 6, act: (session) => session.send(broken) });
   const { chat, events } = await open();
@@ -175,11 +200,18 @@ test("a turn that the server cannot tell any further is asked for over another c
 test("a turn that the server can never tell rejects with the server's words", async ({ hopstream, open }) => {
   const broken = { type: "error", code: "internal_error", message: "the stream broke off", turn: 1, retryable: true };
   hopstream.spoil({}, ...Array(3).fill({ after: 1, act: (session: Session) => session.send(broken) }));
-  const { chat, events } = await open({ reconnect: { retries: 2, minDelay: 1 }, options: { model: "mock?hold_after=1" } });
+  const { chat, events } = await open({
+    reconnect: { retries: 2, minDelay: 1 },
+    options: { model: "mock?hold_after=1" },
+  });
   const answer = chat.sendMessage({ message: "hello" });
   await eventually(() => expect(shown(events)).toBe(numbered(1)));
   drop(hopstream.sessions[0]!);
-  await expect(answer).rejects.toMatchObject({ code: "internal_error", message: "the stream broke off", retryable: true });
+  await expect(answer).rejects.toMatchObject({
+    code: "internal_error",
+    message: "the stream broke off",
+    retryable: true,
+  });
 });
 
 test("another stream goes on from a cursor", async ({ hopstream, open }) => {
@@ -195,7 +227,9 @@ test("another stream goes on from a cursor", async ({ hopstream, open }) => {
   expect(shown(first.events) + shown(second.events)).toBe(numbered(20));
 });
 
-test("a cursor that the server does not know is told of, and the latest turn comes from its start", async ({ open }) => {
+test("a cursor that the server does not know is told of, and the latest turn comes from its start", async ({
+  open,
+}) => {
   const before = await open();
   await before.chat.sendMessage({ message: "hello" });
   const { events } = await open({ conversationId: before.chat.conversationId, resume: "7.1.1" });

@@ -24,7 +24,9 @@ test("a message's promise settles at the end of its turn", async ({ hopstream, o
 
 test("messages that nobody waits for are answered in their order", async ({ open }) => {
   const { chat, events } = await open();
-  const answers = [3, 4, 5].map((tokens) => chat.sendMessage({ message: "hi", options: { model: `mock?tokens=${tokens}` } }));
+  const answers = [3, 4, 5].map((tokens) =>
+    chat.sendMessage({ message: "hi", options: { model: `mock?tokens=${tokens}` } }),
+  );
   const turns = await Promise.all(answers);
   expect(turns.map(({ turn, text }) => [turn, text])).toEqual([3, 4, 5].map((tokens, i) => [i + 1, numbered(tokens)]));
   const heard = events.flatMap((event) => (event.type === "token" || event.type === "done" ? event.turn : []));
@@ -88,21 +90,33 @@ describe("a message that an earlier stream has sent", () => {
     return { conversationId: chat.conversationId, end: chat.cursor };
   }
 
-  test.for(["1.1.241", "end", undefined])("is told again and whole to one that goes on from %s", async (place, { open }) => {
-    const { conversationId, end } = await heardBefore(open);
-    const { chat, events } = await open({ conversationId, resume: place === "end" ? end : place });
-    expect(await chat.sendMessage({ message: "hello", messageId: "known" })).toMatchObject({ turn: 1, text: numbered(30) });
-    expect(shown(events)).toBe(numbered(30));
-    expect(events).toContainEqual(expect.objectContaining({ type: "accepted", duplicate: true }));
-    expect((await chat.sendMessage({ message: "again" })).turn).toBe(3);
-    expect([shown(events, 1), shown(events, 3)]).toEqual([numbered(30), numbered(30)]);
-  });
+  test.for(["1.1.241", "end", undefined])(
+    "is told again and whole to one that goes on from %s",
+    async (place, { open }) => {
+      const { conversationId, end } = await heardBefore(open);
+      const { chat, events } = await open({ conversationId, resume: place === "end" ? end : place });
+      expect(await chat.sendMessage({ message: "hello", messageId: "known" })).toMatchObject({
+        turn: 1,
+        text: numbered(30),
+      });
+      expect(shown(events)).toBe(numbered(30));
+      expect(events).toContainEqual(expect.objectContaining({ type: "accepted", duplicate: true }));
+      expect((await chat.sendMessage({ message: "again" })).turn).toBe(3);
+      expect([shown(events, 1), shown(events, 3)]).toEqual([numbered(30), numbered(30)]);
+    },
+  );
 
   test("is told again though the connection is lost meanwhile", async ({ hopstream, open }) => {
     const { conversationId, end: resume } = await heardBefore(open);
-    hopstream.spoil({ after: 9, act: ({ socket }) => socket.terminate() }, { after: 20, act: ({ socket }) => socket.terminate() });
+    hopstream.spoil(
+      { after: 9, act: ({ socket }) => socket.terminate() },
+      { after: 20, act: ({ socket }) => socket.terminate() },
+    );
     const { chat, events } = await open({ conversationId, resume });
-    expect(await chat.sendMessage({ message: "hello", messageId: "known" })).toMatchObject({ turn: 1, text: numbered(30) });
+    expect(await chat.sendMessage({ message: "hello", messageId: "known" })).toMatchObject({
+      turn: 1,
+      text: numbered(30),
+    });
     expect(shown(events)).toBe(numbered(30));
     expect(chat.cursor).toBe(resume);
   });
@@ -147,8 +161,15 @@ test("events of unknown types are passed on", async ({ hopstream, open }) => {
 
 test("a narration is heard once", async ({ hopstream, open }) => {
   const { chat, events } = await open();
-  const narration = { type: "narration", eventId: 1, source: "controller", message: "look", at: "2026-01-01T00:00:00Z" };
-  for (const seq of [1, 2, 2, 1, 3]) hopstream.sessions[0]!.send({ ...narration, seq, conversationId: chat.conversationId });
+  const narration = {
+    type: "narration",
+    eventId: 1,
+    source: "controller",
+    message: "look",
+    at: "2026-01-01T00:00:00Z",
+  };
+  for (const seq of [1, 2, 2, 1, 3])
+    hopstream.sessions[0]!.send({ ...narration, seq, conversationId: chat.conversationId });
   await chat.sendMessage({ message: "hello" });
   expect(events.flatMap((event) => (event.type === "narration" ? event.seq : []))).toEqual([1, 2, 3]);
   hopstream.sessions[0]!.socket.terminate();
