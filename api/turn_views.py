@@ -1,13 +1,13 @@
 """Views of turns; see `api.views`."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import BaseModel, Field
 
 from core.model.events import Usage
-from core.model.parts import Part, StepBegun, ToolCall, ToolCallBegun, ToolResult, whole_tool_calls
+from core.model.parts import Part, StepBegun, Text, ToolCall, ToolCallBegun, ToolResult, whole_tool_calls
 from core.store.turns.pages import TurnPage
 from core.store.turns.records import ListedTurn, Turn, TurnFacts
 
@@ -44,6 +44,7 @@ class ToolCallView(BaseModel):
     name: str
     arguments: str = Field(description="JSON, as the model wrote it.")
     step: int = Field(description="Which pass through the model has asked for it, from 1.")
+    at: int = Field(description="How many characters of the turn's text come before it.")
     result: str | None = Field(description="What the tool answered; null while, or because, it has not.")
     is_error: bool = Field(description="Whether that is an error.")
     truncated: bool = Field(description="Whether it had more to say than is kept.")
@@ -183,16 +184,16 @@ def _told(turn: TurnFacts) -> dict[str, Any]:
 
 def _tool_calls(parts: list[Part]) -> list[ToolCallView]:
     results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
-    steps = _steps_of_calls(parts)
     views = []
-    for call, step in zip(whole_tool_calls(parts), steps, strict=True):
+    for call, place in zip(whole_tool_calls(parts), _places_of_calls(parts), strict=True):
         result = results.get(call.id)
         views.append(
             ToolCallView(
                 id=call.id,
                 name=call.name,
                 arguments=call.arguments,
-                step=step,
+                step=place.step,
+                at=place.at,
                 result=result.content if result else None,
                 is_error=result is not None and result.is_error,
                 truncated=result is not None and result.truncated,
@@ -203,13 +204,20 @@ def _tool_calls(parts: list[Part]) -> list[ToolCallView]:
     return views
 
 
-def _steps_of_calls(parts: list[Part]) -> list[int]:
+class _Place(NamedTuple):
+    step: int
+    at: int
+
+
+def _places_of_calls(parts: list[Part]) -> list[_Place]:
     """In the order in which the calls began."""
-    step, steps = 1, []
+    step, chars, places = 1, 0, []
     for part in parts:
         match part:
             case StepBegun(number):
                 step = number
+            case Text(text):
+                chars += len(text)
             case ToolCall() | ToolCallBegun():
-                steps.append(step)
-    return steps
+                places.append(_Place(step, chars))
+    return places

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 
 def call_view(**fields: Any) -> ToolCallView:
-    plain: dict[str, Any] = {"arguments": "{}", "step": 1, "result": None, "is_error": False}
+    plain: dict[str, Any] = {"arguments": "{}", "step": 1, "at": 0, "result": None, "is_error": False}
     return ToolCallView(**{**plain, "truncated": False, "seconds": None, "in_doubt": False, **fields})
 
 
@@ -39,19 +39,20 @@ async def test_tools_are_shown_with_what_they_answered(store: Store, turn: Turn)
         ToolCall("2", "whole", "[]"),
         ToolResult("1", "noon", seconds=0.5, truncated=True),
         StepBegun(2),
+        Text("So "),
         ToolCall("3", "last", "{}"),
         Unknown(["of a later release"]),
-        Text("It is noon."),
+        Text("it is noon."),
         Refusal("No more."),
     ]
     tape = Tape(parts)
     await store.ownership.finish(turn.key, OWNER, tape, Done(1, len(tape), "stop"), asked_after=0.5)
     view = TurnView.of(await store.turns.get(turn.key))
-    assert (view.text, view.refusal) == ("It is noon.", "No more.")
+    assert (view.text, view.refusal) == ("So it is noon.", "No more.")
     assert view.tool_calls == [
         call_view(id="1", name="now", arguments='{"in": "UTC"}', result="noon", seconds=0.5, truncated=True),
         call_view(id="2", name="whole", arguments="[]"),
-        call_view(id="3", name="last", step=2),
+        call_view(id="3", name="last", step=2, at=3),
     ]
     assert view.steps == 1
     assert view.claimed_at is not None
