@@ -4,6 +4,8 @@
 (() => {
   const ANNOUNCED_CHARS = 1200; // longer would hold a screen reader's user for minutes
   const COPIED_MS = 1600;
+  const MINUTE_MS = 60_000;
+  const HOUR_MS = 3_600_000;
 
   const byId = (id) => document.getElementById(id);
 
@@ -20,6 +22,21 @@
   /** A text as HTML that shows it. */
   function escape(text) {
     return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  }
+
+  /** Touches nothing where it is shown already: what is selected stays so, and nobody is told again. */
+  function setText(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  /** "320 ms", "4.2 s", "34 s", "2 min 05 s", "1 h 02 min". */
+  function duration(ms) {
+    const two = (number) => String(number).padStart(2, "0");
+    if (ms < 1_000) return `${Math.round(ms)} ms`;
+    if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+    if (ms < MINUTE_MS) return `${Math.floor(ms / 1_000)} s`;
+    if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min ${two(Math.floor((ms % MINUTE_MS) / 1_000))} s`;
+    return `${Math.floor(ms / HOUR_MS)} h ${two(Math.floor((ms % HOUR_MS) / MINUTE_MS))} min`;
   }
 
   /** An error's text as a sentence. */
@@ -66,6 +83,18 @@
     return copied;
   }
 
+  /** `/` leads to that field, from wherever nobody writes. */
+  function focusBySlash(field) {
+    document.addEventListener("keydown", (event) => {
+      const isMeant = event.key === "/" && !event.isComposing && !event.ctrlKey && !event.metaKey && !event.altKey;
+      const isWriting = event.target.closest("input, textarea, select, [contenteditable]");
+      if (!isMeant || isWriting || document.querySelector("dialog[open]")) return;
+      event.preventDefault();
+      field.focus();
+      field.select();
+    });
+  }
+
   /** Shows the time; with the day where that is not today. */
   function stamp(element, iso) {
     const date = new Date(iso);
@@ -76,5 +105,5 @@
     element.textContent = date.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
   }
 
-  Hopstream.dom = { byId, clone, part, escape, asSentence, announce, copy, stamp };
+  Hopstream.dom = { byId, clone, part, escape, setText, duration, asSentence, announce, copy, focusBySlash, stamp };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { clone } = Hopstream.dom;
+  const { clone, setText } = Hopstream.dom;
 
   /** Adds and changes what is new: what is open or selected stays so. */
   function showTools(list, { list: calls, count }) {
@@ -24,18 +24,14 @@
 
   function showCall(item, { name, arguments: given, result, isError }) {
     const [title, sent, came] = item.children;
-    set(title, name ?? "tool");
-    set(sent, marked(given));
+    setText(title, name ?? "tool");
+    setText(sent, marked(given));
     came.hidden = result === null;
     came.dataset.failed = String(isError);
-    if (result) set(came, `${isError ? "Failed: " : ""}${marked(result)}`);
+    if (result) setText(came, `${isError ? "Failed: " : ""}${marked(result)}`);
   }
 
   const marked = (tail) => (tail.start > 0 ? "… " : "") + tail.text;
-
-  function set(element, text) {
-    if (element.textContent !== text) element.textContent = text;
-  }
 
   Hopstream.showTools = showTools;
 })();

@@ -3,7 +3,7 @@
 
 (() => {
   const { CardActions, LiveText, Waterfall, drawGaps, figures, pages, showLabels, showMore, showTools } = Hopstream;
-  const { clone, part } = Hopstream.dom;
+  const { clone, part, setText } = Hopstream.dom;
   const QUESTION_CHARS = 160;
   const WORDS = { queued: "Queued", streaming: "Streaming", completed: "Completed", error: "Error", cancelled: "Cancelled" };
   const FINISHES = {
@@ -159,10 +159,6 @@
   function showFigure(figure, text) {
     figure.parentElement.hidden = text === null;
     if (text !== null) setText(figure, text);
-  }
-
-  function setText(target, text) {
-    if (target.textContent !== text) target.textContent = text;
   }
 
   function shorten(text) {

@@ -2,19 +2,7 @@
 "use strict";
 
 (() => {
-  const MINUTE_MS = 60_000;
-  const HOUR_MS = 3_600_000;
-  const two = (number) => String(number).padStart(2, "0");
-
-  /** "320 ms", "4.2 s", "34 s", "2 min 05 s", "1 h 02 min". */
-  function duration(ms) {
-    if (ms < 1_000) return `${Math.round(ms)} ms`;
-    if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
-    if (ms < MINUTE_MS) return `${Math.floor(ms / 1_000)} s`;
-    if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min ${two(Math.floor((ms % MINUTE_MS) / 1_000))} s`;
-    return `${Math.floor(ms / HOUR_MS)} h ${two(Math.floor((ms % HOUR_MS) / MINUTE_MS))} min`;
-  }
-
+  const { duration } = Hopstream.dom;
   const count = (number) => number.toLocaleString();
 
   /** Tokens that were written: the service's word, or as many as came. */

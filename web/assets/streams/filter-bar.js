@@ -3,7 +3,7 @@
 
 (() => {
   const { STATUSES, figures } = Hopstream;
-  const { byId } = Hopstream.dom;
+  const { byId, focusBySlash } = Hopstream.dom;
   const TYPED_MS = 200;
   const LISTED_GOALS = 200;
 
@@ -29,7 +29,8 @@
       this.#clear.addEventListener("click", () => this.clear());
       byId("clear-all").addEventListener("click", () => this.clear());
       byId("counts").addEventListener("click", ({ target }) => this.#onCount(target.closest("button")));
-      document.addEventListener("keydown", (event) => this.#onKeyDown(event));
+      document.addEventListener("keydown", (event) => event.key === "Escape" && this.#onEscape(event));
+      focusBySlash(this.#text);
       this.#goal.closest("label").hidden = filters.pageGoal !== null;
       this.show();
     }
@@ -94,18 +95,9 @@
       this.#text.focus();
     }
 
-    /** `/` leads to the text, Esc empties it and then leaves it. */
-    #onKeyDown(event) {
-      if (event.isComposing || document.querySelector("dialog[open]")) return;
-      const isWriting = event.target.closest("input, textarea, select, [contenteditable]");
-      if (event.key === "/" && !isWriting && !event.ctrlKey && !event.metaKey && !event.altKey) {
-        event.preventDefault();
-        this.#text.focus();
-        this.#text.select();
-      } else if (event.key === "Escape") this.#onEscape(event);
-    }
-
+    /** It empties the text and then leaves it. */
     #onEscape(event) {
+      if (event.isComposing || document.querySelector("dialog[open]")) return;
       if (this.#filters.isEmpty && !this.#text.value) {
         if (event.target === this.#text) this.#text.blur();
         return;

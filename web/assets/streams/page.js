@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Banner, CardList, EventsConnection, FilterBar, Filters, GoalView, History, KeyDialog, STATUSES, Streams, Summary } = Hopstream;
+  const { Banner, CardList, FilterBar, Filters, GoalView, History, KeyDialog, LiveSocket, STATUSES, Streams, Summary } = Hopstream;
   const { findApi, setUpExample, setUpSettings } = Hopstream;
   const { asSentence, byId } = Hopstream.dom;
   const FACTS_MS = 250; // counts, order and figures; text is drawn with each frame
@@ -31,9 +31,10 @@
         onFocusLost: () => byId("main").focus({ preventScroll: true }),
       });
       this.banner = new Banner(() => this.#retry());
-      this.connection = new EventsConnection(api, pageGoal, {
+      this.connection = new LiveSocket(api, "/ws/events", {
+        query: pageGoal === null ? {} : { goalId: pageGoal },
         onReady: () => this.#onReady(),
-        onEvent: (frame) => this.#onEvent(frame),
+        onFrame: (frame) => frame.type === "event" && this.#onEvent(frame),
         onState: (state) => this.banner.show(state),
       });
       if (pageGoal !== null) this.#summary.name = `${pageGoal} – Hopstream`;
