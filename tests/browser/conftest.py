@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.agency import Agency, start_agency
 from tests.integration.conftest import broker  # noqa: F401 - the same check that a RabbitMQ answers
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
@@ -28,7 +29,7 @@ WAIT_MS = PATIENCE_SECONDS * 1000
 expect.set_options(timeout=WAIT_MS)
 MODEL = "mock?tokens=150&rate=50&hold_after=150&id=page"
 """150 numbered tokens in 3 s."""
-SHARED = ("site", "guarded")
+SHARED = ("site", "guarded", "agency")
 """The fixtures whose stacks outlive a test."""
 CHROMIUM = os.environ.get("HOPSTREAM_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -69,6 +70,12 @@ def browser() -> Iterator[Browser]:
 def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: F811
     with start_site(tmp_path_factory.mktemp("browser")) as site:
         yield site
+
+
+@pytest.fixture(scope="session")
+def agency(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:  # noqa: F811
+    with start_agency(tmp_path_factory.mktemp("agency")) as agency:
+        yield agency
 
 
 @contextmanager

@@ -10,11 +10,11 @@
   const REQUEST_TIMEOUT_MS = 30_000;
   const SILENCE_MS = 40_000; // the API pings every 15 s: a connection that is silent for longer is dead
 
-  /** A request that failed: `code` of the problem, or "network" where no answer came. */
+  /** A request that failed: `code` of the problem, or "network" where no answer came; `errors` of its fields. */
   class ApiError extends Error {
-    constructor({ code, detail, status = 0, retryAfter = null }) {
+    constructor({ code, detail, status = 0, retryAfter = null, errors = [] }) {
       super(detail);
-      Object.assign(this, { code, status, retryAfter });
+      Object.assign(this, { code, status, retryAfter, errors });
     }
   }
 
@@ -65,22 +65,30 @@
       return this.#json("/health", { timeout: HEALTH_TIMEOUT_MS });
     }
 
-    /** Asks nobody for a key: it can wait. */
-    async models() {
-      const response = await this.#send("/models", { key: this.key, timeout: REQUEST_TIMEOUT_MS });
-      if (!response.ok) throw await readProblem(response);
-      return response.json();
+    models() {
+      return this.#quietly("/models");
+    }
+
+    agents() {
+      return this.#quietly("/agents");
     }
 
     session(id) {
       return this.#json(`/sessions/${id}`);
     }
 
-    /** Turns of all sessions, newest first: {turns, next}. Members of `query` that are empty are left out. */
+    /** Turns of all sessions, newest first: {turns, next}. */
     turns(query) {
-      const url = this.#url("/turns");
+      return this.call("GET", "/turns", { query });
+    }
+
+    /** Any request: its answer, null for one without. Members of `query` that are empty are left out. */
+    async call(method, path, { query = {}, body, headers = {}, timeout = REQUEST_TIMEOUT_MS } = {}) {
+      const url = this.#url(path);
       for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
-      return this.#json(url);
+      const content = body === undefined ? { headers } : json(body, headers);
+      const response = await this.#fetch(url, { method, timeout, ...content });
+      return response.status === 204 ? null : this.#read(response);
     }
 
     /** Raises ApiError. A socket takes no header: a ticket stands for the key. */
@@ -139,8 +147,18 @@
       }
     }
 
+    /** Asks nobody for a key: it can wait. */
+    async #quietly(path) {
+      const response = await this.#send(path, { key: this.key, timeout: REQUEST_TIMEOUT_MS });
+      if (!response.ok) throw await readProblem(response);
+      return response.json();
+    }
+
     async #json(path, { timeout = REQUEST_TIMEOUT_MS, ...init } = {}) {
-      const response = await this.#fetch(path, { ...init, timeout });
+      return this.#read(await this.#fetch(path, { ...init, timeout }));
+    }
+
+    async #read(response) {
       try {
         return await response.json();
       } catch {
@@ -191,7 +209,11 @@
   }
 
   function post(body) {
-    return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    return { method: "POST", ...json(body) };
+  }
+
+  function json(body, headers = {}) {
+    return { headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(body) };
   }
 
   /** problem+json (RFC 9457), or what a proxy in between says instead. */
@@ -203,6 +225,7 @@
       detail: String(problem.detail ?? problem.title ?? `The API answered ${response.status}.`),
       status: response.status,
       retryAfter: Number.isFinite(seconds) ? seconds : null,
+      errors: Array.isArray(problem.errors) ? problem.errors : [],
     });
   }
 

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { Composer, Conversation, KeyDialog, ModelPicker, ProblemCard, SessionList, Sidebar, Status, Thread } = Hopstream;
+  const { AgentPicker, Composer, Conversation, KeyDialog, ModelPicker, ProblemCard, SessionList, Sidebar, Status, Thread } = Hopstream;
   const { drafts, findApi, newSessionId, sessionInAddress, setUpSettings, shortenTitle, tabs, storage } = Hopstream;
   const { announce, byId } = Hopstream.dom;
 
@@ -23,6 +23,7 @@
         onDetails: () => this.#look(),
       });
       this.models = new ModelPicker(api);
+      this.agents = new AgentPicker(api, (agent) => this.models.showAgentModel(agent?.model ?? null));
       this.composer = new Composer({
         onSend: (text) => this.#send(text),
         onStop: () => this.#conversation.stop(),
@@ -39,7 +40,7 @@
       this.status = new Status(api, {
         onHealth: ({ workers }) => {
           this.thread.setWorkers(workers !== 0);
-          if (!this.#api.isLocked) this.models.load();
+          if (!this.#api.isLocked) this.#loadPickers();
         },
         onBack: () => this.#look(),
       });
@@ -77,6 +78,7 @@
       if (location.hash.slice(1) !== (id ?? "")) location.hash = id ?? "";
       this.#problem.clear();
       this.composer.open(id);
+      this.agents.open(id);
       this.composer.focus();
       this.#show({ isLoading: id !== null });
       this.#showSessions();
@@ -137,8 +139,10 @@
       conversation.isListed = true;
       location.hash = conversation.sessionId;
       this.composer.adopt(conversation.sessionId);
+      this.agents.adopt(conversation.sessionId);
       this.composer.focus();
-      conversation[how]({ message, mode: this.composer.mode, model: this.models.chosen, replaces });
+      const asked = { mode: this.composer.mode, model: this.models.chosen, agent: this.agents.chosen };
+      conversation[how]({ message, replaces, ...asked });
       this.thread.toEnd();
       return true;
     }
@@ -151,6 +155,7 @@
         turnChanged: (turn) => isShown() && this.#showTurn(turn),
         accepted: () => {
           drafts.forgetSending(sessionId);
+          this.agents.settle(sessionId);
           this.#sessions.put(sessionId, conversation.title);
           this.#showSessions();
           tabs.tell("turn", sessionId);
@@ -171,7 +176,7 @@
       };
     }
 
-    #showRejected({ message, replaces }, error) {
+    #showRejected({ message, agent, replaces }, error) {
       if (replaces === null) this.composer.restore(message);
       const onRetry = () => {
         const isTyped = replaces === null;
@@ -182,7 +187,10 @@
         this.#useDirect();
         onRetry();
       };
-      this.#problem.show(error, { onRetry, onDirect: error.code === "broker_down" ? onDirect : null });
+      const isAgentGone = agent !== null && error.status === 404;
+      if (isAgentGone) this.agents.reload();
+      const hint = isAgentGone ? "Choose another agent, or none." : "";
+      this.#problem.show(error, { hint, onRetry, onDirect: error.code === "broker_down" ? onDirect : null });
       this.thread.toEnd();
     }
 
@@ -199,6 +207,7 @@
     #forget(id) {
       this.#sessions.remove(id);
       drafts.forget(id);
+      this.agents.settle(id);
       this.#held.delete(id);
       if (this.#conversation.sessionId === id) this.#open(null);
       this.#showSessions();
@@ -211,6 +220,7 @@
     }
 
     #onTold(type, id) {
+      if (type === "agents") return this.agents.reload();
       if (type === "deleted") return this.#forget(id);
       if (id === this.#conversation.sessionId) this.#look();
       this.#showSessions();
@@ -218,8 +228,13 @@
 
     #onKey() {
       this.status.check();
-      this.models.load();
+      this.#loadPickers();
       this.#look();
+    }
+
+    #loadPickers() {
+      this.models.load();
+      this.agents.load();
     }
 
     #onKeyDown(event) {
@@ -234,11 +249,12 @@
     }
 
     #show({ isLoading = false } = {}) {
-      const { title, visibleTurns, running, streamState } = this.#conversation;
+      const { title, turns, visibleTurns, running, streamState } = this.#conversation;
       const name = shortenTitle(title);
       byId("title").textContent = name;
       document.title = title ? `${name} – Hopstream` : "Hopstream";
       this.thread.show(visibleTurns, { isLoading });
+      this.agents.follow(turns);
       this.status.setStream(streamState);
       this.#showRunning(running);
     }

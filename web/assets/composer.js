@@ -3,12 +3,11 @@
 "use strict";
 
 (() => {
-  const { storage } = Hopstream;
+  const { MessageField, storage } = Hopstream;
   const { byId } = Hopstream.dom;
-  const KEYCODE_OF_AN_INPUT_METHOD = 229; // Safari ends the composition before it tells of the Enter that ended it
 
   class Composer {
-    #field = byId("message");
+    #field = new MessageField(byId("message"), { onInput: () => this.#onInput(), onSubmit: () => this.#submit() });
     #send = byId("send");
     #stop = byId("stop");
     #draftKey = "draft:new";
@@ -17,8 +16,6 @@
     /** Handlers: onSend(text), which returns whether it is on its way, onStop(), onMode(mode). */
     constructor({ onSend, onStop, onMode }) {
       this.onSend = onSend;
-      this.#field.addEventListener("input", () => this.#onInput());
-      this.#field.addEventListener("keydown", (event) => this.#onKey(event));
       byId("composer").addEventListener("submit", (event) => {
         event.preventDefault();
         this.#submit();
@@ -40,7 +37,7 @@
     }
 
     get text() {
-      return this.#field.value;
+      return this.#field.text;
     }
 
     /** Show the draft of that session; null: of the chat that has none yet. */
@@ -73,9 +70,8 @@
       this.#keep();
     }
 
-    /** On a touch screen the focus would bring the keyboard up over what is to be read. */
     focus() {
-      if (matchMedia("(hover: hover)").matches) this.#field.focus({ preventScroll: true });
+      this.#field.focus();
     }
 
     clear() {
@@ -88,35 +84,18 @@
       if (this.text.trim() && !this.#isRunning && this.onSend(this.text)) this.clear();
     }
 
-    /** A keyboard on a touch screen has no Shift+Enter: there Enter makes a line, and the button sends. */
-    #onKey(event) {
-      if (event.key !== "Enter" || event.shiftKey) return;
-      if (matchMedia("(hover: none) and (pointer: coarse)").matches && !event.ctrlKey && !event.metaKey) return;
-      if (event.isComposing || event.keyCode === KEYCODE_OF_AN_INPUT_METHOD) return;
-      event.preventDefault();
-      this.#submit();
-    }
-
     #onInput() {
       this.#keep();
-      this.#fit();
       this.#showSend();
     }
 
     #fill(text) {
-      this.#field.value = text;
-      this.#fit();
+      this.#field.text = text;
       this.#showSend();
     }
 
     #keep() {
       storage.write(this.#draftKey, this.text);
-    }
-
-    #fit() {
-      const style = this.#field.style;
-      style.height = "auto";
-      style.height = `${this.#field.scrollHeight}px`; // the style sheet bounds it
     }
 
     #showSend() {

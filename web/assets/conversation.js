@@ -49,9 +49,9 @@
       this.listener.changed();
     }
 
+    /** The first that is not finished: others of its session may wait for it. */
     get running() {
-      const latest = this.turns.at(-1);
-      return latest && !latest.isFinished ? latest : null;
+      return this.turns.find((turn) => !turn.isFinished) ?? null;
     }
 
     /** Nothing can be asked now: a turn runs, or what became of the last one is not known yet. */
@@ -80,10 +80,10 @@
     }
 
     /** Ask. What becomes of it is told to the listener: accepted and finished, or rejected. */
-    async ask({ message, mode, model = null, replaces = null }) {
+    async ask({ message, mode, model = null, agent = null, replaces = null }) {
       if (this.isBusy) return;
       const turn = new Turn({ message, mode, replaces });
-      turn.askedModel = model;
+      Object.assign(turn, { askedModel: model, agent });
       const before = this.#lastNumber;
       this.#chosen.clear(); // the new version is what is looked at
       this.turns.push(turn);
@@ -142,7 +142,11 @@
       this.title = session.title;
       this.turns = [...this.#takeOver(session.turns, asked), ...asked];
       this.listener.changed();
-      const running = this.running;
+      this.#followNext();
+    }
+
+    #followNext() {
+      const { running } = this;
       if (!running || this.#following) return;
       running.rewind();
       this.#begin(running);
@@ -180,9 +184,9 @@
       }
     }
 
-    #body({ message, replaces, askedModel: model }, mode) {
+    #body({ message, replaces, agent, askedModel: model }, mode) {
       const body = { message, mode, session_id: this.sessionId };
-      return { ...body, ...(model ? { model } : {}), ...(replaces ? { replaces } : {}) };
+      return { ...body, ...(model && { model }), ...(agent && { agent_id: agent.id }), ...(replaces && { replaces }) };
     }
 
     #begin(turn) {
@@ -205,8 +209,8 @@
       this.#following = null;
       this.#report("error");
       this.listener.changed();
-      const { message, mode, askedModel: model, replaces } = turn;
-      this.listener.rejected({ message, mode, model, replaces }, error);
+      const { message, mode, askedModel: model, agent, replaces } = turn;
+      this.listener.rejected({ message, mode, model, agent, replaces }, error);
       if (error.status === 409) this.sync().catch(() => {}); // another tab was first: show its turn
     }
 
@@ -228,6 +232,7 @@
       this.#report(turn.status === "error" ? "error" : "idle");
       this.listener.changed();
       this.listener.finished(turn);
+      this.#followNext();
     }
 
     async #cancel(turn) {

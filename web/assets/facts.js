@@ -7,9 +7,10 @@
 
   /** [name, value] for each that is known. */
   function factsOf(stored) {
-    const { usage, asked_at: asked, first_token_at: first, finished_at: finished, tries } = stored;
+    const { agent, usage, asked_at: asked, first_token_at: first, finished_at: finished, tries } = stored;
     const written = first && finished ? seconds(first, finished) : 0;
     return [
+      ["Agent", agent && `${agent.name} (${agent.id}, version ${agent.version})`],
       ["Model", stored.served_model ?? stored.model],
       ["Provider", stored.provider],
       ["Tokens in", usage && count(usage.input_tokens) + among(usage.cached_tokens, "cached")],

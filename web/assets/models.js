@@ -9,7 +9,8 @@
   class ModelPicker {
     #api;
     #field = byId("model");
-    #known = false;
+    #default = null; // the name of the one that answers where none is named
+    #ofAgent = null;
 
     constructor(api) {
       this.#api = api;
@@ -21,13 +22,18 @@
       return this.#field.value || null;
     }
 
+    /** Where none is named the agent's own answers, if it has one. */
+    showAgentModel(name) {
+      this.#ofAgent = name;
+      this.#showDefault();
+    }
+
     /** Asks until the API has told. */
     async load() {
-      if (this.#known) return;
+      if (this.#default) return;
       try {
         const { models } = await this.#api.models();
         this.#show(models);
-        this.#known = true;
       } catch {
         // the API light tells, and the next look asks again
       }
@@ -40,6 +46,12 @@
       const before = storage.read("model");
       if (others.some(({ name }) => name === before)) this.#field.value = before;
       this.#field.hidden = models.length < 2;
+      this.#default = byDefault?.name ?? "Default model";
+      this.#showDefault();
+    }
+
+    #showDefault() {
+      if (this.#default) this.#field.options[0].text = this.#ofAgent ?? this.#default;
     }
   }
 

@@ -9,13 +9,13 @@
     #countdown = null;
 
     /** `onDirect` is offered where the queue is what failed. */
-    show(error, { onRetry, onDirect = null }) {
+    show(error, { onRetry, onDirect = null, hint = "" }) {
       this.clear();
       const card = (this.#element = clone("problem-template"));
       const text = card.querySelector(".problem-text");
       const until = error.retryAfter === null ? null : Date.now() + error.retryAfter * 1000;
       const describe = () => {
-        text.textContent = describeProblem(error, until);
+        text.textContent = `${describeProblem(error, until)} ${hint}`.trim();
       };
       describe();
       if (until !== null) this.#countdown = setInterval(describe, 1000);

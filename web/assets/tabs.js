@@ -1,4 +1,4 @@
-// What the tabs of one browser tell each other: {type: "turn" | "deleted", sessionId}.
+// What the tabs of one browser tell each other: {type: "turn" | "deleted", sessionId} or {type: "agents"}.
 "use strict";
 
 (() => {

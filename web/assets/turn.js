@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const { Calls } = Hopstream;
   const FINISHED = ["done", "error"];
 
   class Turn {
@@ -9,10 +10,10 @@
     text = "";
     reasoning = "";
     refusal = "";
-    toolCalls = []; // {name, arguments, result}, in the order in which they began
+    calls = new Calls();
     thinkingSeconds = null;
     stored = null; // what the store says of it once it is finished
-    status = "queued"; // queued | streaming | done | error
+    status = "queued"; // waiting (for another turn of its session) | queued | streaming | done | error
     isAccepted = false;
     isStopping = false;
     isElsewhere = false; // a direct turn of another tab, or of this one before it was reloaded
@@ -23,11 +24,11 @@
     usage = null;
     model = null;
     askedModel = null; // null: the API's default
+    agent = null; // {id, name} of the one that was asked
     streamUrl = null;
     versions = [this]; // of this answer, oldest first
     lastId = null; // of the last event seen, to go on after it
     #seen = { attempt: 0, position: -1 };
-    #begun = []; // those of its calls that come in pieces
     #thinkingSince = null;
 
     constructor({ message, mode, replaces = null }) {
@@ -43,6 +44,7 @@
       turn.turn = stored.turn;
       turn.isAccepted = true;
       turn.model = stored.model;
+      turn.agent = stored.agent ?? null; // an older API tells none
       turn.createdAt = stored.created_at;
       turn.load(stored);
       return turn;
@@ -50,6 +52,13 @@
 
     get isFinished() {
       return FINISHED.includes(this.status);
+    }
+
+    /** Nothing of it is in sight yet, or its tools have answered and the model has not said anything to that. */
+    get awaitsText() {
+      const { list } = this.calls;
+      const hasAnswers = list.every(({ result }) => result !== null);
+      return !this.isFinished && hasAnswers && !this.text.slice(list.at(-1)?.at ?? 0).trim();
     }
 
     /** It came to its end. */
@@ -64,7 +73,7 @@
       this.text = stored.text;
       this.reasoning = stored.reasoning;
       this.refusal = stored.refusal;
-      this.toolCalls = stored.tool_calls;
+      this.calls = Calls.fromStored(stored);
       this.stored = stored;
       this.thinkingSeconds = stored.reasoning_seconds ?? this.thinkingSeconds;
       this.usage = stored.usage;
@@ -81,21 +90,9 @@
         return true;
       }
       if (event.type !== "queued" && event.type !== "start") this.#endThinking();
-      if (event.chunk !== undefined) {
-        this.text += event.chunk;
-      } else if (event.refusal !== undefined) {
-        this.refusal += event.refusal;
-      } else if (event.tool_call !== undefined) {
-        this.toolCalls.push(event.tool_call);
-      } else if (event.tool_call_begun !== undefined) {
-        this.#begun.push({ ...event.tool_call_begun, arguments: "" });
-        this.toolCalls.push(this.#begun.at(-1));
-      } else if (event.tool_call_arguments !== undefined) {
-        const { call, text } = event.tool_call_arguments;
-        if (this.#begun[call]) this.#begun[call].arguments += text;
-      } else {
-        this.#applyType(event);
-      }
+      if (event.chunk !== undefined) this.text += event.chunk;
+      else if (event.refusal !== undefined) this.refusal += event.refusal;
+      else if (!this.calls.apply(event, this.text.length)) this.#applyType(event);
       return true;
     }
 
@@ -113,6 +110,7 @@
       switch (event.type) {
         case "queued":
           this.queuePosition = event.position;
+          if (this.status === "waiting") this.status = "queued";
           break;
         case "start":
           this.turn = event.turn;
@@ -159,8 +157,7 @@
       this.text = "";
       this.reasoning = "";
       this.refusal = "";
-      this.toolCalls = [];
-      this.#begun = [];
+      this.calls = new Calls();
       this.#thinkingSince = this.thinkingSeconds = null;
       this.status = "streaming";
     }
