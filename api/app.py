@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from types import FrameType
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api.access.access import Access
@@ -26,7 +26,7 @@ from api.http.sizes import most_body_bytes
 from api.narrator.fake_relay import relay_of
 from api.narrator.relay import Relay
 from api.routes import agents, chat, events, health, models, narrator, sessions, sockets, stream, tools, turns
-from api.routes.pages import add_pages
+from api.routes.pages import add_pages, vary_by_accept
 from api.services import Services
 from core.settings import Settings, get_settings
 from core.store.database.from_url import check_url
@@ -75,9 +75,10 @@ def create_app(settings: Settings | None = None, relay: Relay | None = None) -> 
     app.state.access = access
     app.state.relay = relay or relay_of(settings)
     install_handlers(app)
-    for routes in (chat, stream, sockets, events, sessions, turns, agents, narrator, models, tools, health):
-        app.include_router(routes.router)
     add_pages(app, settings)
+    app.include_router(agents.router, dependencies=[Depends(vary_by_accept)])
+    for routes in (chat, stream, sockets, events, sessions, turns, narrator, models, tools, health):
+        app.include_router(routes.router)
     policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)
     limits = StreamLimits(settings.max_streams_per_client, settings.max_streams)

@@ -14,6 +14,8 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 from starlette.types import Scope
 
+from api.http.page_route import PageRoute, prefers_page
+
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -77,6 +79,8 @@ class _Entry(NamedTuple):
     pattern: re.Pattern[str]
     methods: frozenset[str] | None
     policy: Policy
+    is_page: bool
+    """Only for those who would rather have a page."""
 
 
 class RoutePolicies:
@@ -92,9 +96,9 @@ class RoutePolicies:
         """Closed where no route has the path."""
         path, method = route_path(scope), scope.get("method")
         found = NOTHING
-        for pattern, methods, declared in self._entries[scope["type"]]:
+        for pattern, methods, declared, is_page in self._entries[scope["type"]]:
             match = pattern.match(path)
-            if match is None:
+            if match is None or (is_page and not prefers_page(scope)):
                 continue
             if methods is None or method in methods:
                 return Found(declared, match.groupdict())
@@ -112,5 +116,6 @@ def route_path(scope: Scope) -> str:
 def _entry(route: RouteContext) -> _Entry:
     original = route.original_route
     endpoint = original.app if isinstance(original, Mount) else route.endpoint
-    methods = getattr(route, "methods", None)
-    return _Entry(route.path_regex, frozenset(methods) if methods else None, _declared.get(endpoint, CLOSED))
+    methods = frozenset(getattr(route, "methods", None) or ()) or None
+    declared = _declared.get(endpoint, CLOSED)
+    return _Entry(route.path_regex, methods, declared, isinstance(original, PageRoute))

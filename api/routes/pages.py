@@ -1,4 +1,4 @@
-"""The pages, chat, streams and the API's documentation: files without a build step, and nothing from elsewhere."""
+"""The pages: chat, streams, agents, and the API's documentation. Files without a build step, nothing from elsewhere."""
 
 from html import escape
 from pathlib import Path
@@ -10,9 +10,15 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from api.access.policy import policy
+from api.http.page_route import PageRoute
 from core.settings import Settings
 
 WEB = Path(__file__).parent.parent.parent / "web"
+
+
+def vary_by_accept(response: Response) -> None:
+    """A dependency of routes whose path has a page as well: what is kept of their answers is not for everybody."""
+    response.headers["Vary"] = "Accept"
 
 
 class Assets(StaticFiles):
@@ -35,6 +41,7 @@ def content_security_policy(settings: Settings) -> str:
 
 
 def add_pages(app: FastAPI, settings: Settings) -> None:
+    """Ahead of the routes that have the path of a page for programs."""
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": content_security_policy(settings)}
 
     @policy(is_open=True)
@@ -48,11 +55,16 @@ def add_pages(app: FastAPI, settings: Settings) -> None:
         root = escape(request.scope.get("root_path", ""))
         return HTMLResponse(page.replace('="assets/', f'="{root}/assets/'), headers=headers)
 
+    @policy(is_open=True)
+    async def agents(_: Request) -> FileResponse:
+        return FileResponse(WEB / "agents.html", headers={**headers, "Vary": "Accept"})
+
     async def docs() -> FileResponse:
         return FileResponse(WEB / "docs.html", headers=headers)
 
     app.add_api_route("/", chat, include_in_schema=False)
     app.add_api_route("/streams", streams, include_in_schema=False)
     app.add_api_route("/goals/{goal_id:path}", streams, include_in_schema=False)
+    app.router.routes.append(PageRoute("/agents", agents, include_in_schema=False))
     app.add_api_route("/docs", docs, include_in_schema=False)
     app.mount("/assets", policy(is_open=True)(Assets(directory=WEB / "assets", check_dir=False)), name="assets")

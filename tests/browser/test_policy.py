@@ -7,6 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.agency import Agency
+from tests.browser.agents_page import AgentsPage
 from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import Site
 from tests.browser.streams_page import StreamsPage
@@ -68,6 +70,24 @@ def test_the_streams_page_does_nothing_that_is_forbidden(watched: Page, site: Si
     streams.get("open-settings").click()
     streams.get("save-settings").click()
     streams.wait_until_live()
+
+
+def test_the_agents_page_does_nothing_that_is_forbidden(watched: Page, agency: Agency) -> None:
+    context = "**Rules**, $x^2$ and ![an image](https://elsewhere.example/x.png)\n\n```python\nprint(1)\n```"
+    agents = AgentsPage(watched).open(agency.api.url, agency.make(markdown_context=context))
+    agents.get("context-preview").click()
+    expect(agents.get("preview").locator("math")).to_be_visible()
+    agents.ask("What is 6 * 7?")
+    agents.wait_until("done")
+    agents.get("tool-call").locator("summary").click()
+    agents.get("narrator").locator("summary").click()
+    agents.get("name").fill("Another name")
+    agents.save()
+    agents.get("theme-toggle").click()
+    agents.get("duplicate").click()
+    agents.get("discard").click()
+    agents.get("confirm-yes").click()
+    expect(agents.get("no-agent")).to_be_visible()
 
 
 def test_the_policy_forbids_what_is_not_ours(page: Page, demo: Api) -> None:

@@ -3,8 +3,8 @@
 
 (() => {
   const { HOME } = Hopstream;
-  const FILES = { chat: "chat.html", streams: "streams.html" };
-  const PATHS = { chat: "", streams: "streams" };
+  const FILES = { chat: "chat.html", streams: "streams.html", agents: "agents.html" };
+  const PATHS = { chat: "", streams: "streams", agents: "agents" };
   const UNFIT = /^\.{1,2}$|[\u0000-\u001f\u007f]/; // for a path: browsers or the API's routes would change it
   const isFile = location.protocol === "file:";
 
