@@ -125,7 +125,7 @@ class _Document:
     def changed(self, changes: dict[str, Any]) -> str:
         body = changes.pop(self._body_key, self._body)
         text = _joined(self._front.changed(_set(changes)), body, has_gap=self._has_gap)
-        return text.replace("\n", "\r\n") if self._is_crlf and "\r" not in text else text
+        return text.replace("\n", "\r\n") if self._is_crlf else text
 
     def _invalid(self, error: ValidationError) -> BadDocument:
         """Names the first thing that is wrong."""

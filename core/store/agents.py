@@ -43,8 +43,6 @@ class StoredAgents:
             row = await self._row(agent_id)
             before = None if row is None else _read(row)
             after = decide(before)
-            if after == before:
-                return Stored(before, after)
             if row is None:
                 check_room(await self._database.value(_COUNT))
                 written = await self._database.value(self._insert, **_values(after))

@@ -61,7 +61,7 @@ docker_logs() { # [-f] [api|worker|broker]
 # In a container that has the folder as well, as the user who owns it.
 docker_agents() { # import|export DIR
     if [[ $1 == export ]]; then mkdir -p "$2"; fi
-    compose run --rm --user "$(id -u):$(id -g)" --volume "$2:/agents" api python -m core.agents.transfer "$1" /agents
+    compose run --rm -T --user "$(id -u):$(id -g)" --volume "$2:/agents" api python -m core.agents.transfer "$1" /agents
 }
 
 docker_shell() {

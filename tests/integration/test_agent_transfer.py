@@ -114,7 +114,7 @@ def test_one_that_cannot_be_read_is_refused_and_the_others_are_not(machine: Mach
 
 
 @pytest.mark.parametrize("direction", ["import", "export"])
-def test_what_other_side_has_more_stays(machine: Machine, direction: str) -> None:
+def test_what_the_other_side_has_besides_stays(machine: Machine, direction: str) -> None:
     ours = Hand(machine.home / "agents")
     for hand, name in ((machine.mine, "mine.md"), (ours, "ours.md")):
         hand.write(name=name)

@@ -7,6 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
+from core.turns.attempts.compatibility import AGENTS_FORMAT
+from core.version import FORMAT
 from tests.client import POLL_SECONDS, Client, new_session
 from tests.integration.conftest import Shared, assert_problem, mock_stats
 from tests.integration.test_agents import made, new_id, put
@@ -56,7 +58,7 @@ async def test_messages_of_the_caller_s_own_come_after_its_prompt(client: Client
 
 
 async def test_a_turn_is_answered_by_what_its_agent_was(client: Client, shared: Shared) -> None:
-    """Also by another worker, and whatever has become of the agent since."""
+    """Whatever has become of the agent since."""
     agent = await made(client)
     session = new_session()
     model = f"mock?tokens=20&hold_after=5&id={session}"
@@ -98,7 +100,7 @@ async def test_nobody_is_asked_who_would_leave_the_prompt_out(client: Client, sh
             while await ask(agent_id="planner") != status:  # noqa: ASYNC110
                 await anyio.sleep(POLL_SECONDS)
 
-    set_format(3)
+    set_format(AGENTS_FORMAT - 1)
     try:
         await until(503)
         refused = await client.ask(agent_id="planner")
@@ -107,5 +109,5 @@ async def test_nobody_is_asked_who_would_leave_the_prompt_out(client: Client, sh
         assert "earlier release" in problem["detail"]
         assert [await ask(), await ask("direct", agent_id="planner")] == [202, 200]
     finally:
-        set_format(4)
+        set_format(FORMAT)
     await until(202)

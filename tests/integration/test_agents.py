@@ -73,7 +73,9 @@ async def test_an_agent_is_made_shown_listed_and_deleted(client: Client, other_c
 
 
 async def test_what_is_put_changes_that_alone(client: Client, other_client: Client) -> None:
-    agent = await made(client, model="mock", options={"temperature": 1, "stop": "x"}, tools=["current_time", "calculator"])
+    agent = await made(
+        client, model="mock", options={"temperature": 1, "stop": "x"}, tools=["current_time", "calculator"]
+    )
     changed = await put(other_client, agent["id"], system_prompt="You are another.")
     assert (changed.status_code, "location" in changed.headers) == (200, False)
     etag = changed.headers["etag"]

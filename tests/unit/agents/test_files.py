@@ -5,11 +5,13 @@ import stat
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from time import time_ns
 
 import pytest
 from structlog.testing import capture_logs
 
 from core.agents import files
+from core.agents import folder as disk
 from core.agents.errors import AgentsNotReadable, AgentsNotWritable, AgentUnreadable, InvalidAgent
 from core.agents.files import AgentFiles
 from core.agents.folder import Folder, State
@@ -93,6 +95,19 @@ async def test_an_edit_is_seen_at_the_next_question(registry: AgentRegistry, han
     assert await ids(registry) == []
 
 
+async def test_a_file_that_has_just_changed_is_read_again(
+    registry: AgentRegistry, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the clock of the file system has not ticked since: nothing else tells one state from the other."""
+    now, state_of = time_ns(), disk._state_of
+    monkeypatch.setattr(disk, "_state_of", lambda found: state_of(found)._replace(modified_ns=now, changed_ns=now))
+    monkeypatch.setattr(files, "SETTLED_NS", 3_600 * 1_000_000_000)
+    hand.write()
+    for name in ("Mr. One", "Mr. Two"):
+        hand.write_unnoticed(BY_HAND.replace("By hand", name))
+        assert (await registry.get("by-hand", EVERYTHING)).name == name
+
+
 async def test_a_file_is_read_once_as_long_as_it_is_the_same(
     registry: AgentRegistry, hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +148,18 @@ async def test_a_name_that_is_no_id_is_told_in_the_log(registry: AgentRegistry, 
         assert await ids(registry) == []
     (line,) = logs
     assert line["file"].isprintable()
+
+
+@pytest.mark.parametrize("agent_id", ["../secret", "Upper", "sub/agent"])
+async def test_what_is_no_id_leads_to_no_file(registry: AgentRegistry, hand: Hand, agent_id: str) -> None:
+    (hand.folder / "sub").mkdir(parents=True)
+    hand.write(name=f"{agent_id}.md")
+    for asking in (registry.get(agent_id, EVERYTHING), registry.delete(agent_id, EVERYTHING)):
+        with pytest.raises(NotFound):
+            await asking
+    with pytest.raises(InvalidAgent):
+        await registry.put(agent_id, named("A"), EVERYTHING)
+    assert hand.read(f"{agent_id}.md") == BY_HAND
 
 
 async def test_other_files_are_none_of_its_business(registry: AgentRegistry, hand: Hand) -> None:

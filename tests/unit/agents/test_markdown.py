@@ -148,6 +148,42 @@ def test_one_blank_line_before_the_text_is_no_part_of_it(text: str, context: str
     assert changed(read_text.document or "", markdown_context="\n b").endswith("---\n\n\n b")
 
 
+AWKWARD = [
+    *("a\u00a0", "a\x85", "a\u2028b", "a\x07", "\ufeffa", "😀"),
+    *("\na", "a\n\n", "a \nb", " a\nb", "\ta\n", "a\rb\n", "a\r\nb\r\n", "a\n\n  b\n"),
+    *(
+        "---",
+        "---\n",
+        "a\n---\n",
+        "...",
+        "# a",
+        "- a",
+        "a: b",
+        "a: b\n",
+        "'a\"\n",
+        "{a",
+        "*a",
+        "%a",
+        "? a",
+        "|\n",
+        "yes",
+        "1e3",
+    ),
+]
+"""Texts that YAML has to write in ways of their own, or that look like a part of the file."""
+
+
+@pytest.mark.parametrize("text", AWKWARD, ids=ascii)
+def test_texts_that_yaml_has_ways_of_its_own_for(text: str) -> None:
+    for document in (None, PROMPT_ABOVE, PROMPT_BELOW, PROMPT_ABOVE.replace("\n", "\r\n")):
+        for options in ({}, {"stop": text}, {"stop": ["a", text]}):
+            agent = Agent(id="a", name="A\u00a0", system_prompt=text, markdown_context=text, options=options)
+            once = write(msgspec.structs.replace(agent, document=document)).document
+            again = write(msgspec.structs.replace(agent, name="B", document=once)).document
+            assert (read("a", once or "").system_prompt, read("a", again or "").markdown_context) == (text, text)
+            assert read("a", again or "").options == options
+
+
 LINES = [
     "",
     "a",
@@ -192,7 +228,7 @@ OTHERS = ("# of the team\nid: a\n", "mood: [calm,\n       kind]\n", "# about opt
 ENDS = ("tail: !ours {a: 1}\nborn: 2024-02-31\n", "# the end\n---\n")
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(AGENTS, AGENTS)
 def test_whatever_an_agent_says_its_file_says_it_and_keeps_what_else_is_there(first: Agent, second: Agent) -> None:
     for document in (None, PROMPT_ABOVE, PROMPT_BELOW, PROMPT_ABOVE.replace("\n", "\r\n")):
