@@ -51,8 +51,10 @@ def body_of(operation: dict[str, Any]) -> dict[str, Any] | None:
         return None
     reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     schema = operation["document"]["components"]["schemas"][reference.rpartition("/")[2]]
+    if "session_id" not in schema["properties"]:
+        return None
     example: dict[str, Any] = schema["examples"][0]
-    return example if "session_id" in schema["properties"] else None
+    return example
 
 
 async def tries_at_a_session(client: Client) -> list[Try]:
