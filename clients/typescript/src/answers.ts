@@ -3,7 +3,7 @@
 import type { Frame } from "./connection.ts";
 import { lastTurnOf, turnOf } from "./cursor.ts";
 import { HopstreamError } from "./errors.ts";
-import type { Usage } from "./events.ts";
+import type { AcceptedEvent, Usage } from "./events.ts";
 import { INVALID_CURSOR } from "./place.ts";
 
 const MAX_WAITING_BYTES = 1_000_000; // of messages while there is no connection
@@ -75,7 +75,7 @@ export class Answers {
         this.isRunning = frame.status === "running";
         return;
       case "accepted":
-        return this.#accept(frame.messageId, frame.turn);
+        return this.#accept(frame);
       case "start":
       case "restart":
         this.isRunning = true;
@@ -102,7 +102,6 @@ export class Answers {
   /** Only what is behind the cursor will come; from the beginning of some turn, where there is none. */
   goOnFrom(cursor: string | undefined): void {
     this.#texts.clear();
-    this.#ended.clear();
     this.#lastBefore = cursor ? lastTurnOf(cursor) : 0;
   }
 
@@ -123,12 +122,19 @@ export class Answers {
     return turn > this.#lastBefore || this.#texts.has(turn);
   }
 
-  #accept(messageId: string | null, turn: number): void {
+  #accept({ messageId, turn, duplicate }: AcceptedEvent): void {
     const message = this.#unaccepted.find(({ frame }) => frame.messageId === messageId);
     if (!message) return;
     message.turn = turn;
+    if (!duplicate) this.#expectWhole(turn);
     if (this.#ended.has(turn)) this.#settle(turn, this.#ends.get(turn) ?? alreadyTold(turn));
     if (this.#unaccepted.length === 0) this.#ends.clear();
+  }
+
+  /** A new one, whatever was told under its number: the conversation may have been deleted, and begun anew. */
+  #expectWhole(turn: number): void {
+    this.#ended.delete(turn);
+    this.#lastBefore = Math.min(this.#lastBefore, turn - 1);
   }
 
   #refuse(messageId: string, error: HopstreamError): void {

@@ -2,7 +2,7 @@
 
 import type { Frame } from "./connection.ts";
 import { beginningOf, isBeginning, isSeen, lastTurnOf, turnOf } from "./cursor.ts";
-import type { ReadyEvent } from "./events.ts";
+import type { AcceptedEvent, ReadyEvent } from "./events.ts";
 
 export const INVALID_CURSOR = "invalid_event_id"; // the code of an error
 
@@ -23,7 +23,7 @@ export class Place {
       case "ready":
         return this.#begin(frame);
       case "accepted":
-        return this.#expect(frame.turn);
+        return this.#expect(frame);
       case "narration":
         return this.#advanceNarrator(frame.seq);
       case "error":
@@ -54,11 +54,20 @@ export class Place {
     return true;
   }
 
-  /** The server tells a turn from its start whose message was sent before this stream began. */
-  #expect(turn: number): true {
-    const isBefore = this.cursor !== undefined && turn <= lastTurnOf(this.cursor);
-    if (isBefore && !this.#heard.has(turn)) this.#again.set(turn, beginningOf(turn));
+  /** A turn that is accepted is told, also where it is not behind the cursor: */
+  #expect({ turn, duplicate }: AcceptedEvent): true {
+    const isBehind = this.cursor === undefined || turn > lastTurnOf(this.cursor);
+    // The conversation was deleted, and begins anew.
+    if (!isBehind && !duplicate) this.#beginAt(turn);
+    // Its message was sent before this stream began.
+    else if (!isBehind && !this.#heard.has(turn)) this.#again.set(turn, beginningOf(turn));
     return true;
+  }
+
+  #beginAt(turn: number): void {
+    this.cursor = beginningOf(turn);
+    this.#heard.clear();
+    this.#again.clear();
   }
 
   #advanceNarrator(seq: number): boolean {

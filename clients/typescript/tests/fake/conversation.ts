@@ -95,6 +95,7 @@ export class Conversation {
 
   /** What a client has not seen that has seen everything up to the cursor. Undefined where that lies beyond the end. */
   after(cursor: string | undefined): Frame[] | undefined {
+    if (this.turns.length === 0) return [];
     if (cursor === undefined) return this.unfinished.flatMap(({ tape }) => tape);
     const seen = placeOf(cursor);
     if (seen[0] > this.turns.length) return undefined;

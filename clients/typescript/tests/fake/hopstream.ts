@@ -67,6 +67,11 @@ export class FakeHopstream {
     return known;
   }
 
+  /** Deletes a conversation: who asks there next begins it anew. */
+  forget(id: string): void {
+    this.#conversations.delete(id);
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const fault = this.#faults.shift() ?? {};
     if (fault.refuse) {

@@ -50,6 +50,20 @@ test("a message whose acceptance was lost is sent again under its id, and its an
   expect(events).toContainEqual(expect.objectContaining({ type: "accepted", duplicate: true }));
 });
 
+test("an accepted message is followed, though it was answered before anything of it was heard", async ({
+  hopstream,
+  open,
+}) => {
+  hopstream.spoil({ after: 2, act: (session) => session.mute() });
+  const { chat } = await open();
+  const answer = chat.sendMessage({ message: "hello" });
+  const { turns } = hopstream.conversation(chat.conversationId);
+  await eventually(() => expect(turns[0]?.isOver).toBe(true));
+  drop(hopstream.sessions[0]!);
+  expect(await answer).toMatchObject({ turn: 1, text: numbered(30) });
+  expect(hopstream.framesOf("message")).toHaveLength(1);
+});
+
 test("a message that never reached the server is sent again, and no earlier turn with it", async ({
   hopstream,
   open,
@@ -164,6 +178,15 @@ test("a stream that is not to be opened again is over with its connection", asyn
   expect(states).toEqual(["connecting", "open", "closed"]);
 });
 
+test("what the server said long ago is not why a connection was lost", async ({ hopstream, open }) => {
+  const { chat, events } = await open({ reconnect: false, options: { model: "mock?hold_after=1" } });
+  hopstream.sessions[0]!.send({ type: "error", code: "bad_frame", message: "what?", retryable: false });
+  const answer = chat.sendMessage({ message: "hello" });
+  await eventually(() => expect(shown(events)).toBe(numbered(1)));
+  hopstream.sessions[0]!.socket.close(1011);
+  await expect(answer).rejects.toMatchObject({ code: "connection_lost" });
+});
+
 test("a connection that is silent is taken for lost", async ({ hopstream, open }) => {
   hopstream.pingSeconds = 1;
   hopstream.spoil({ after: 5, act: (session) => session.mute() });
@@ -195,6 +218,7 @@ test("a turn that the server cannot tell any further is asked for over another c
   const { chat, events } = await open();
   expect((await chat.sendMessage({ message: "hello" })).text).toBe(numbered(30));
   expect(typesOf(events)).not.toContain("error");
+  expect(hopstream.framesOf("message")).toHaveLength(1);
 });
 
 test("a turn that the server can never tell rejects with the server's words", async ({ hopstream, open }) => {
@@ -225,6 +249,17 @@ test("another stream goes on from a cursor", async ({ hopstream, open }) => {
   const second = await open({ conversationId, resume });
   await eventually(() => expect(typesOf(second.events)).toContain("done"));
   expect(shown(first.events) + shown(second.events)).toBe(numbered(20));
+});
+
+test("a conversation that was deleted begins anew", async ({ hopstream, open }) => {
+  const { chat, events } = await open();
+  await chat.sendMessage({ message: "hello" });
+  await chat.sendMessage({ message: "again" });
+  hopstream.forget(chat.conversationId);
+  drop(hopstream.sessions[0]!);
+  expect(await chat.sendMessage({ message: "anew" })).toMatchObject({ turn: 1, text: numbered(30) });
+  expect(shown(events, 1)).toBe(numbered(30).repeat(2));
+  expect(chat.cursor).toBe("1.1.241");
 });
 
 test("a cursor that the server does not know is told of, and the latest turn comes from its start", async ({

@@ -58,11 +58,14 @@ test("an API key opens a stream by a ticket, and another one for each connection
 
 test("a ticket that is not accepted is asked for once more, and then no more", async ({ hopstream, open }) => {
   hopstream.key = "secret";
-  const tickets = ["stale", await requestTicket(hopstream.chatUrl, { token: "secret" })];
+  const good = () => requestTicket(hopstream.chatUrl, { token: "secret" });
+  const tickets = ["stale", await good(), "stale", await good()];
   const { chat } = await open({ ticket: async () => tickets.shift() ?? "stale" });
   await chat.sendMessage({ message: "hello" });
   hopstream.sessions[0]!.socket.terminate();
-  await expect(chat.sendMessage({ message: "again" })).rejects.toMatchObject({ code: "close_4401", status: 401 });
+  await chat.sendMessage({ message: "again" });
+  hopstream.sessions[1]!.socket.terminate();
+  await expect(chat.sendMessage({ message: "and again" })).rejects.toMatchObject({ code: "close_4401", status: 401 });
 });
 
 test("a ticket that cannot be had is tried again, unless it is refused", async ({ hopstream, open }) => {
