@@ -45,6 +45,7 @@ async def test_a_session_shows_its_turns(client: Client) -> None:
         "reasoning": "",
         "refusal": "",
         "tool_calls": [],
+        "steps": 0,
         "replaces": None,
         "finish_reason": "stop",
         "raw_finish_reason": "stop",
