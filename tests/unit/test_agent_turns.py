@@ -34,7 +34,9 @@ OF_THE_OPERATOR = Settings(system_prompt="of the operator")
 
 
 def turn_of(agent: Agent | None = AGENT, **asked: Any) -> NewTurn:
-    return ChatRequest.model_validate({"message": "Hi", **asked}).new_turn("usual", "api", RequestContext(), agent)
+    snapshot = agent.snapshot(agent.tools, "alice") if agent is not None else None
+    asked_for = ChatRequest.model_validate({"message": "Hi", **asked})
+    return asked_for.new_turn("usual", "api", RequestContext(), agent, snapshot)
 
 
 async def stored(store: Store, new: NewTurn) -> Turn:
@@ -49,6 +51,7 @@ def test_a_turn_keeps_what_the_agent_was() -> None:
             "version": AGENT.version,
             "system": "You are Reviewer.\n\n- Be brief.",
             "tools": ["clock"],
+            "key_name": "alice",
         }
     }
     assert turn_of(None).input is None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.agents import AgentCost, AgentCosts
 from bench.clients import Reading
 from bench.crowd import Crowd, Phase
 from bench.figures import Figures
@@ -168,8 +169,15 @@ def results(**queue: float) -> Results:
         viewers=[Audience(100, 20.0, 1.0, 0)],
         watching=[WatchCost(PAGE, 110, 1.1, 90_000, 0), WatchCost(AFTERWARDS, 101, 1.01, 0, 0)],
         providers=[ProviderCost("openai", 50, 1.0, 0), ProviderCost("gemini", 60, 1.2, 0)],
+        agents=costs_of_agents(1.05, 0.9),
         crowd=Crowd([phase], 3000, 3000, 0, 0),
     )
+
+
+def costs_of_agents(worker: float, viewers: float) -> AgentCosts:
+    """As so many times what they are beside."""
+    costs = [[AgentCost("usual", 50, 1.0, 0), AgentCost("agent", 50, ratio, 0)] for ratio in (worker, 1.0, viewers)]
+    return AgentCosts(*costs)
 
 
 def test_the_most_sessions_without_loss_and_lateness_are_held() -> None:
@@ -216,6 +224,7 @@ def test_a_missed_target_of_the_other_parts_is_named() -> None:
     measured.viewers = [Audience(100, 26.0, 1.0, 0)]
     measured.watching = [WatchCost(PAGE, 120, 1.2, 90_000, 0), WatchCost(AFTERWARDS, 110, 1.1, 0, 0)]
     measured.providers.append(ProviderCost("ollama", 66, 1.31, 0))
+    measured.agents = costs_of_agents(1.2, 1.1)
     memory = {"api": 401.0, "worker": 301.0, "worker 2": 300.0}
     measured.crowd = Crowd([Phase("all", memory, {})], 3000, 2999, 1, 0)
 
@@ -224,6 +233,8 @@ def test_a_missed_target_of_the_other_parts_is_named() -> None:
         "providers: CPU of a worker per token, times OpenAI's at most: 1.31, target 1.3",
         "watching: CPU per token with a page over 100 streams, times that without: 1.2, target 1.15",
         "watching: the same once it is closed: 1.1, target 1.05",
+        "agents: CPU of a worker per token, times that of POST /chat: 1.2, target 1.1",
+        "agents: CPU of the API per token and viewer over a WebSocket, times SSE's: 1.1, target 1",
         "crowd: tokens and answers lost or doubled: 2, target 0",
         "crowd: memory of the API, MB: 401, target 400",
         "crowd: memory of all workers, MB: 601, target 600",
