@@ -9,9 +9,13 @@ from typing import NamedTuple
 
 import pytest
 
+from core.agents.agent import AgentChange
+from core.agents.registry import AgentRegistry
+from core.store.reach import EVERYTHING
 from core.store.store import Store
 from tests.patience import PATIENCE_SECONDS
 from tests.stack import ROOT
+from tests.unit.agents.conformance import WHOLE
 from tests.unit.agents.hand import BY_HAND, Hand
 from tests.unit.agents.test_markdown import PROMPT_ABOVE, PROMPT_BELOW
 
@@ -52,6 +56,15 @@ class Machine:
         )
         return Done(done.returncode, done.stdout.splitlines())
 
+    def put_into_database(self, agent_id: str, change: AgentChange) -> None:
+        async def put() -> None:
+            store = Store(self.environment["DATABASE_URL"])
+            await store.open()
+            await AgentRegistry(store.agents).put(agent_id, change, EVERYTHING)
+            await store.close()
+
+        asyncio.run(put())
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
@@ -75,22 +88,19 @@ def test_what_is_imported_and_exported_is_there_to_the_letter(machine: Machine, 
 
 
 def test_what_was_changed_in_the_database_is_exported_into_the_file_that_it_came_from(machine: Machine) -> None:
-    async def rename() -> None:
-        store = Store(machine.environment["DATABASE_URL"])
-        await store.open()
-        before = await store.agents.get("a")
-        assert before is not None
-        changed = {**{name: getattr(before, name) for name in before.__struct_fields__}, "name": "New"}
-        await store.agents.put("a", lambda _: type(before)(**changed))
-        await store.close()
-
     machine.mine.write(PROMPT_ABOVE, "a.md")
     machine.run("import", "mine", AGENTS_STORE="database")
-    asyncio.run(rename())
+    machine.put_into_database("a", {"name": "New"})
     assert machine.run("export", "mine", AGENTS_STORE="database").lines[0] == "changed   a"
     assert machine.mine.read("a.md") == PROMPT_ABOVE.replace('"Old" ', "New ")
     machine.mine.write(PROMPT_ABOVE, "a.md")
     assert machine.run("import", "mine", AGENTS_STORE="database").lines[0] == "changed   a"
+
+
+def test_what_was_made_in_the_database_is_the_same_when_it_comes_back(machine: Machine) -> None:
+    machine.put_into_database("a", WHOLE)
+    for direction, outcome in (("export", "new"), ("import", "same"), ("export", "same")):
+        assert machine.run(direction, "mine", AGENTS_STORE="database").lines[0] == f"{outcome:<9} a"
 
 
 @pytest.mark.parametrize("store", ["files", "database"])
