@@ -15,8 +15,8 @@ WORDS = [f"word{number:02d} " for number in range(60)]
 ANSWER = "".join(WORDS)
 USAGE = {"prompt_tokens": 21, "completion_tokens": 60, "total_tokens": 81}
 RETRY_AFTER = 2
-SLOW_SECONDS = 6.0
-"""To the first token of S07. The exam has 20, and wants an answer after 15; here another one is asked after 1."""
+SLOW_SECONDS = 8.0
+"""To the first token of S07. The exam has 20, and wants an answer after 15; here another one is asked after 2."""
 OUTAGE_SECONDS = 6.0
 """Of S15; the exam has 60."""
 

@@ -79,12 +79,11 @@ async def test_it_stops_at_max_tokens() -> None:
 
 async def test_what_fell_due_meanwhile_comes_together() -> None:
     stream = DemoProvider(pace=0.05).stream(_request())
-    first = await anext(stream)
+    await anext(stream)
     await asyncio.sleep(0.01)  # ten tokens' time
     second = await anext(stream)
-    assert isinstance(first, list)
     assert isinstance(second, list)
-    assert (len(first), len(second) > 5) == (1, True)
+    assert len(second) > 5
     await stream.aclose()
 
 
