@@ -5,7 +5,7 @@ from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import limits
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 FAKE = "fake:"
@@ -72,6 +72,22 @@ def _check_database_url(url: str) -> str:
     return url
 
 
+def _check_redis_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    if parts.scheme != "unix" and not parts.hostname:
+        raise ValueError("must name a host, as redis://localhost:6379/0 does")
+    _ = parts.port  # raises ValueError
+    return url
+
+
+def _check_log_archive(place: str) -> str:
+    if "://" in place and not re.match(r"postgres(ql)?(\+\w+)?://", place):
+        raise ValueError("must be a folder, a postgresql:// URL, or none")
+    return place
+
+
 def _check_narrator_relay(relay: str) -> str:
     if not relay.removeprefix(FAKE).strip() or not relay.startswith(FAKE):
         raise ValueError(f"must be {FAKE} and what it answers, as {FAKE}All is well.")
@@ -101,6 +117,8 @@ BareHttpUrl = Annotated[HttpUrl, AfterValidator(_check_bare_url)]
 Host = Annotated[str, AfterValidator(_check_host)]
 AmqpUrl = Annotated[str, AfterValidator(_check_amqp_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis_url)]
+LogArchive = Annotated[str, AfterValidator(_check_log_archive)]
 NarratorRelay = Annotated[str, AfterValidator(_check_narrator_relay)]
 RateLimitText = Annotated[str, AfterValidator(_check_rate_limit)]
 RateLimitStorage = Annotated[str, AfterValidator(_check_rate_limit_storage)]

@@ -8,6 +8,7 @@ from core.turns.subscribers import TurnSubscriber, TurnSubscribers
 
 SUBSCRIBERS = [
     "core.telemetry.turn_log:create",
+    "core.telemetry.log_stream.turn_metrics:create",
 ]
 """Each makes its subscriber of the settings, or returns None where these do not ask for it."""
 

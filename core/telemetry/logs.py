@@ -9,6 +9,8 @@ import structlog
 
 from core.process_id import process_id
 from core.settings import Settings
+from core.telemetry.log_stream.process import put_of_process
+from core.telemetry.log_stream.tap import LogTap
 
 NOISY = {
     "aiormq": logging.ERROR,
@@ -34,6 +36,8 @@ def configure_logs(settings: Settings, service: str, stream: TextIO = sys.stderr
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if (put := put_of_process(settings)) is not None:
+        shared.append(LogTap(put))
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"

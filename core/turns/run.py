@@ -74,15 +74,26 @@ class Run:
             self._tell(Moment.GIVEN_UP, reason=self._stop and self._stop.value)
         elif (end := await self._commit_somehow(end)) is not None:
             self.feed.finish(end)
-            self._tell(Moment.ENDED, end=end)
+            self._tell_end(end)
         else:
             self._tell(Moment.GIVEN_UP, reason=Stop.LOST.value)
 
     def _on_begin(self, reason: str | None) -> None:
         self._tell(Moment.STARTED if self.attempt == 1 else Moment.RESTARTED, reason=reason)
 
-    def _tell(self, moment: Moment, *, reason: str | None = None, end: End | None = None) -> None:
-        self._services.subscribers.tell(moment, self.turn, attempt=self.attempt, reason=reason, end=end)
+    def _tell(self, moment: Moment, *, reason: str | None = None) -> None:
+        self._services.subscribers.tell(moment, self.turn, attempt=self.attempt, reason=reason)
+
+    def _tell_end(self, end: End) -> None:
+        stages = self._attempts.stages
+        self._services.subscribers.tell(
+            Moment.ENDED,
+            self.turn,
+            attempt=self.attempt,
+            end=end,
+            first_token_after=stages.first_token_after,
+            ended_after=stages.seconds,
+        )
 
     async def _answer(self) -> End | None:
         self._answering = asyncio.create_task(self._to_its_end(), name=f"answer {self.turn.key}")

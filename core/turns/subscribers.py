@@ -40,6 +40,9 @@ class TurnEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was restarted or given up."""
     end: End | None = None
     """Of a turn that has ended."""
+    first_token_after: float | None = None
+    ended_after: float | None = None
+    """Seconds after the turn was claimed; of a turn that has ended in a run of this process."""
 
 
 class TurnSubscriber(Protocol):
@@ -62,6 +65,8 @@ class TurnSubscribers:
         attempt: int | None = None,
         reason: str | None = None,
         end: End | None = None,
+        first_token_after: float | None = None,
+        ended_after: float | None = None,
     ) -> None:
         """`attempt`: where it is another one than `turn` knows."""
         event = TurnEvent(
@@ -71,6 +76,8 @@ class TurnSubscribers:
             at=time(),
             reason=reason,
             end=end,
+            first_token_after=first_token_after,
+            ended_after=ended_after,
         )
         for subscriber in self._subscribers:
             try:

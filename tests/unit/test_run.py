@@ -1,6 +1,7 @@
 """Generation: retries, ends and what is stored of them, with a scripted provider and a real store."""
 
 import asyncio
+from itertools import chain, repeat
 
 import msgspec
 import pytest
@@ -149,7 +150,7 @@ async def test_the_time_of_thoughts_is_stored(store: Store, turn: Turn) -> None:
 async def test_thoughts_amid_the_answer_count_and_text_does_not(
     store: Store, turn: Turn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    times = iter([10.0, 13.0, 20.0, 24.0])
+    times = chain([10.0, 13.0, 20.0, 24.0], repeat(30.0))
     provider = Scripted([Reasoning("a"), Reasoning("b"), Text("c"), Text("d"), Reasoning("e"), Text("f"), FINISH])
     run = run_of(turn, store, provider)
     monkeypatch.setattr(stages, "monotonic", lambda: next(times))

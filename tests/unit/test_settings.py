@@ -26,7 +26,7 @@ def test_the_example_changes_nothing(settings: Settings) -> None:
 
 def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     for name, value in _example().items():
-        if name not in {"MODELS_FILE", "TOOLS_FILE"}:  # have to be there
+        if name not in {"MODELS_FILE", "TOOLS_FILE", "LOG_ALERTS"}:  # have to be there
             monkeypatch.setenv(name, value)
     assert Settings() == settings
 

@@ -20,6 +20,11 @@ class Stages:
         """How long the model has thought, before its answer and amid it."""
         return (self._reasoned + (monotonic() - self._reasons_since if self.is_reasoning else 0.0)) or None
 
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return monotonic() - self._claimed_at
+
     def asked(self) -> None:
         """The first time counts: a turn with tools asks several times."""
         if self.asked_after is None:
