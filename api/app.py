@@ -1,11 +1,7 @@
 """The API: `uvicorn api.app:app --port 8007`."""
 
-import asyncio
-import signal
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
 
 import structlog
 from fastapi import Depends, FastAPI
@@ -21,13 +17,14 @@ from api.http.addresses import AddressMiddleware
 from api.http.handlers import BugMiddleware, install_handlers
 from api.http.openapi import document_access
 from api.http.requests import BodyLimitMiddleware, RequestIdMiddleware
-from api.http.security_headers import SecurityHeadersMiddleware
 from api.http.sizes import most_body_bytes
 from api.narrator.fake_relay import relay_of
 from api.narrator.relay import Relay
 from api.routes import agents, chat, events, health, models, narrator, sessions, sockets, stream, tools, turns
 from api.routes.pages import add_pages, vary_by_accept
 from api.services import Services
+from core.http.security_headers import SecurityHeadersMiddleware
+from core.http.stopping import BeforeSignal
 from core.settings import Settings, get_settings
 from core.store.database.from_url import check_url
 from core.store.errors import StoreUnusable
@@ -38,9 +35,6 @@ log = structlog.get_logger()
 
 BODY_SECONDS = 30.0
 """For a request's body; whoever needs longer has stopped sending."""
-
-LAST_WORDS_SECONDS = 0.1
-"""From a signal to stop until the server is told of it: in between, streams say that they close."""
 
 EXPOSED_HEADERS = ["X-Request-ID", "X-Session-ID", "Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy"]
 """To pages of other origins."""
@@ -109,37 +103,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.warning("no API_KEYS: everybody who reaches this port may use it", action="api.open")
     if services.catalogue.find(services.catalogue.default_model).provider == "demo":
         log.warning("no provider is set up, as by OPENAI_API_KEY: the demo provider answers", action="api.demo")
-    with _BeforeSignal(services.closing):
+    with BeforeSignal(services.closing):
         yield
     await services.stop()
-
-
-class _BeforeSignal:
-    """Calls back when SIGTERM or SIGINT comes, before the server's own handler: the server waits for open streams, and
-    only then tells the app that it stops. WebSockets it closes at once, so it hears of the signal a moment later."""
-
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self._callback = callback
-        self._loop = asyncio.get_running_loop()
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._on_signal)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self._close, number)
-
-    def _close(self, number: int) -> None:
-        self._callback()
-        before = self._before[signal.Signals(number)]
-        if callable(before):
-            self._loop.call_later(LAST_WORDS_SECONDS, before, number, None)
 
 
 def _serve() -> FastAPI:

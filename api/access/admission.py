@@ -15,7 +15,7 @@ from api.access.policy import NOTHING, Found, RoutePolicies, route_path, spend
 from api.access.refusals import refusal_of
 from api.access.stream_limits import StreamLimits
 from api.access.tickets import offered_ticket
-from api.http.asgi import with_head
+from core.http.asgi import with_head
 from core.model.errors import HopstreamError, NotFound, Unauthorized
 from core.store.reach import Reach
 

@@ -1,6 +1,6 @@
 """Stream tokens: the right to read one turn's stream for a while, for a browser's EventSource cannot send a key."""
 
-from api.access.signing import KeySigner
+from core.key_signer import KeySigner
 from core.model.errors import Unauthorized
 from core.model.keys import TurnKey
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from api.access.signing import KeySigner
+from core.key_signer import KeySigner
 from core.model.errors import Unauthorized
 
 PROTOCOL = "hopstream.v1"

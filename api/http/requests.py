@@ -8,7 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.asgi import with_head
+from core.http.asgi import with_head
 from core.model.errors import TooLarge, TooSlow
 
 _SEND = "hopstream.send"

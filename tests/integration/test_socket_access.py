@@ -137,7 +137,7 @@ async def test_an_expired_ticket_is_refused(guarded: Guarded, session: str, monk
     path = f"/ws/stream/{session}"
     with monkeypatch.context() as earlier:
         then = time() - TICKET_SECONDS - 1
-        earlier.setattr("api.access.signing.time", lambda: then)
+        earlier.setattr("core.key_signer.time", lambda: then)
         ticket = Tickets({"alice": ALICE}).issue("alice", path)
     code, reason = await refusal(guarded.apis[0].url, path, protocols=with_ticket(ticket))
     assert (code, "expired" in str(reason)) == (4401, True)

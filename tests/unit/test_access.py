@@ -144,7 +144,7 @@ def test_a_token_ends_with_its_time_and_with_its_key(guarded: Access, monkeypatc
         assert "not one of ours" in refusal(access(api_keys=others), path, query=query)
 
     now = time()
-    monkeypatch.setattr("api.access.signing.time", lambda: now - 5)  # another machine's clock is behind
+    monkeypatch.setattr("core.key_signer.time", lambda: now - 5)  # another machine's clock is behind
     assert admit(guarded, path, query=query) == Reach("alice")
-    monkeypatch.setattr("api.access.signing.time", lambda: now + 61)
+    monkeypatch.setattr("core.key_signer.time", lambda: now + 61)
     assert "expired" in refusal(guarded, path, query=query)

@@ -60,7 +60,7 @@ def test_it_ends_with_its_time_and_with_its_key(tickets: Tickets, monkeypatch: p
     with pytest.raises(Unauthorized, match="not one of ours"):
         Tickets({"bob": KEYS["bob"]}).read(ticket, PATH)
     now = time()
-    monkeypatch.setattr("api.access.signing.time", lambda: now + TICKET_SECONDS + 1)
+    monkeypatch.setattr("core.key_signer.time", lambda: now + TICKET_SECONDS + 1)
     with pytest.raises(Unauthorized, match="expired"):
         tickets.read(ticket, PATH)
 

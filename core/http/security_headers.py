@@ -3,7 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.asgi import with_head
+from core.http.asgi import with_head
 from core.settings import Settings
 
 COMMON = {
