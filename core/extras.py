@@ -2,7 +2,14 @@
 
 from importlib.util import find_spec
 
-EXTRAS = {"anthropic": "anthropic", "gemini": "google.genai", "mcp": "mcp", "ollama": "ollama"}
+EXTRAS = {
+    "anthropic": "anthropic",
+    "apprise": "apprise",
+    "gemini": "google.genai",
+    "logs": "re2",
+    "mcp": "mcp",
+    "ollama": "ollama",
+}
 """A module of each extra of pyproject.toml, by which it is there or not."""
 
 

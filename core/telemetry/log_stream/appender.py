@@ -3,14 +3,20 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from core.telemetry.log_stream.redis_stream import COUNTERS, LEADER, POSITIONS, STREAM, WRITERS, connect
 
 _SCRIPT = Path(__file__).with_name("append.lua").read_text(encoding="utf-8")
 _NOT_LEADER = b"not leader"
 
-Line = tuple[str, bytes]
-"""Channel and record."""
+
+class Line(NamedTuple):
+    channel: str
+    record: bytes
+    """Encoded."""
+    mark: str = ""
+    """By which one knows a line that came by PUBLISH."""
 
 
 class NotLeader(Exception):
@@ -24,8 +30,8 @@ class Appender:
     """
 
     def __init__(self, url: str, most_lines: int, leader: str = "") -> None:
-        """`most_lines`: so many stay in the stream, about. `leader`: the token of the leading gateway, whose lines have
-        been published before; only as long as it leads they are taken."""
+        """`most_lines`: so many stay in the stream, about. `leader`: the token of the leading gateway; only as long as
+        it leads its lines are taken."""
         self._redis = connect(url)
         self._append = self._redis.register_script(_SCRIPT)
         self._most_lines = most_lines

@@ -12,6 +12,8 @@ COUNTERS = "hopstream:{logs}:counters"
 WRITERS = "hopstream:{logs}:writers"
 POSITIONS = "hopstream:{logs}:positions"
 LEADER = "hopstream:{logs}:leader"
+ALERTS = "hopstream:{logs}:alerts"
+HEARING = "hopstream:{logs}:hearing"
 
 ANSWER_SECONDS = 5.0
 """Redis is frozen where it takes longer."""

@@ -41,11 +41,10 @@ class LineWriter:
 
     def put(self, channel: str, record: bytes) -> None:
         with self._lock:
-            self._waiting.append((channel, record))
+            self._waiting.append(Line(channel, record))
             self._bytes += len(record)
             while self._bytes > self._most_bytes:
-                _, oldest = self._waiting.popleft()
-                self._bytes -= len(oldest)
+                self._bytes -= len(self._waiting.popleft().record)
                 self._lost += 1
         if not self._wake.is_set():
             self._wake.set()
@@ -74,7 +73,7 @@ class LineWriter:
             self._appender.skip(self._lost)
             self._lost = 0
             batch = [self._waiting.popleft() for _ in range(min(BATCH_LINES, len(self._waiting)))]
-            self._bytes -= sum(len(record) for _, record in batch)
+            self._bytes -= sum(len(line.record) for line in batch)
         return batch
 
     def _send(self, batch: list[Line]) -> bool:

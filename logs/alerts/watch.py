@@ -1,0 +1,34 @@
+"""Whether one rule is met: counts the lines that it is about."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from logs.alerts.rules import Rule
+from logs.stream.line import StreamLine
+
+
+class Watch:
+    """Times are seconds since 1970, of the lines' ids: by the clock of Redis."""
+
+    def __init__(self, rule: Rule, begun: float) -> None:
+        """`begun`: since when lines are looked at; silence counts from then on."""
+        self.rule = rule
+        self._matcher = rule.matcher()
+        self._times: deque[float] = deque(maxlen=rule.count or 1)
+        """Of the newest lines that match."""
+        self._begun = begun
+
+    def look(self, lines: Iterable[StreamLine]) -> None:
+        self._times.extend(line.id.ms / 1000 for line in lines if self._matcher.takes(line))
+
+    def is_met(self, now: float) -> bool:
+        if self.rule.silent_seconds is not None:
+            return now - (self._times[-1] if self._times else self._begun) >= self.rule.silent_seconds
+        return len(self._times) == self.rule.count and self._times[0] > now - self.rule.within_seconds
+
+    def says(self) -> str:
+        rule = self.rule
+        of = f" of {', '.join(rule.service)}" if rule.service else ""
+        if rule.silent_seconds is not None:
+            return f"no line{of} for {rule.silent_seconds:g} s"
+        return f"{rule.count} lines{of} within {rule.within_seconds:g} s"

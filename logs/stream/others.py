@@ -1,0 +1,162 @@
+"""What others publish (`redis-cli publish logs "Test message"`) is put into the stream, too, by the leader.
+
+Every gateway hears all of it, and keeps each message until it sees it in the stream: so nothing is lost with a leader.
+"""
+
+import asyncio
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Sequence
+from hashlib import blake2b
+from time import monotonic, time
+from typing import Any, NamedTuple
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError
+
+from core.telemetry.log_stream.appender import Line
+from core.telemetry.log_stream.record import LINES, encode_record
+from logs.records.parsing import parse_line
+from logs.stream.hearing import Hearing, Unheard
+from logs.stream.leadership import LeaderAppender
+from logs.stream.line import StreamLine
+
+log = structlog.get_logger()
+
+OWN = b'{"hopstream_id":'
+"""So begins what our own writers publish: it is in the stream already."""
+MOST_WAITING = 100_000
+MOST_BYTES = 32 * 1024 * 1024
+MOST_MESSAGE_BYTES = 1024 * 1024
+BATCH_LINES = 500
+PING_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+"""Without an answer to a ping the connection is dead, whatever it looks like."""
+RETRY_SECONDS = 0.25
+PAUSE_SECONDS = 0.02
+"""Between two looks at what waits."""
+SERVICE = "redis"
+"""Of a message that does not say where it is from."""
+
+
+class Message(NamedTuple):
+    channel: str
+    data: bytes
+    mark: str
+    at: float
+
+
+class OthersLines:
+    """`hear` is a task's; `append` is called again and again while this gateway leads, in a thread of its own."""
+
+    def __init__(self, redis: Redis, hearing: Hearing) -> None:
+        self._redis = redis
+        self._hearing = hearing
+        self._waiting: OrderedDict[int, Message] = OrderedDict()
+        self._by_mark: defaultdict[str, deque[int]] = defaultdict(deque)
+        self._bytes = 0
+        self._heard = 0
+        self.is_hearing = False
+        self._dropped = 0
+        """Because too many waited for a leader, or for Redis."""
+        self._unheard: list[Unheard] = []
+
+    async def hear(self) -> None:
+        while True:
+            pubsub: Any = self._redis.pubsub()
+            try:
+                await pubsub.subscribe(LINES)
+                await pubsub.psubscribe(f"{LINES}:*")  # not logs*, which would have each line of `logs` twice
+                await self._hear(pubsub)
+            except RedisError as error:
+                log.info("not hearing what others publish", action="others.deaf", error=str(error))
+            finally:
+                self.is_hearing = False
+                await pubsub.aclose()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _hear(self, pubsub: Any) -> None:
+        """Raises RedisError when the connection is gone: redis-py would make a new one by itself, and say nothing of
+        what was published meanwhile."""
+        confirmed, answered, asked = 0, monotonic(), 0.0
+        while True:
+            message = await pubsub.get_message(timeout=PING_SECONDS)
+            now = monotonic()
+            if message is not None:
+                answered = now
+                if message["type"] in ("message", "pmessage"):
+                    self._take(str(message["channel"], "utf-8", "replace"), message["data"])
+                elif message["type"] in ("subscribe", "psubscribe"):
+                    confirmed += 1
+                    if confirmed > 2:
+                        raise NoConnection("the connection was made anew")
+                    if confirmed == 2:
+                        await self._begin()
+            elif now - answered > SILENT_SECONDS:
+                raise NoConnection(f"no answer for {SILENT_SECONDS:g} s")
+            if now - asked >= PING_SECONDS:  # redis-py's own health check never looks for the answer
+                await pubsub.ping()
+                asked = now
+
+    async def _begin(self) -> None:
+        if (unheard := await self._hearing.begin()) is not None:
+            self._unheard.append(unheard)
+        self.is_hearing = True
+
+    def _take(self, channel: str, data: bytes) -> None:
+        if data.startswith(OWN):
+            return
+        mark = blake2b(channel.encode() + b"\0" + data, digest_size=8).hexdigest()
+        self._heard += 1
+        self._waiting[self._heard] = Message(channel, data, mark, time())
+        self._by_mark[mark].append(self._heard)
+        self._bytes += len(data)
+        while len(self._waiting) > MOST_WAITING or (self._bytes > MOST_BYTES and len(self._waiting) > 1):
+            self._remove(self._waiting[next(iter(self._waiting))].mark)
+            self._dropped += 1
+
+    def saw(self, lines: Sequence[StreamLine]) -> None:
+        """These are in the stream."""
+        for line in lines:
+            if line.mark:
+                self._remove(line.mark)
+
+    def _remove(self, mark: str) -> None:
+        """The oldest one of this mark."""
+        numbers = self._by_mark.get(mark)
+        if not numbers:
+            return
+        self._bytes -= len(self._waiting.pop(numbers.popleft()).data)
+        if not numbers:
+            del self._by_mark[mark]
+
+    def take_dropped(self) -> int:
+        """Since it was last asked."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
+
+    def take_unheard(self) -> list[Unheard]:
+        """Since it was last asked."""
+        unheard, self._unheard = self._unheard, []
+        return unheard
+
+    async def lead(self, appender: LeaderAppender) -> None:
+        """Appends whatever waits, until this task is cancelled. What is in the stream by now has been seen.
+
+        Raises NotLeader."""
+        appended = 0
+        while True:
+            batch = [(number, self._waiting[number]) for number in self._waiting if number > appended][:BATCH_LINES]
+            if batch:
+                appended = batch[-1][0]
+                await appender.append([_line(message) for _, message in batch])
+            else:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _line(message: Message) -> Line:
+    text = message.data[:MOST_MESSAGE_BYTES].decode("utf-8", "replace")
+    record = parse_line(text, SERVICE, arrived=message.at)
+    record.cut += max(0, len(message.data) - MOST_MESSAGE_BYTES)
+    return Line(message.channel, encode_record(record), message.mark)
