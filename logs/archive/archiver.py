@@ -26,6 +26,8 @@ class Archiver:
     def __init__(self, archive: Archive, source: LineSource) -> None:
         self._archive = archive
         self._source = source
+        self.place: LineId | None = None
+        """The last line that this process has archived."""
         self.trouble = ""
         """Why lines are not kept at the moment."""
 
@@ -55,7 +57,7 @@ class Archiver:
             )
         if lines:
             await asyncio.to_thread(self._archive.append, lines)
-            place = lines[-1].id
+            place = self.place = lines[-1].id
         if self.trouble:
             self.trouble = ""
             log.info("archiving again", action="archive.back")

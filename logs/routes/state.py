@@ -24,7 +24,9 @@ async def health(request: Request, response: Response) -> dict[str, Any]:
         "version": VERSION,
         "redis": services.state.word,
         "archive": services.archive_state,
+        "archived": str(services.archiver.place) if services.archiver and services.archiver.place else None,
         "leads": services.leadership.leads,
+        "hears": services.others.is_hearing,
     }
 
 
