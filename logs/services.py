@@ -53,7 +53,7 @@ class Services:
         self.leadership = Leadership(self.redis)
         self.hearing = Hearing(self.redis, self.leadership.token)
         self.others = OthersLines(self.redis, self.hearing)
-        self.losses = LossNotices(self.others)
+        self.losses = LossNotices(self.others, self.hearing)
         self.reader = Reader(lines, self.tail, self.state, on_lines=self._on_lines, on_lost=self.losses.on_lost)
         self.archiver = Archiver(self.archive, self.source) if self.archive else None
         self.alerting = (
@@ -100,8 +100,7 @@ class Services:
     async def _look(self) -> None:
         """What Redis says of itself, and that this gateway hears."""
         with suppress(RedisError):
-            if self.others.is_hearing:
-                await self.hearing.go_on()
+            await self.hearing.go_on()
             await self._measure()
             alerts = await self.alerting.firing() if self.alerting else []
             if self.bulletins.put("alerts", {"firing": alerts}):

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.telemetry.log_stream.appender import Line
 from core.telemetry.log_stream.record import LINES, Level, Record, encode_record, timestamp
+from logs.stream.hearing import Hearing
 from logs.stream.leadership import LeaderAppender
 from logs.stream.line import StreamLine
 from logs.stream.others import OthersLines
@@ -22,8 +23,9 @@ def notice(text: str, level: Level, **fields: Any) -> Line:
 class LossNotices:
     """Told of losses at any time; the leader says them."""
 
-    def __init__(self, others: OthersLines) -> None:
+    def __init__(self, others: OthersLines, hearing: Hearing) -> None:
         self._others = others
+        self._hearing = hearing
         self._lost: Counter[tuple[str, str]] = Counter()
         self.lost_lines = 0
         """In all, as far as they can be counted."""
@@ -45,7 +47,7 @@ class LossNotices:
             text = f"{lines} lines of {service} are lost: Redis was away for too long, or has lost them"
             notices.append(notice(text, "warning", lost=lines, writer=writer))
         self._lost.clear()
-        for seconds, missed in ((each.seconds, each.lines) for each in self._others.take_unheard()):
+        for missed, seconds in self._hearing.take_unheard():
             much = "what others published" if missed is None else f"{missed} lines that others published"
             self.lost_lines += missed or 0
             text = f"{much} while no dashboard listened, for {seconds:.1f} s, is lost"

@@ -7,7 +7,7 @@ import asyncio
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from hashlib import blake2b
-from time import monotonic, time
+from time import time
 from typing import Any, NamedTuple
 
 import structlog
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from core.telemetry.log_stream.appender import Line
 from core.telemetry.log_stream.record import LINES, encode_record
 from logs.records.parsing import parse_line
-from logs.stream.hearing import Hearing, Unheard
+from logs.stream.hearing import BEATS, Beat, Hearing
 from logs.stream.leadership import LeaderAppender
 from logs.stream.line import StreamLine
 
@@ -30,9 +30,10 @@ MOST_WAITING = 100_000
 MOST_BYTES = 32 * 1024 * 1024
 MOST_MESSAGE_BYTES = 1024 * 1024
 BATCH_LINES = 500
-PING_SECONDS = 1.0
+CONFIRMATIONS = 3
+"""Of the two channels and the pattern."""
 SILENT_SECONDS = 5.0
-"""Without an answer to a ping the connection is dead, whatever it looks like."""
+"""Longer than between two beats: then the connection is dead, whatever it looks like."""
 RETRY_SECONDS = 0.25
 PAUSE_SECONDS = 0.02
 """Between two looks at what waits."""
@@ -58,15 +59,15 @@ class OthersLines:
         self._bytes = 0
         self._heard = 0
         self.is_hearing = False
+        self._heard_once = asyncio.Event()
         self._dropped = 0
         """Because too many waited for a leader, or for Redis."""
-        self._unheard: list[Unheard] = []
 
     async def hear(self) -> None:
         while True:
             pubsub: Any = self._redis.pubsub()
             try:
-                await pubsub.subscribe(LINES)
+                await pubsub.subscribe(BEATS, LINES)
                 await pubsub.psubscribe(f"{LINES}:*")  # not logs*, which would have each line of `logs` twice
                 await self._hear(pubsub)
             except RedisError as error:
@@ -79,30 +80,24 @@ class OthersLines:
     async def _hear(self, pubsub: Any) -> None:
         """Raises RedisError when the connection is gone: redis-py would make a new one by itself, and say nothing of
         what was published meanwhile."""
-        confirmed, answered, asked = 0, monotonic(), 0.0
+        confirmed = 0
+        self._hearing.begins()
         while True:
-            message = await pubsub.get_message(timeout=PING_SECONDS)
-            now = monotonic()
-            if message is not None:
-                answered = now
-                if message["type"] in ("message", "pmessage"):
-                    self._take(str(message["channel"], "utf-8", "replace"), message["data"])
-                elif message["type"] in ("subscribe", "psubscribe"):
-                    confirmed += 1
-                    if confirmed > 2:
-                        raise NoConnection("the connection was made anew")
-                    if confirmed == 2:
-                        await self._begin()
-            elif now - answered > SILENT_SECONDS:
-                raise NoConnection(f"no answer for {SILENT_SECONDS:g} s")
-            if now - asked >= PING_SECONDS:  # redis-py's own health check never looks for the answer
-                await pubsub.ping()
-                asked = now
-
-    async def _begin(self) -> None:
-        if (unheard := await self._hearing.begin()) is not None:
-            self._unheard.append(unheard)
-        self.is_hearing = True
+            message = await pubsub.get_message(timeout=SILENT_SECONDS)
+            if message is None:  # not even a beat; redis-py's own health check never looks for the answer
+                raise NoConnection(f"nothing was heard for {SILENT_SECONDS:g} s")
+            if message["type"] not in ("message", "pmessage"):
+                confirmed += 1
+                if confirmed == CONFIRMATIONS:
+                    await self._hearing.beat()
+                if confirmed > CONFIRMATIONS:
+                    raise NoConnection("the connection was made anew")
+            elif message["channel"] == BEATS.encode():
+                await self._hearing.on_beat(Beat.parse(message["data"]), self._heard)
+                self.is_hearing = True
+                self._heard_once.set()
+            else:
+                self._take(str(message["channel"], "utf-8", "replace"), message["data"])
 
     def _take(self, channel: str, data: bytes) -> None:
         if data.startswith(OWN):
@@ -136,15 +131,11 @@ class OthersLines:
         dropped, self._dropped = self._dropped, 0
         return dropped
 
-    def take_unheard(self) -> list[Unheard]:
-        """Since it was last asked."""
-        unheard, self._unheard = self._unheard, []
-        return unheard
-
     async def lead(self, appender: LeaderAppender) -> None:
         """Appends whatever waits, until this task is cancelled. What is in the stream by now has been seen.
 
         Raises NotLeader."""
+        await self._heard_once.wait()  # until then what is kept is counted as others' work
         appended = 0
         while True:
             batch = [(number, self._waiting[number]) for number in self._waiting if number > appended][:BATCH_LINES]

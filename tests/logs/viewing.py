@@ -1,6 +1,7 @@
 """Viewers of the log dashboard's stream, for tests: what one was told, as it came."""
 
 import json
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -19,6 +20,12 @@ POLL_SECONDS = 0.05
 class Gateway(Process):
     url: str
 
+    def freeze(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.signal(signal.SIGCONT)
+
     @asynccontextmanager
     async def viewer(self, last_event_id: str | None = None, /, **query: Any) -> AsyncIterator["LogViewer"]:
         """Yields once it is told what comes from now on."""
@@ -35,6 +42,10 @@ class Gateway(Process):
     async def get(self, path: str, **query: Any) -> Any:
         async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_SECONDS) as client:
             return (await client.get(path, params=query)).raise_for_status().json()
+
+    async def get_status(self, path: str) -> int:
+        async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_SECONDS) as client:
+            return (await client.get(path)).status_code
 
     async def archived(self, line_id: str) -> None:
         """Returns once the archive has it."""
