@@ -16,7 +16,18 @@ from sqlalchemy.exc import OperationalError
 
 from core.settings import Settings
 from logs.archive.archive import ArchiveFull
-from logs.archive.table import CLOCK_MS, DEBUG_LEVELS, Found, lines, metadata, microseconds, row_of, scan, statement
+from logs.archive.table import (
+    CLOCK_MS,
+    DEBUG_LEVELS,
+    FETCHED,
+    Found,
+    lines,
+    metadata,
+    microseconds,
+    row_of,
+    scan,
+    statement,
+)
 from logs.live.filters import Matcher, text_of
 from logs.stream.line import LineId, StreamLine
 
@@ -75,8 +86,10 @@ class DayFiles:
         found: list[StreamLine] = []
         for day in self._days_of(matcher, place, backwards=backwards):
             asked = self._with_words(statement(matcher, place, backwards=backwards), matcher)
-            with self._engine(day).connect() as connection:
-                rows = connection.execution_options(yield_per=500).execute(asked)
+            with (
+                self._engine(day).connect() as connection,
+                connection.execution_options(yield_per=FETCHED).execute(asked) as rows,
+            ):
                 more = scan(rows, matcher, limit - len(found), deadline)
             found += more.lines
             if more.scanned_to is not None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from core.settings import Settings
-from logs.archive.table import DEBUG_LEVELS, Found, lines, metadata, row_of, scan, statement
+from logs.archive.table import DEBUG_LEVELS, FETCHED, Found, lines, metadata, row_of, scan, statement
 from logs.live.filters import Matcher
 from logs.stream.line import LineId, StreamLine
 
@@ -56,8 +56,10 @@ class PostgresArchive:
     def search(self, matcher: Matcher, place: LineId | None, limit: int, *, backwards: bool, deadline: float) -> Found:
         self._make()
         asked = statement(matcher, place, backwards=backwards)
-        with self._engine.connect() as connection:
-            rows = connection.execution_options(yield_per=500).execute(asked)
+        with (
+            self._engine.connect() as connection,
+            connection.execution_options(yield_per=FETCHED).execute(asked) as rows,
+        ):
             return scan(rows, matcher, limit, deadline)
 
     def names(self) -> tuple[set[str], set[str]]:
