@@ -11,6 +11,7 @@ source deploy/native/packages.sh
 source deploy/native/python.sh
 source deploy/native/processes.sh
 source deploy/native/broker.sh
+source deploy/native/dashboard.sh
 source deploy/native/native.sh
 source deploy/native/docker.sh
 source deploy/native/testing.sh
@@ -27,6 +28,7 @@ Hopstream: LLM answers streamed through RabbitMQ
   ./run.sh status         what runs, where, and its health
   ./run.sh worker N       run N workers
   ./run.sh logs [-f] [api|worker|broker]
+  ./run.sh dashboard      the log dashboard, beside it: what every part says, live and searchable, in a browser
   ./run.sh agents import|export DIR
                           copy agents from a folder of files, or to it: DIR/<id>.md each
   ./run.sh shell          a Python shell with the settings loaded
@@ -73,7 +75,7 @@ main() {
     local command=${1:-help}
     shift || true
     case $command in
-    setup | start | stop | restart | status | shell | smoke)
+    setup | start | stop | restart | status | dashboard | shell | smoke)
         (($# == 0)) || misused "'$command' takes no arguments."
         ;;
     worker)
@@ -91,7 +93,7 @@ main() {
     test) run_tests "$@" ;;
     chaos) run_chaos "$@" ;;
     bench) run_bench "$@" ;;
-    start | stop | status | worker | logs | agents | shell | smoke) choose_mode && "${mode}_$command" "$@" ;;
+    start | stop | status | worker | logs | dashboard | agents | shell | smoke) choose_mode && "${mode}_$command" "$@" ;;
     restart) choose_mode && restart ;;
     help | -h | --help) usage ;;
     *) misused "Unknown command '$command'." ;;

@@ -102,6 +102,7 @@ native_stop() {
     # shellcheck disable=SC2046 # a list of names without blanks
     stop_workers $(running_processes 'worker-*')
     stop_processes "$API_STOP_SECONDS" api
+    stop_dashboard
     stop_own_broker
     rm -f "$RUN/stack.broker"
     say stopped "${names:-nothing was running}"
@@ -159,7 +160,7 @@ native_status() {
     printf '\nHopstream is running: %s\n' "$(api_url)"
 }
 
-native_logs() { # [-f] [api|worker|broker]
+native_logs() { # [-f] [api|worker|broker|dashboard|collector]
     local part='*' follow='' files
     if [[ ${1:-} == -f ]]; then
         follow=-F
@@ -167,9 +168,9 @@ native_logs() { # [-f] [api|worker|broker]
     fi
     case ${1:-} in
     '') ;;
-    api | broker) part=$1 ;;
+    api | broker | dashboard | collector) part=$1 ;;
     worker) part='worker-*' ;;
-    *) misused "There are logs of api, worker and broker, not of '$1'." ;;
+    *) misused "There are logs of api, worker, broker, dashboard and collector, not of '$1'." ;;
     esac
     files=("$LOGS"/$part.log)
     [[ -e ${files[0]} ]] || die "There is no such log yet. ./run.sh start makes it."

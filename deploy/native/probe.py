@@ -3,6 +3,8 @@
 probe.py amqp [SECONDS [PID]]   does RabbitMQ answer, at the latest after SECONDS and as long as PID lives?
 probe.py listen HOST PORT       can a server listen there?
 probe.py free-port FIRST        prints the first free port of the loopback address from FIRST on
+probe.py redis [SECONDS [PID]]  does the Redis of REDIS_URL answer? as amqp
+probe.py dashboard HOST PORT    does the log dashboard answer, and see its Redis?
 probe.py health HOST PORT       prints what the API says of itself: status provider workers broker store model
 
 From the environment, which other users cannot read: BROKER_URL is the RabbitMQ that is meant, RABBIT_MQ_CA verifies an
@@ -138,10 +140,45 @@ def health(host: str, port: str) -> str:
         connection.close()
 
 
+def redis(seconds: str = "0", pid: str = "") -> str:
+    from redis import Redis  # not while amqp is asked
+    from redis.exceptions import RedisError
+
+    deadline = time.monotonic() + float(seconds)
+    with Redis.from_url(os.environ["REDIS_URL"], socket_connect_timeout=ATTEMPT_SECONDS) as client:
+        while True:
+            try:
+                client.ping()
+            except (RedisError, OSError) as error:
+                if pid and _has_ended(int(pid)):
+                    raise No("it ended at once") from error
+                if time.monotonic() > deadline:
+                    raise No(f"Redis cannot be reached ({error})") from error
+                time.sleep(RETRY_SECONDS)
+            else:
+                return ""
+
+
+def dashboard(host: str, port: str) -> str:
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ATTEMPT_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise No(f"the dashboard does not answer ({error})") from error
+    finally:
+        connection.close()
+    if answer.get("redis") != "up":
+        raise No("it does not see its Redis yet")
+    return ""
+
+
 QUESTIONS: dict[str, Callable[..., str]] = {
     "amqp": amqp,
     "listen": listen,
     "free-port": free_port,
+    "redis": redis,
+    "dashboard": dashboard,
     "health": health,
 }
 

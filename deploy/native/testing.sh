@@ -145,10 +145,8 @@ postgres_programs() {
 
 get_redis() {
     if command -v redis-server >/dev/null; then return; fi
-    local package=redis-server
-    if [[ $(package_manager) != apt-get ]]; then package=redis; fi
-    install_packages tests "$package" && not_at_boot redis-server
-    command -v redis-server >/dev/null || missing Redis "tests of shared rate limits cannot run"
+    install_packages tests "$(redis_package)" && not_at_boot redis-server
+    command -v redis-server >/dev/null || missing Redis "tests of shared rate limits and of the log dashboard cannot run"
 }
 
 get_pgbouncer() {
