@@ -35,7 +35,7 @@ run_tests() { # [PYTEST ARGUMENT]...
 all_tests() {
     local failed=
     begin_beside unit-tests tests/unit tests/store
-    "$VENV/bin/python" -m pytest tests/faults || failed=yes
+    "$VENV/bin/python" -m pytest tests/faults tests/logs || failed=yes
     end_beside || failed=yes
     begin_beside page-tests tests/browser tests/peers tests/clients tests/docker
     "$VENV/bin/python" -m pytest tests/integration || failed=yes
