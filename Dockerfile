@@ -26,25 +26,27 @@ WORKDIR /app
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/*
 
-# A fixed, numeric user: Kubernetes can tell that it is not root. data/ is for a trial without DATABASE_URL; data/agents
-# is there so that a volume in its place is this user's.
+# A fixed, numeric user: Kubernetes can tell that it is not root. data/ is for a trial without DATABASE_URL; its
+# folders are there so that a volume in the place of one is this user's.
 RUN groupadd --gid 10001 hopstream \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin hopstream \
-    && install --directory --owner=10001 --group=10001 data data/agents
+    && install --directory --owner=10001 --group=10001 data data/agents data/log-archive
 
 # Before the code, so that a change of code reuses this layer. Wheels only: no compiler, hence no build stage.
-COPY requirements.txt requirements-anthropic.txt requirements-gemini.txt requirements-mcp.txt requirements-ollama.txt ./
+COPY requirements.txt requirements-anthropic.txt requirements-gemini.txt requirements-logs.txt requirements-mcp.txt \
+    requirements-ollama.txt ./
 RUN pip install --only-binary=:all: -r requirements.txt -r requirements-anthropic.txt -r requirements-gemini.txt \
-    -r requirements-mcp.txt -r requirements-ollama.txt
+    -r requirements-logs.txt -r requirements-mcp.txt -r requirements-ollama.txt
 
 COPY core core
 COPY api api
 COPY workers workers
+COPY logs logs
 COPY web web
 COPY deploy/entrypoint.sh deploy/healthcheck.py deploy/
 # Byte code made here spares every start the compiling; a checkout under umask 077 must be readable by the user too.
-RUN python -m compileall -q core api workers \
-    && chmod -R a+rX,a-w core api workers web deploy \
+RUN python -m compileall -q core api workers logs \
+    && chmod -R a+rX,a-w core api workers logs web deploy \
     && chmod a+x deploy/entrypoint.sh
 
 USER 10001:10001

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The image's words: `all`, `api`, `worker [celery options]`, or any command.
+# The image's words: `all`, `api`, `worker [celery options]`, `dashboard`, or any command.
 # Each but `all` is exec'd, so that it is the process that gets SIGTERM.
 set -eu
 
@@ -36,6 +36,10 @@ api)
     # Idle connections outlive the 60 s for which proxies keep theirs; else a proxy may send into one just closed.
     exec uvicorn api.app:app --host "${API_HOST:-0.0.0.0}" --port "${API_PORT:-8007}" \
         --timeout-graceful-shutdown 45 --timeout-keep-alive 75 --http api.http.protocol:BoundedHeadProtocol
+    ;;
+dashboard)
+    exec uvicorn logs.app:app --host "${API_HOST:-0.0.0.0}" --port "${LLM_STREAMER_PORT:-8000}" --no-access-log \
+        --timeout-graceful-shutdown 5 --timeout-keep-alive 75
     ;;
 worker)
     exec celery -A workers.app "$@"
