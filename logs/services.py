@@ -22,6 +22,7 @@ from logs.live.bulletins import Bulletins
 from logs.live.history import History
 from logs.live.source import LineSource
 from logs.stream.hearing import Hearing
+from logs.stream.housekeeping import Housekeeping
 from logs.stream.leader import Leader
 from logs.stream.leadership import LeaderAppender, Leadership
 from logs.stream.line import StreamLine
@@ -59,15 +60,11 @@ class Services:
         self.alerting = (
             Alerting(self.redis, self.source, read_rules(settings.log_alerts)) if settings.log_alerts else None
         )
-        duties = [
-            self.others.lead,
-            self.losses.lead,
-            *(each.lead for each in (self.archiver, self.alerting) if each is not None),
-        ]
+        duties = (self.others, self.losses, Housekeeping(self.redis), self.archiver, self.alerting)
         self.leader = Leader(
             self.leadership,
             self.reader,
-            duties,
+            [duty.lead for duty in duties if duty is not None],
             lambda token: LeaderAppender(Appender(url, settings.log_stream_lines, token)),
         )
         self._background = Background()

@@ -30,6 +30,8 @@ MOST_WAITING = 100_000
 MOST_BYTES = 32 * 1024 * 1024
 MOST_MESSAGE_BYTES = 1024 * 1024
 BATCH_LINES = 500
+BATCH_BYTES = 1024 * 1024
+"""Redis needs as much memory beside what it keeps."""
 CONFIRMATIONS = 3
 """Of the two channels and the pattern."""
 SILENT_SECONDS = 5.0
@@ -138,12 +140,23 @@ class OthersLines:
         await self._heard_once.wait()  # until then what is kept is counted as others' work
         appended = 0
         while True:
-            batch = [(number, self._waiting[number]) for number in self._waiting if number > appended][:BATCH_LINES]
+            batch, appended = self._batch_after(appended)
             if batch:
-                appended = batch[-1][0]
-                await appender.append([_line(message) for _, message in batch])
+                await appender.append(batch)
             else:
                 await asyncio.sleep(PAUSE_SECONDS)
+
+    def _batch_after(self, appended: int) -> tuple[list[Line], int]:
+        """And the number of its last message."""
+        batch: list[Line] = []
+        size = 0
+        for number, message in self._waiting.items():
+            if number > appended:
+                batch.append(_line(message))
+                appended, size = number, size + len(message.data)
+            if len(batch) == BATCH_LINES or size > BATCH_BYTES:
+                break
+        return batch, appended
 
 
 def _line(message: Message) -> Line:

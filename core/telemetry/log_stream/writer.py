@@ -14,6 +14,8 @@ log = structlog.get_logger()
 MOST_BYTES = 16 * 1024 * 1024
 """Wait for Redis at most; beyond that the oldest are lost, and their number is told."""
 BATCH_LINES = 500
+BATCH_BYTES = 1024 * 1024
+"""Redis needs as much memory beside what it keeps."""
 LINGER_SECONDS = 0.01
 """For more lines that can go with the first one."""
 RETRY_SECONDS = (0.1, 2.0)
@@ -72,8 +74,12 @@ class LineWriter:
         with self._lock:
             self._appender.skip(self._lost)
             self._lost = 0
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_LINES, len(self._waiting)))]
-            self._bytes -= sum(len(line.record) for line in batch)
+            batch: list[Line] = []
+            size = 0
+            while self._waiting and len(batch) < BATCH_LINES and size < BATCH_BYTES:
+                batch.append(self._waiting.popleft())
+                size += len(batch[-1].record)
+            self._bytes -= size
         return batch
 
     def _send(self, batch: list[Line]) -> bool:
