@@ -82,10 +82,7 @@ class Caller:
             snapshot=self.chat.snapshot(agent),
             context=self._context,
         )
-        created = await self.chat.submit(new)
-        if created.turn.mode == "direct" and created.turn.status == "running" and created.is_new:
-            services.direct.start(created.turn)
-        return created
+        return await self.chat.submit(new, is_started=True)
 
     def teller(self, sink: Sink, *, knows_restarts: bool) -> Teller:
         return Teller(self.chat, self.store, self._services.queue, sink, knows_restarts=knows_restarts)

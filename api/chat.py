@@ -73,22 +73,16 @@ class Chat:
         key_name = self._reach.key_name
         return agent.snapshot(self._owner.toolbox.allowed(agent.tools, key_name), key_name)
 
-    async def submit(self, new: NewTurn) -> Created:
-        """The same. Raises ConversationBusy, too."""
+    async def submit(self, new: NewTurn, *, is_started: bool = False) -> Created:
+        """The same. `is_started`: a direct turn, too, which is else for the caller to answer. Raises ConversationBusy,
+        too."""
         if new.input is None or "messages" not in new.input:
             check_length("message", len(new.message), self._settings.max_message_chars)
         if new.mode == "queue":  # before anything is stored
             if new.input is not None and "agent" in new.input:
                 check_agents(self._owner.keeper.oldest_format)
             self._connection.channel()
-        created = await self._create(new)
-        if created.turn.status == "queued" and created.is_new:
-            try:
-                await self._queue.publish(created.turn, created.position)
-            except BrokerDown:
-                if await self._store.turns.discard(created.turn.key):
-                    raise
-        return created
+        return await self._queue.carry(f"submit to {new.session_id}", self._submit(new, is_started))
 
     def answer_directly(self, turn: Turn, *, may_restart: bool) -> AbstractAsyncContextManager[Feed]:
         return self._direct.answer(turn, may_restart=may_restart)
@@ -158,6 +152,20 @@ class Chat:
             self._owner.endings.tell(turn, end)
             if turn.mode == "queue":
                 await self._owner.endings.announce(turn, end)
+
+    async def _submit(self, new: NewTurn, is_started: bool) -> Created:
+        created = await self._create(new)
+        if not created.is_new:
+            return created
+        if created.turn.status == "queued":
+            try:
+                await self._queue.publish(created.turn, created.position)
+            except BrokerDown:
+                if await self._store.turns.discard(created.turn.key):
+                    raise
+        elif created.turn.status == "running" and is_started:
+            self._direct.start(created.turn)
+        return created
 
     async def _create(self, new: NewTurn) -> Created:
         self._owner.catalogue.find(new.model)

@@ -2,6 +2,8 @@
 their session."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from api.direct import DirectRuns
 from api.streams.feeds import Feeds
@@ -13,6 +15,7 @@ from core.store.store import Store
 from core.store.turns.records import Turn
 from core.turns.subscribers import Moment, TurnSubscribers
 
+T = TypeVar("T")
 SWEEP_SECONDS = 1.0
 """Turns whose turn has come are started as soon as the one before them is seen to end; this is for those that nobody
 looks at."""
@@ -41,6 +44,10 @@ class Queue:
     async def stop(self) -> None:
         await self._background.stop()
 
+    async def carry(self, name: str, work: Coroutine[Any, Any, T]) -> T:
+        """What stores a turn, and has it answered then: a client that leaves in between must not strand it."""
+        return await self._background.carry(name, work)
+
     async def publish(self, turn: Turn, position: int) -> None:
         """The job of a turn that is queued. Raises BrokerDown."""
         publishing = publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
@@ -51,6 +58,9 @@ class Queue:
 
     async def start_next(self, session_id: str) -> None:
         """The session's next turn, once the one before it has ended. Raises StoreDown."""
+        await self.carry(f"start in {session_id}", self._start_next(session_id))
+
+    async def _start_next(self, session_id: str) -> None:
         turn = await self._store.waiting.start_next(session_id, self._direct.process_id)
         if turn is None:
             return

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from core.model.errors import HopstreamError
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -16,6 +17,7 @@ class Background:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._carried: set[asyncio.Task[Any]] = set()
 
     def run(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """In a task of this name. What it raises is logged: nobody else may be waiting for it."""
@@ -39,11 +41,23 @@ class Background:
         """
         return self.run(name, _repeat(name, work, pause_seconds, put_off_by))
 
+    async def carry(self, name: str, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for `work`, which must not stop half way: it goes on though its caller is cancelled."""
+        task = asyncio.create_task(work, name=name)
+        self._carried.add(task)
+        task.add_done_callback(self._carried.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._on_done)
+            raise
+
     async def stop(self) -> None:
+        """What is carried comes to its end first."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._carried, return_exceptions=True)
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

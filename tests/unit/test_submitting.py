@@ -1,0 +1,102 @@
+"""Submitting a message to an agent: what was stored is answered, whatever becomes of who has asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.access.access import Access
+from api.caller import Caller
+from api.inputs.agent_frames import TurnMessage, TurnOptions
+from api.services import Services
+from core.model.context import RequestContext
+from core.providers.demo import provider
+from core.settings import Settings
+from core.store.database.base import Database
+from core.store.database.sqlite import SqliteDatabase
+from core.store.reach import EVERYTHING
+from core.store.store import Store
+from core.store.turns.turns import Turns
+from core.store.turns.waiting import WaitingTurns
+from tests.unit.narrator.conftest import NO_BROKER, eventually
+
+pytestmark = pytest.mark.anyio
+
+DIRECT = TurnOptions(mode="direct")
+AGENT = "planner"
+
+
+@pytest.fixture
+async def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Services]:
+    """Of a process whose database is open, and is waited for as if another process wrote; without a broker."""
+    monkeypatch.setattr(SqliteDatabase, "run", Database.run)
+    monkeypatch.setattr(provider, "TOKENS_PER_SECOND", 10_000.0)
+    settings = Settings(_env_file=None, database_url=f"sqlite:///{tmp_path}/test.db", rabbit_mq=NO_BROKER)
+    services = Services(settings, Access(settings))
+    services.start()
+
+    async def is_open() -> bool:
+        return bool(services.store.id) and bool(await services.agents.list(EVERYTHING))
+
+    await eventually(is_open)
+    yield services
+    await services.stop()
+
+
+@pytest.fixture
+def caller(services: Services) -> Caller:
+    return Caller(services, EVERYTHING, RequestContext(), "")
+
+
+async def leave_within(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, asking: Coroutine[Any, Any, object]
+) -> None:
+    """Whoever is asking is cancelled while the method, which takes its course, waits for the database."""
+    course = getattr(owner, method)
+
+    async def enter(*args: Any, **kwargs: Any) -> Any:
+        task.cancel()
+        return await course(*args, **kwargs)
+
+    monkeypatch.setattr(owner, method, enter)
+    task = asyncio.create_task(asking)
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+def has_ended(store: Store, session_id: str) -> Callable[[], Awaitable[bool]]:
+    async def ended() -> bool:
+        statuses = await store.turns.statuses(session_id)
+        assert "error" not in statuses.values()
+        return bool(statuses) and set(statuses.values()) == {"done"}
+
+    return ended
+
+
+async def ask(caller: Caller, message: str = "hi", session_id: str = "s") -> None:
+    agent = await caller.agent(AGENT)
+    await caller.ask_agent(TurnMessage(message=message), agent, DIRECT, session_id)
+
+
+async def test_a_direct_turn_is_answered_though_its_client_leaves_while_it_is_stored(
+    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await leave_within(monkeypatch, Turns, "create", ask(caller))
+    await eventually(has_ended(services.store, "s"))
+
+
+async def test_one_that_waited_is_answered_though_its_client_leaves_while_it_is_started(
+    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await services.queue.stop()  # no sweep
+    await ask(caller, "one")
+    await ask(caller, "two")
+    await eventually(lambda: is_waiting_alone(services.store))
+    await leave_within(monkeypatch, WaitingTurns, "start_next", services.queue.start_next("s"))
+    await eventually(has_ended(services.store, "s"))
+
+
+async def is_waiting_alone(store: Store) -> bool:
+    return list((await store.turns.statuses("s")).values()) == ["done", "waiting"]
