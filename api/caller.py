@@ -61,17 +61,18 @@ class Caller:
         """Names and descriptions of those that the caller's key may use."""
         return self._services.owner.toolbox.listed(self.reach.key_name)
 
-    async def ask_agent(self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str) -> Created:
-        """Store the turn, and have it answered. Raises RateLimited, and whatever `Chat.submit` does."""
-        if self.reach.key_name is not None:
-            await self._services.rate_limit.spend(self.reach.key_name)
-        return await self.submit_to_agent(message, agent, options, session_id)
-
-    async def submit_to_agent(
-        self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str
+    async def ask_agent(
+        self, message: TurnMessage, agent_id: str, options: TurnOptions, session_id: str, *, is_counted: bool = False
     ) -> Created:
-        """The same for what has been counted."""
-        services = self._services
+        """Store the turn, and have it answered; a message that comes again has its turn, whatever would refuse it now.
+        `is_counted`: towards the key's limit. Raises NotFound, RateLimited, and whatever `Chat.submit` does."""
+        if message.message_id is not None:
+            known = await self.store.turns.find(session_id, message.message_id)
+            if known is not None:
+                return Created(known, 0, is_new=False)
+        services, agent = self._services, await self.agent(agent_id)
+        if self.reach.key_name is not None and not is_counted:
+            await services.rate_limit.spend(self.reach.key_name)
         new = turn_of(
             message,
             agent,

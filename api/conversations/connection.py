@@ -224,10 +224,10 @@ class Connection:
         self._heard_at = self._loop.time()
 
     async def _ask(self, message: TurnMessage) -> None:
-        agent = await self._caller.agent(message.agent_id or self._handshake.agent_id)
+        agent_id = message.agent_id or self._handshake.agent_id
         session_id = message.conversation_id or self._session_id
         options = message.options.over(self._handshake.options)
-        turn, position, waiting, is_new = await self._caller.ask_agent(message, agent, options, session_id)
+        turn, position, waiting, is_new = await self._caller.ask_agent(message, agent_id, options, session_id)
         await self._sink.say(
             "accepted",
             messageId=message.message_id,

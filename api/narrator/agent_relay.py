@@ -21,8 +21,8 @@ class AgentCaller(Protocol):
 
     async def agent(self, agent_id: str) -> Agent: ...
 
-    async def submit_to_agent(
-        self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str
+    async def ask_agent(
+        self, message: TurnMessage, agent_id: str, options: TurnOptions, session_id: str, *, is_counted: bool = False
     ) -> Created: ...
 
 
@@ -33,17 +33,16 @@ class AgentRelay:
 
     async def relay(self, message: RelayedMessage) -> Narration:
         """Raises NotFound, RelayFailed, and whatever a turn is refused or ended by."""
-        agent = await self._caller.agent(self._agent_id)
         asked = TurnMessage(message=message.message, message_id=f"narrator-{message.event_id}")
-        created = await self._caller.submit_to_agent(asked, agent, OPTIONS, message.conversation_id)
+        created = await self._caller.ask_agent(asked, self._agent_id, OPTIONS, message.conversation_id, is_counted=True)
         chat, key = self._caller.chat, created.turn.key
         async with chat.watch(created.turn) as feed:
             await until_over(feed)
         turn = await retry_while_down(lambda: chat.answered(key))
         if turn.finish_reason == "cancelled":
-            raise RelayFailed(f"the turn of the agent {agent.id!r} was cancelled")
+            raise RelayFailed(f"the turn of the agent {self._agent_id!r} was cancelled")
         tape = turn.read_tape()
         text = tape.text() or tape.refusal()
         if not text.strip():
-            raise RelayFailed(f"the agent {agent.id!r} has said nothing")
+            raise RelayFailed(f"the agent {self._agent_id!r} has said nothing")
         return Narration(text, key.turn)

@@ -12,11 +12,12 @@ from api.caller import Caller
 from api.inputs.agent_frames import TurnMessage, TurnOptions
 from api.services import Services
 from core.model.context import RequestContext
+from core.model.errors import NotFound, RateLimited
 from core.providers.demo import provider
 from core.settings import Settings
 from core.store.database.base import Database
 from core.store.database.sqlite import SqliteDatabase
-from core.store.reach import EVERYTHING
+from core.store.reach import EVERYTHING, Reach
 from core.store.store import Store
 from core.store.turns.turns import Turns
 from core.store.turns.waiting import WaitingTurns
@@ -76,8 +77,7 @@ def has_ended(store: Store, session_id: str) -> Callable[[], Awaitable[bool]]:
 
 
 async def ask(caller: Caller, message: str = "hi", session_id: str = "s") -> None:
-    agent = await caller.agent(AGENT)
-    await caller.ask_agent(TurnMessage(message=message), agent, DIRECT, session_id)
+    await caller.ask_agent(TurnMessage(message=message), AGENT, DIRECT, session_id)
 
 
 async def test_a_direct_turn_is_answered_though_its_client_leaves_while_it_is_stored(
@@ -100,3 +100,23 @@ async def test_one_that_waited_is_answered_though_its_client_leaves_while_it_is_
 
 async def is_waiting_alone(store: Store) -> bool:
     return list((await store.turns.statuses("s")).values()) == ["done", "waiting"]
+
+
+async def test_a_message_that_comes_again_has_its_turn_whatever_would_refuse_it_now(
+    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = TurnMessage(message="hi", message_id="m1")
+    alice = Caller(services, Reach("alice"), RequestContext(), "")
+    first = await alice.ask_agent(message, AGENT, DIRECT, "s")
+
+    async def refuse(_: str) -> None:
+        raise RateLimited("too many", retry_after=1)
+
+    monkeypatch.setattr(services.rate_limit, "spend", refuse)
+    agent_id, options = "deleted", TurnOptions(mode="queue")  # and there is no broker
+    again = await alice.ask_agent(message, agent_id, options, "s")
+    assert (again.turn.key, again.is_new) == (first.turn.key, False)
+    with pytest.raises(NotFound):
+        await alice.ask_agent(message, agent_id, options, "another")
+    with pytest.raises(NotFound):  # it is out of reach
+        await Caller(services, Reach("bob"), RequestContext(), "").ask_agent(message, agent_id, options, "s")

@@ -35,6 +35,7 @@ class _Statements:
         of_session = turns.c.session_id == sa.bindparam("of_session")
         self.get = sa.select(turns).where(IS_TURN, in_reach)
         self.latest = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn.desc()).limit(1)
+        self.by_message = sa.select(turns).where(of_session, in_reach, turns.c.message_id == sa.bindparam("by_message"))
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
         self.statuses = sa.select(turns.c.turn, turns.c.status).where(of_session, in_reach).order_by(turns.c.turn)
         # A write comes first, so that two requests of one session wait for one another in either database. It tells
@@ -124,6 +125,11 @@ class Turns:
         if row is None:
             raise unknown_session(session_id)
         return read_turn(row)
+
+    async def find(self, session_id: str, message_id: str) -> Turn | None:
+        """What was asked with the client's own id."""
+        row = await self._database.row(self._statements.by_message, of_session=session_id, by_message=message_id)
+        return None if row is None else read_turn(row)
 
     async def of_session(self, session_id: str) -> list[Turn]:
         """All turns of a session in order."""

@@ -41,10 +41,10 @@ class AgentsCaller:
             raise NotFound(f"there is no agent {agent_id!r}")
         return Agent(id=agent_id, name="A", system_prompt="Be brief.")
 
-    async def submit_to_agent(
-        self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str
+    async def ask_agent(
+        self, message: TurnMessage, agent_id: str, options: TurnOptions, session_id: str, *, is_counted: bool = False
     ) -> Created:
-        raise ProviderError(f"{agent.id} was asked in {session_id}")
+        raise ProviderError(f"{agent_id} was asked in {session_id}")
 
 
 @pytest.fixture

@@ -123,9 +123,11 @@ class AgentsCaller:
             raise NotFound(f"there is no agent {agent_id!r}")
         return PLANNER
 
-    async def submit_to_agent(
-        self, message: TurnMessage, agent: Agent, options: TurnOptions, session_id: str
+    async def ask_agent(
+        self, message: TurnMessage, agent_id: str, options: TurnOptions, session_id: str, *, is_counted: bool = False
     ) -> Created:
+        assert is_counted
+        await self.agent(agent_id)
         self.asked.append((message, options))
         given: dict[str, Any] = {"message": message.message, "message_id": message.message_id}
         return await self._store.turns.create(
