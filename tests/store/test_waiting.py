@@ -139,5 +139,7 @@ async def test_a_turn_is_not_taken_back_while_another_waits_for_it(store: Store)
     assert not await store.turns.discard(first.turn.key)
     other = await ask(store, session_id="another")
     assert await store.turns.discard(other.turn.key)
+    named = await ask(store, session_id="a third", message_id="m1")
+    assert not await store.turns.discard(named.turn.key)  # another connection may have been told that it is accepted
     with pytest.raises(NotFound):
         await store.sessions.get("another")

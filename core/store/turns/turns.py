@@ -78,6 +78,7 @@ _INSERT_DIRECT = _INSERT.values(started_at=db_now(), claimed_at=db_now())
 _DISCARD = sa.delete(turns).where(
     IS_TURN,
     IS_QUEUED,
+    turns.c.message_id.is_(None),
     sa.exists().where(sessions.c.session_id == turns.c.session_id, sessions.c.last_turn == turns.c.turn),
 )
 _IS_SESSION = sessions.c.session_id == sa.bindparam("of_session")
@@ -191,8 +192,8 @@ class Turns:
     async def discard(self, key: TurnKey) -> bool:
         """Take back a turn whose job could not be queued, as if it had never been asked for.
 
-        False where a worker has it all the same: the job did get through, or a sweep has found the turn; and where
-        another one waits behind it, which makes a sweep find it.
+        False where a worker has it all the same: the job did get through, or a sweep has found the turn; and where a
+        sweep is to find it: another one waits behind it, or its message, which may have come again, was confirmed.
         """
 
         def discard(connection: sa.Connection) -> bool:
