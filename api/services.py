@@ -69,13 +69,13 @@ class Services:
         self.direct.stop_soon()
 
     async def stop(self) -> None:
-        await self.direct.stop()
-        await self.live_turns.stop()
         await self.narrators.stop()
+        await self.queue.stop()
+        await self.direct.stop()  # once nothing starts a turn any more
+        await self.live_turns.stop()
         await self.feeds.stop()
         await self._relay.stop()
         await self._background.stop()
-        await self.queue.stop()
         await self._housekeeping.stop()
         await self.agents.close()
         await self.owner.stop()

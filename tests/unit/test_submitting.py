@@ -19,8 +19,10 @@ from core.store.database.base import Database
 from core.store.database.sqlite import SqliteDatabase
 from core.store.reach import EVERYTHING, Reach
 from core.store.store import Store
+from core.store.turns.records import Turn
 from core.store.turns.turns import Turns
 from core.store.turns.waiting import WaitingTurns
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.narrator.conftest import NO_BROKER, eventually
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +98,35 @@ async def test_one_that_waited_is_answered_though_its_client_leaves_while_it_is_
     await eventually(lambda: is_waiting_alone(services.store))
     await leave_within(monkeypatch, WaitingTurns, "start_next", services.queue.start_next("s"))
     await eventually(has_ended(services.store, "s"))
+
+
+async def test_one_that_is_started_while_the_process_stops_is_ended_by_it(
+    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await services.queue.stop()
+    await ask(caller, "one")
+    await ask(caller, "two")
+    await eventually(lambda: is_waiting_alone(services.store))
+    course, started, goes_on = services.store.waiting.start_next, asyncio.Event(), asyncio.Event()
+
+    async def start_next(session_id: str, process_id: str) -> Turn | None:
+        turn = await course(session_id, process_id)
+        started.set()
+        await goes_on.wait()
+        return turn
+
+    async def close() -> None: ...
+
+    monkeypatch.setattr(services.store.waiting, "start_next", start_next)
+    starting = asyncio.create_task(services.queue.start_next("s"))
+    await asyncio.wait_for(started.wait(), PATIENCE_SECONDS)
+    with monkeypatch.context() as patch:
+        patch.setattr(services.store, "close", close)  # for a look at it
+        stopping = asyncio.create_task(services.stop())
+        await asyncio.sleep(0)
+        goes_on.set()
+        await asyncio.gather(starting, stopping)
+    assert (await services.store.turns.latest("s")).finish_reason == "cancelled"
 
 
 async def is_waiting_alone(store: Store) -> bool:
