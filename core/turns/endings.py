@@ -17,11 +17,12 @@ class Endings:
 
     async def end(self, turn: Turn, end: End) -> bool:
         """End a turn that has no living owner, and tell its viewers. False where it has one again, or is finished."""
-        if not await self._store.orphans.finish(turn.key, end):
+        ended = await self._store.orphans.finish(turn.key, end)
+        if ended is None:
             return False
-        self.tell(turn, end)
+        self.tell(turn, ended)
         if turn.mode == "queue":
-            await self.announce(turn, end)
+            await self.announce(turn, ended)
         return True
 
     def tell(self, turn: Turn, end: End) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from core.model.events import Usage
-from core.model.parts import Part, Text, ToolCall, ToolResult
+from core.model.events import Failed, Usage
+from core.model.parts import Part, StepBegun, StepEnded, Text, ToolCall, ToolResult
+from core.store.liveness import SILENT_SECONDS
 from core.store.store import Store
 from core.store.turns.records import Turn
 from core.store.turns.steps import OwnAttempt, StoredCall, StoredStep
@@ -56,6 +57,23 @@ async def test_nobody_else_writes(store: Store, make: Maker, changes: dict[str, 
     assert not await store.steps.begin(own(turn, **changes), 1, 1)
     assert not await store.steps.finish(own(turn, **changes), 1, 1, ToolResult("a", "late"), 1)
     assert await store.steps.read(turn.key) == [step]
+
+
+async def test_a_turn_that_another_process_ends_keeps_what_was_done(store: Store, make: Maker) -> None:
+    turn = await make.running(await make.process(W))
+    first, second = StoredStep(1, SAID[:2], PLANNED[:1]), StoredStep(2, SAID[2:], PLANNED[1:])
+    results = [ToolResult(call.id, f"result of {call.id}", name=call.name) for call in CALLS]
+    await store.steps.plan(own(turn), first)
+    await store.steps.finish(own(turn), 1, 1, results[0], 1)
+    await store.steps.plan(own(turn), second)
+    await store.steps.finish(own(turn), 2, 3, results[2], 1)
+    await make.age(SILENT_SECONDS + 1, process=W)
+    end = await store.orphans.finish(turn.key, Failed(1, 0, "process_lost", "gone"))
+    stored = await store.turns.get(turn.key)
+    between = [StepEnded(1), StepBegun(2)]
+    assert stored.read_tape().slice() == [StepBegun(1), *SAID[:2], results[0], *between, *SAID[2:], results[2]]
+    assert end == stored.end()
+    assert not await store.steps.begin(own(turn), 2, 2)
 
 
 async def test_a_plan_that_was_stored_can_be_stored_again(store: Store, make: Maker) -> None:

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from core.model.context import RequestContext
 from core.model.events import End, Failed
 from core.model.keys import TurnKey
-from core.model.tape import Tape
 from core.store.database.base import Database
 from core.store.liveness import Liveness, silent
 from core.store.schema import db_now, turns
@@ -23,6 +23,7 @@ from core.store.turns.conditions import (
 )
 from core.store.turns.records import Turn
 from core.store.turns.rows import ending, read_context, read_turn
+from core.store.turns.steps import read_tape
 
 REQUEUE_SECONDS = 5.0
 """A turn without an owner is queued again at most this often."""
@@ -41,6 +42,7 @@ def _queued_for(seconds: float) -> sa.ColumnElement[bool]:
 _overdue = IS_QUEUED & _queued_for(OVERDUE_SECONDS)
 
 _FINISH = sa.update(turns).where(IS_TURN, IS_UNFINISHED, IS_ORPHANED).values(finished_at=db_now())
+_KEEP = sa.update(turns).where(IS_TURN).values(tape=sa.bindparam("answer"))
 _HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
 _LOST_DIRECT = sa.select(turns).where(IS_RUNNING | IS_WAITING, turns.c.mode == "direct", IS_ORPHANED)
 _CANCELLED_ORPHANS = sa.select(turns).where(IS_ACTIVE, turns.c.cancel_requested, IS_ORPHANED)
@@ -77,11 +79,20 @@ class Orphans:
         self._database = database
         self._liveness = liveness
 
-    async def finish(self, key: TurnKey, end: End) -> bool:
-        """End a turn that has no living owner. False where it has one again, or is finished."""
-        return bool(
-            await self._database.change(_FINISH, **of(key), **self._silent, tape=Tape().encode(), **ending(end))
-        )
+    async def finish(self, key: TurnKey, end: End) -> End | None:
+        """End a turn that has no living owner, with what is stored of its steps as its answer. Returns the end at its
+        position; None where the turn has an owner again, or is finished."""
+        ended = {**of(key), **self._silent, **ending(end)}
+
+        def finish(connection: sa.Connection) -> End | None:
+            # Before the steps are read: an owner that wakes up writes none from now on.
+            if not connection.execute(_FINISH, ended).rowcount:
+                return None
+            tape = read_tape(connection, key)
+            connection.execute(_KEEP, {**of(key), "answer": tape.encode()})
+            return msgspec.structs.replace(end, position=len(tape))
+
+        return await self._database.run_in_thread(finish)
 
     async def requeue_lost(self) -> list[Requeued]:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""

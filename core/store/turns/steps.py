@@ -6,6 +6,7 @@ finds what was done, and nobody else writes beside it.
 """
 
 from collections import defaultdict
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -13,10 +14,11 @@ import sqlalchemy as sa
 
 from core.model.events import Usage
 from core.model.keys import TurnKey
-from core.model.parts import Part, ToolCall, ToolResult, decode_parts, encode_parts
+from core.model.parts import Part, StepBegun, StepEnded, ToolCall, ToolResult, decode_parts, encode_parts
+from core.model.tape import Tape
 from core.store.database.base import Database
 from core.store.schema import db_now, tool_calls, turn_steps, turns
-from core.store.turns.conditions import IS_OWN, own_by
+from core.store.turns.conditions import IS_OWN, of, own_by
 
 CallStatus = Literal["planned", "running", "done"]
 
@@ -38,6 +40,11 @@ class StoredStep(msgspec.Struct, frozen=True):
     calls: list[StoredCall]
     """Those that are done in the order in which they came to that, then the others."""
     usage: Usage | None = None
+
+    def told(self) -> list[Part]:
+        """What a tape has of it, behind the part with which it begins."""
+        results = [each.result for each in self.calls if each.result is not None]
+        return [*self.parts, *results, *(boundary(self.number) if len(results) == len(self.calls) else [])]
 
 
 class OwnAttempt(msgspec.Struct, frozen=True):
@@ -89,18 +96,7 @@ class Steps:
 
     async def read(self, key: TurnKey) -> list[StoredStep]:
         """Of a turn, in order."""
-
-        def read(connection: sa.Connection) -> list[StoredStep]:
-            asked = {"of_session": key.session_id, "of_turn": key.turn}
-            calls: defaultdict[int, list[StoredCall]] = defaultdict(list)
-            for row in connection.execute(_CALLS, asked):
-                calls[row.step].append(_call(row))
-            return [
-                StoredStep(row.step, decode_parts(row.parts), calls[row.step], row.usage and Usage(**row.usage))
-                for row in connection.execute(_STEPS, asked)
-            ]
-
-        return await self._database.run_in_thread(read)
+        return await self._database.run_in_thread(lambda connection: _read(connection, key))
 
     async def plan(self, own: OwnAttempt, step: StoredStep) -> bool:
         """Store a pass and the calls that follow from it. This and the next two are False where the attempt is no
@@ -144,6 +140,27 @@ class Steps:
             return True
 
         return await self._database.run(write_if_own)
+
+
+def boundary(number: int) -> list[Part]:
+    """Between a step that is done and the next one."""
+    return [StepEnded(number), StepBegun(number + 1)]
+
+
+def read_tape(connection: sa.Connection, key: TurnKey) -> Tape:
+    """As much of a turn's as is stored while it runs."""
+    steps = _read(connection, key)
+    return Tape([StepBegun(1), *chain.from_iterable(step.told() for step in steps)] if steps else [])
+
+
+def _read(connection: sa.Connection, key: TurnKey) -> list[StoredStep]:
+    calls: defaultdict[int, list[StoredCall]] = defaultdict(list)
+    for row in connection.execute(_CALLS, of(key)):
+        calls[row.step].append(_call(row))
+    return [
+        StoredStep(row.step, decode_parts(row.parts), calls[row.step], row.usage and Usage(**row.usage))
+        for row in connection.execute(_STEPS, of(key))
+    ]
 
 
 def _call(row: sa.Row[Any]) -> StoredCall:

@@ -20,7 +20,7 @@ from core.model.tape import Tape
 from core.providers.base import Finish, Message, Told
 from core.store.retry import retry_while_down
 from core.store.turns.records import Turn
-from core.store.turns.steps import OwnAttempt, StoredCall, StoredStep
+from core.store.turns.steps import OwnAttempt, StoredCall, StoredStep, boundary
 from core.tools.base import ToolCallContext
 from core.tools.calling import call_tool
 from core.turns.attempts.answer_messages import answer_messages
@@ -130,7 +130,10 @@ class Steps:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         self.pending = []
-        self._feed.extend(self._begin_next())
+        ended = boundary(self.number)
+        self.kept.extend(ended)
+        self._feed.extend(ended)
+        self._begin_next()
 
     def add_up(self, told: Told) -> Told:
         """With the usage of all steps, where that is what a service has told of the last one."""
@@ -138,23 +141,17 @@ class Steps:
 
     def _take(self, step: StoredStep) -> None:
         """The one that is going on is stored."""
-        self.kept.extend(step.parts)
+        self.kept.extend(step.told())
         self._usage = _sum(self._usage, step.usage)
         self._calls_made += len(step.calls)
         self._call_ids.update(each.call.id for each in step.calls)
-        results = [each.result for each in step.calls if each.result is not None]
-        self.kept.extend(results)
-        self._done = len(results)
         self.pending = [each for each in step.calls if each.result is None]
+        self._done = len(step.calls) - len(self.pending)
         if not self.pending:
             self._begin_next()
 
-    def _begin_next(self) -> list[Part]:
-        """Returns what the tape gets of it."""
-        parts: list[Part] = [StepEnded(self.number), StepBegun(self.number + 1)]
-        self.kept.extend(parts)
+    def _begin_next(self) -> None:
         self.number, self._done = self.number + 1, 0
-        return parts
 
     async def _make(self, pending: StoredCall, places: asyncio.Semaphore) -> None:
         async with places:
