@@ -28,13 +28,14 @@ class Cursor(NamedTuple):
     def is_end_of(self, turn: Turn) -> bool:
         """Everything was seen: the terminal event counts 1 on the tape. Raises InvalidEventId beyond that.
 
-        A turn that somebody else ended for its dead owner has an empty tape, though its viewers may have seen a part
-        of the answer: they still have to hear of the end.
+        A turn that somebody else ended for its dead owner has what was stored of it alone, though its viewers may have
+        seen more: they still have to hear of the end.
         """
         if not turn.finished or self.attempt < turn.attempt:
             return False
         end = len(turn.read_tape()) + 1
-        if self.attempt > turn.attempt or self.position > end > 1:
+        is_whole = turn.part_ends is not None
+        if self.attempt > turn.attempt or (is_whole and self.position > end):
             raise InvalidEventId(
                 f"Last-Event-ID {self} lies beyond the end of the turn, {turn.turn}.{turn.attempt}.{end}"
             )

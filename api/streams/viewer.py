@@ -135,7 +135,9 @@ class View:
         if feed.attempt == self._at.attempt:
             frames += self.growth()
         if feed.end is not None:
-            frames += wire.ended(self._at._replace(position=feed.end.position + 1), feed.end)
+            # Whoever else has ended the turn has only what is stored of it: the client may have more.
+            position = max(feed.end.position, self._at.position) + 1
+            frames += wire.ended(self._at._replace(position=position), feed.end)
         elif feed.error is not None:
             frames += wire.broken(feed.error)
         return frames

@@ -4,6 +4,9 @@ import pytest
 
 from api.streams.cursor import Cursor
 from core.model.errors import InvalidEventId
+from core.model.parts import Text
+from core.model.tape import Tape
+from core.store.turns.records import Turn
 
 BAD = [
     "",
@@ -32,3 +35,31 @@ def test_anything_else_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidEventId, match="Last-Event-ID") as raised:
         Cursor.parse(text)
     assert len(raised.value.message) < 200
+
+
+def ended(tape: Tape, *, by_its_owner: bool) -> Turn:
+    return Turn(
+        session_id="s",
+        turn=1,
+        mode="queue",
+        status="error",
+        attempt=1,
+        lost_attempts=0,
+        model="m",
+        message="hi",
+        created_at=0.0,
+        cancel_requested=False,
+        options={},
+        tape=tape.encode(),
+        part_ends=tape.encode_ends() if by_its_owner else None,
+    )
+
+
+def test_nothing_lies_beyond_an_end_but_what_its_owner_has_not_stored() -> None:
+    tape = Tape([Text("abc")])
+    whole, cut_off = (ended(tape, by_its_owner=by_its_owner) for by_its_owner in (True, False))
+    assert Cursor(1, 1, 4).is_end_of(whole)
+    assert not Cursor(1, 1, 3).is_end_of(whole)
+    with pytest.raises(InvalidEventId, match="beyond the end"):
+        Cursor(1, 1, 5).is_end_of(whole)
+    assert not Cursor(1, 1, 5).is_end_of(cut_off)

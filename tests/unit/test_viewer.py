@@ -10,7 +10,7 @@ from api.wires.base import Frames, Unfinished, Wire
 from api.wires.seed import SeedWire
 from api.wires.text import TextWire
 from core.model.errors import Closing
-from core.model.events import Done
+from core.model.events import Done, Failed
 from core.model.feed import Feed
 from core.model.keys import TurnKey
 from core.model.parts import Part, Reasoning, Text
@@ -49,6 +49,15 @@ async def test_two_event_stream_wires_tell_one_turn_at_the_same_time_each_in_its
         await shouting.end()
     assert [data.get("chunk") for _, data in events_of(seed.body)] == [None, "ab", "c", None]
     assert shouting.body == b"data: AB!\n\ndata: C!\n\n"
+
+
+async def test_the_end_is_behind_what_was_told_though_less_of_it_is_stored(feed: Feed) -> None:
+    feed.extend([Text("abc")])
+    view = viewer.View(feed, None, SeedWire(CONTEXT))
+    view.new_frames()
+    feed.finish(Failed(1, 0, "process_lost", "gone"))
+    ((event_id, _),) = events_of(b"".join(view.new_frames()))
+    assert event_id == "1.1.4"
 
 
 async def test_what_all_viewers_of_a_wire_need_is_framed_once(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
