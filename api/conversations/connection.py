@@ -237,7 +237,7 @@ class Connection:
             waiting=waiting,
             duplicate=not is_new,
         )
-        self._teller.add(turn.key)
+        self._teller.add(turn.key, is_new=is_new)
 
     async def _refuse(self, error: HopstreamError, frame: dict[str, Any] | None = None) -> None:
         """Raises WebSocketDisconnect."""

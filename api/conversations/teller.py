@@ -12,6 +12,7 @@ from api.streams.viewer import Sink, Viewer
 from api.wires.agent_socket import AgentSocketWire
 from api.wires.base import Unfinished, WireContext
 from core.model.errors import Closing, NotFound
+from core.model.events import Failed
 from core.model.keys import TurnKey
 from core.store.retry import retry_while_down
 from core.store.store import Store
@@ -38,9 +39,10 @@ class Teller:
     def is_idle(self) -> bool:
         return not self._is_telling and not self._to_tell
 
-    def add(self, key: TurnKey, cursor: Cursor | None = None) -> None:
-        """A turn is to be told as well, behind the others; once at most. `cursor`: what the client has of it."""
-        if key not in self._known:
+    def add(self, key: TurnKey, cursor: Cursor | None = None, *, is_new: bool = False) -> None:
+        """A turn is to be told as well, behind the others; once at most. `cursor`: what the client has of it. `is_new`:
+        what was told of its key before is of a conversation that was deleted, and has begun anew."""
+        if key not in self._known or (is_new and all(key != waiting for waiting, _ in self._to_tell)):
             self._known.add(key)
             self._to_tell.append((key, cursor))
             self._added.set()
@@ -58,7 +60,8 @@ class Teller:
     async def _tell(self, key: TurnKey, cursor: Cursor | None) -> None:
         try:
             turn = await retry_while_down(lambda: self._startable(key))
-        except NotFound:  # deleted meanwhile
+        except NotFound as error:  # deleted meanwhile
+            await self._tell_end(key, cursor, error)
             return
         wire = AgentSocketWire(WireContext.of(turn, knows_restarts=self._knows_restarts))
         async with self._chat.watch(turn) as feed:
@@ -68,6 +71,13 @@ class Teller:
                 log.info("told no further", action="conversation.untold", session_id=key.session_id, reason=str(error))
             if isinstance(feed.error, Closing):
                 raise feed.error
+
+    async def _tell_end(self, key: TurnKey, cursor: Cursor | None, error: NotFound) -> None:
+        """Of a turn that was accepted, and of which nothing is to be told any more."""
+        at = cursor or Cursor(key.turn, 1, 0)
+        wire = AgentSocketWire(WireContext(key=key, model="", created_at=0.0))
+        end = Failed(at.attempt, at.position, error.code, error.message)
+        await self._sink.send(wire.ended(at._replace(position=at.position + 1), end))
 
     async def _startable(self, key: TurnKey) -> Turn:
         """The turn, which is started if it waits for nothing any more."""

@@ -239,3 +239,15 @@ async def test_what_is_refused_leaves_the_connection_open(talk: Talk) -> None:
     await talk.say("hi", agentId="nobody")
     await talk.until(lambda: talk.frames[-1].get("code") == "not_found")
     assert (await talk.ask("hello")).text == numbered(TOKENS)
+
+
+async def test_what_was_accepted_has_an_end_though_its_conversation_is_deleted(talk: Talk, client: Client) -> None:
+    session = talk.conversation_id or ""
+    ids = [await talk.say(text, options={"model": held(session)}) for text in ("one", "two", "three")]
+    await talk.until(lambda: all(each in talk.turns for each in ids))
+    await client.http.delete(f"/sessions/{session}")
+    for each in ids:
+        await talk.answer(each)
+    talk.screens.clear()
+    again = await talk.ask("and now?")
+    assert (again.text, talk.connections) == (numbered(TOKENS), 1)

@@ -73,6 +73,7 @@ export class Answers {
     switch (frame.type) {
       case "ready":
         this.isRunning = frame.status === "running";
+        this.#dropBeyond(frame.turn ?? 0);
         return;
       case "accepted":
         return this.#accept(frame);
@@ -144,6 +145,12 @@ export class Answers {
     message.reject(error);
   }
 
+  /** The conversation was deleted, and what was accepted with it. */
+  #dropBeyond(latest: number): void {
+    const gone = this.#messages.flatMap(({ turn }) => (turn !== undefined && turn > latest ? [turn] : []));
+    for (const turn of gone) this.#settle(turn, deleted(turn));
+  }
+
   #end(turn: number, end: Answer | HopstreamError): void {
     this.isRunning = false;
     this.#texts.delete(turn);
@@ -160,6 +167,10 @@ export class Answers {
       else resolve(end);
     }
   }
+}
+
+function deleted(turn: number): HopstreamError {
+  return new HopstreamError(`turn ${turn} was deleted with its conversation`, { code: "not_found" });
 }
 
 function alreadyTold(turn: number): HopstreamError {

@@ -272,3 +272,13 @@ test("a cursor that the server does not know is told of, and the latest turn com
   expect(events[1]).toMatchObject({ type: "error", code: "invalid_event_id" });
   expect(shown(events)).toBe(numbered(30));
 });
+
+test("a message whose conversation was deleted while nobody listened is refused", async ({ hopstream, open }) => {
+  const { chat } = await open({ options: { model: "mock?tokens=20&hold_after=3&id=deleted" } });
+  const answer = chat.sendMessage({ message: "hello" });
+  const { turns } = hopstream.conversation(chat.conversationId);
+  await eventually(() => expect(turns[0]?.tape).toHaveLength(4));
+  hopstream.forget(chat.conversationId);
+  drop(hopstream.sessions[0]!);
+  await expect(answer).rejects.toMatchObject({ code: "not_found" });
+});
