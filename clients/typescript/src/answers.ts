@@ -50,11 +50,11 @@ export class Answers {
   }
 
   /**
-   * What has to be sent over a new connection, again under its id: what the server may not have, and what it does not
-   * tell of behind the cursor.
+   * What has to be sent over a new connection, again under its id: what the server may not have, and what it may not
+   * tell of behind the cursor, or where there is none.
    */
   toSend(cursor: string | undefined): MessageFrame[] {
-    const isBefore = (turn: number): boolean => cursor !== undefined && turn < turnOf(cursor);
+    const isBefore = (turn: number): boolean => cursor === undefined || turn < turnOf(cursor);
     return this.#messages.filter(({ turn }) => turn === undefined || isBefore(turn)).map(({ frame }) => frame);
   }
 
