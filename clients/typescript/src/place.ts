@@ -50,7 +50,7 @@ export class Place {
   /** Without a cursor, and where nothing runs, what will be heard is what is not there yet. */
   #begin({ status, turn, narratorSeq }: ReadyEvent): true {
     if (status === "idle") this.cursor ??= beginningOf((turn ?? 0) + 1);
-    this.narratorSeq ??= narratorSeq;
+    this.narratorSeq = Math.min(this.narratorSeq ?? narratorSeq, narratorSeq); // less: the conversation began anew
     return true;
   }
 
