@@ -58,6 +58,17 @@ async def test_who_may_not_wait_is_refused(store: Store) -> None:
         await ask(store, may_wait=False)
 
 
+async def test_who_may_not_wait_overtakes_nobody(store: Store) -> None:
+    first = await ask(store)
+    second = await ask(store)
+    await answer(store, first.turn)
+    for mode, owner in (("queue", None), ("direct", API)):
+        with pytest.raises(TurnRunning):
+            await ask(store, may_wait=False, mode=mode, owner=owner, replaces=second.turn.turn)
+    assert await store.turns.request_cancel("s")
+    assert (await ask(store, may_wait=False)).turn.status == "queued"
+
+
 async def test_only_so_many_wait(store: Store) -> None:
     for _ in range(1 + MOST_WAITING):
         await ask(store)

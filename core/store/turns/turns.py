@@ -7,7 +7,7 @@ from itertools import count
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from core.model.errors import NotFound, QueueFull, ReplaceConflict, TurnRunning
+from core.model.errors import NotFound, QueueFull, ReplaceConflict
 from core.model.keys import TurnKey
 from core.store.database.base import Database, Insert
 from core.store.reach import EVERYTHING, Reach
@@ -19,7 +19,7 @@ from core.store.turns.history import read_earlier
 from core.store.turns.pages import NEWEST, Bookmark, TurnPage, read_page
 from core.store.turns.records import Cancelled, Created, NewTurn, Status, Turn
 from core.store.turns.rows import beginning, read_turn, row_of, turn_of
-from core.store.turns.waiting import KnownMessage, count_before, refuse_known_message
+from core.store.turns.waiting import KnownMessage, count_before, refuse_known_message, turn_running
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
@@ -109,9 +109,7 @@ class Turns:
         except KnownMessage as known:
             return Created(await self.get(known.key), 0, is_new=False)
         except IntegrityError as error:
-            raise TurnRunning(
-                f"session {new.session_id!r} has a turn that is not finished; wait for it or cancel it"
-            ) from error
+            raise turn_running(new.session_id) from error
 
     async def get(self, key: TurnKey) -> Turn:
         """Raises NotFound."""
@@ -210,7 +208,7 @@ class Turns:
         if new.replaces is not None and new.replaces != number - 1:
             raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; that is turn {number - 1}")
         refuse_known_message(connection, new)
-        before = count_before(connection, new)
+        before = count_before(connection, new) if number > 1 else 0
         is_queued = new.mode == "queue"
         if is_queued and max_queued is not None and waiting >= max_queued:
             raise QueueFull(waiting, max_queued)

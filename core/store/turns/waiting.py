@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.model.errors import ConversationBusy
+from core.model.errors import ConversationBusy, TurnRunning
 from core.model.keys import TurnKey
 from core.store.database.base import Database
 from core.store.schema import ACTIVE, db_now, sessions, turns
@@ -55,6 +55,10 @@ class KnownMessage(Exception):
         self.key = key
 
 
+def turn_running(session_id: str) -> TurnRunning:
+    return TurnRunning(f"session {session_id!r} has a turn that is not finished; wait for it or cancel it")
+
+
 def refuse_known_message(connection: sa.Connection, new: NewTurn) -> None:
     """Of a session that the transaction holds. Raises KnownMessage."""
     if new.message_id is None:
@@ -66,10 +70,11 @@ def refuse_known_message(connection: sa.Connection, new: NewTurn) -> None:
 
 
 def count_before(connection: sa.Connection, new: NewTurn) -> int:
-    """How many turns of its session a new one has to wait for; 0 for one that may not wait. Raises ConversationBusy."""
-    if not new.may_wait:
-        return 0
+    """How many turns of its session a new one has to wait for. Raises ConversationBusy, or TurnRunning where it may
+    not wait."""
     before: int = connection.execute(_COUNT_UNFINISHED, {"of_session": new.session_id}).scalar_one()
+    if before and not new.may_wait:
+        raise turn_running(new.session_id)
     if before > MOST_WAITING:
         raise ConversationBusy(f"{MOST_WAITING} messages of this conversation wait already; wait for an answer")
     return before
