@@ -66,8 +66,9 @@ class Runtime:
         self._loop.call_soon_threadsafe(callback, *args)
 
     def retire(self) -> None:
-        """The worker takes no more jobs, and that is as it should be."""
+        """The worker takes no more jobs, and that is as it should be; nor does it begin what it may have to cut off."""
         self.call_soon(self._liveness.retire)
+        self.call_soon(self._owner.keeper.retire)
 
     def stop(self) -> None:
         self.submit(self._close()).result()

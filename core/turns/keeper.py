@@ -38,6 +38,7 @@ class Keeper:
         self._kind = kind
         self.oldest_format = 1
         """The format (`core.version`) that all living processes can read, as far as the last heartbeat has shown."""
+        self._is_retiring = False
         self._unaccounted: set[OwnedTurn] = set()
         self._background = Background()
 
@@ -48,6 +49,14 @@ class Keeper:
         if before is not None:
             before.stop(Stop.LOST)
         self.runs[run.turn.key] = run
+        if self._is_retiring:
+            run.retire()
+
+    def retire(self) -> None:
+        """The process stops, and others can go on with its turns."""
+        self._is_retiring = True
+        for run in self.runs.values():
+            run.retire()
 
     def remove(self, run: Run) -> None:
         """It has ended."""

@@ -17,6 +17,7 @@ from core.providers.base import Finish
 from core.store.retry import retry_while_down
 from core.store.turns.records import Turn
 from core.turns.attempts.attempts import Attempts
+from core.turns.attempts.steps import Retired
 from core.turns.services import RunServices
 from core.turns.subscribers import Moment
 
@@ -64,6 +65,10 @@ class Run:
             if self._answering is not None:
                 self._answering.cancel()
 
+    def retire(self) -> None:
+        """The process stops: hand the turn over before its next call of a tool, if it comes to that."""
+        self._attempts.retire()
+
     async def execute(self) -> None:
         """Answer, commit, and finish the feed. A run that was lost or handed over leaves the feed without an end."""
         await self._attempts.begin(self.past)
@@ -109,6 +114,9 @@ class Run:
         match error:
             case None:
                 return self._answering.result()
+            case Retired():
+                self._stop = self._stop or Stop.HANDED_OVER
+                return self._stopped()
             case HopstreamError():
                 return self._failed(error)
             case _:

@@ -1,4 +1,5 @@
-"""The keeper's list of runs: a turn that comes back to the process that lost it has one run all the same."""
+"""The keeper's list of runs: a turn that comes back to the process that lost it has one run all the same, and all of
+them know that the process stops."""
 
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,10 @@ class FakeRun:
 
     def __init__(self) -> None:
         self.stopped: Stop | None = None
+        self.is_retiring = False
+
+    def retire(self) -> None:
+        self.is_retiring = True
 
     def stop(self, reason: Stop) -> None:
         self.stopped = reason
@@ -33,3 +38,12 @@ def test_a_turn_that_is_claimed_anew_ends_its_run_before(tmp_path: Path) -> None
     assert list(keeper.runs.values()) == [cast(Run, second)]
     keeper.remove(cast(Run, second))
     assert keeper.runs == {}
+
+
+def test_all_runs_know_that_the_process_stops(tmp_path: Path) -> None:
+    keeper = Keeper(Store(f"sqlite:///{tmp_path}/test.db"), "worker-here-1-a", "worker")
+    before, after = FakeRun(), FakeRun()
+    keeper.add(cast(Run, before))
+    keeper.retire()
+    keeper.add(cast(Run, after))
+    assert (before.is_retiring, after.is_retiring) == (True, True)

@@ -155,3 +155,33 @@ async def test_a_turn_that_is_cancelled_cancels_its_calls(store: Store, agent_tu
     assert ended.is_set()
     assert isinstance(run.feed.end, Done)
     assert (run.feed.end.finish_reason, run.feed.end.usage) == ("cancelled", Usage(10, 5))
+
+
+@pytest.mark.parametrize("places", [1, 2], ids=["before the next call", "before the next pass"])
+async def test_who_stops_in_order_leaves_no_call_in_doubt(
+    store: Store, agent_turn: Turn, now: FakeTool, places: int
+) -> None:
+    provider = Scripted([call(1), call(2), CALLS], ANSWER)
+    first = running(agent_turn, store, provider, now, parallel_tool_calls=places)
+
+    async def retire(_: int) -> None:
+        if len(now.keys) == places:
+            first.retire()
+
+    now.gate = retire
+    await asyncio.wait_for(first.execute(), PATIENCE_SECONDS)
+    assert (first.stopped, first.feed.end, len(now.keys), len(provider.requests)) == (
+        Stop.HANDED_OVER,
+        None,
+        places,
+        1,
+    )
+    now.gate = None
+    claimed = await store.ownership.claim(agent_turn.key, OWNER)
+    assert isinstance(claimed, Turn)
+    assert (claimed.restart_reason, claimed.lost_attempts) == ("handed_over", 0)
+    second = running(claimed, store, provider, now)
+    await second.execute()
+    assert sorted(now.keys) == ["s.1.1.1", "s.1.1.2"]
+    results = [part for part in second.feed.tape.slice() if isinstance(part, ToolResult)]
+    assert ([each.in_doubt for each in results], second.feed.tape.text()) == ([False, False], "It is noon.")

@@ -97,7 +97,7 @@ class Attempts:
         self._start(self._turn.restart_reason, left.past, left.rest)
 
     async def answer(self) -> Finish:
-        """Raises HopstreamError."""
+        """Raises HopstreamError, Retired."""
         chain = self._services.catalogue.chain(self._turn.model)
         prompt = Prompt(self._turn, self._services.settings, self._steps)
         await self._steps.prepare()
@@ -110,6 +110,10 @@ class Attempts:
                 self.note_try(finish.reason)
                 self.told, self._longest = Told, Tape()
             await self._steps.make_calls()
+
+    def retire(self) -> None:
+        """The process stops; see `Steps.is_retiring`."""
+        self._steps.is_retiring = True
 
     def told_in_all(self) -> Told:
         """By the services of all steps so far."""

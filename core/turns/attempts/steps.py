@@ -36,6 +36,10 @@ _IN_DOUBT = (
 )
 
 
+class Retired(Exception):
+    """The process stops: whoever takes the turn over goes on with its next call, or pass."""
+
+
 class Steps:
     """Of one claimed turn. One without tools has a single pass, and nothing here does anything."""
 
@@ -63,6 +67,8 @@ class Steps:
         """Results get to the store and the tape in one order."""
         self._done = 0
         """How many calls of the step have come to a result."""
+        self.is_retiring = False
+        """Whether no further call is begun, nor a pass behind one: it might be cut off."""
 
     @property
     def are_made_here(self) -> bool:
@@ -121,7 +127,7 @@ class Steps:
         return None
 
     async def make_calls(self) -> None:
-        """All that are pending, some at a time. Raises AttemptLost."""
+        """All that are pending, some at a time. Raises AttemptLost, Retired."""
         places = asyncio.Semaphore(self._services.settings.parallel_tool_calls)
         try:
             async with asyncio.TaskGroup() as making:
@@ -129,6 +135,8 @@ class Steps:
                     making.create_task(self._make(pending, places), name=f"tool {pending.call.name}")
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
+        if self.is_retiring:
+            raise Retired
         self.pending = []
         ended = boundary(self.number)
         self.kept.extend(ended)
@@ -155,6 +163,8 @@ class Steps:
 
     async def _make(self, pending: StoredCall, places: asyncio.Semaphore) -> None:
         async with places:
+            if self.is_retiring:
+                return
             result = await self._result(pending)
         async with self._writing:
             steps, done_as = self._services.store.steps, self._done + 1
