@@ -18,7 +18,7 @@ from core.model.parts import (
     ToolCallBegun,
     ToolResult,
 )
-from core.providers.base import Finish, Message, Thought, ToolCallRequest
+from core.providers.base import Finish, Kept, Message, Thought, Told, ToolCallRequest
 from core.store.store import Store
 from core.store.turns.records import Turn
 from tests.patience import PATIENCE_SECONDS
@@ -222,3 +222,14 @@ async def test_an_answer_that_fails_keeps_the_steps_before(store: Store, agent_t
     await run.execute()
     assert isinstance(run.feed.end, Failed)
     assert shape(run)[-2:] == [StepBegun(2), Text("It is ")]
+
+
+async def test_a_kept_answer_is_gone_on_with_amid_its_calls(store: Store, agent_turn: Turn, now: FakeTool) -> None:
+    """What viewers have lacks the call, whose pieces are held back until it is whole."""
+    drop: list[Item] = [Text("Hm."), *pieces(1, 0, arguments="{}"), Text(" And "), ProviderDropped("gone")]
+    again: list[Item] = [*pieces(1, 0, arguments="{}"), Text(" And then."), CALLS]
+    provider = Scripted(drop, again, ANSWER, told=Told(kept=Kept("r1", 2, 3)))  # as far as calls begin
+    run = running(agent_turn, store, provider, now, traits={"api": "responses"})
+    await run.execute()
+    assert shape(run)[:4] == [StepBegun(1), Text("Hm. And then."), call(1), ToolResult("c1", "now: ok", name="now")]
+    assert provider.requests[1].kept == Kept("r1", 2, 3)

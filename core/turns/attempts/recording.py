@@ -31,20 +31,19 @@ class Recording:
         self._readable = ReadableParts(oldest) if oldest < FORMAT else None
         """Only while there are older processes."""
         self._whole_calls = WholeCalls() if steps.are_made_here else None
+        self._joint: Joint | None = None
 
     async def record(self, first: Item, stream: Stream, joint: Joint | None, on_kept: Callable[[Kept], None]) -> Finish:
         """To its end. `joint`: where it goes on with another one. Raises ProviderDropped, TooLong."""
-        append = self._append if joint is None else lambda parts: self._append(joint.pass_on(parts))
+        self._joint = joint
         item = first
         while not isinstance(item, Finish):
-            append(item)
-            await self._services.ticks.wait(stream, append)
+            self._append(item)
+            await self._services.ticks.wait(stream, self._append)
             if self._readable is None and (kept := stream.told().kept) is not None:
                 on_kept(kept)
             item = await anext(stream)
-        if joint is not None:
-            self._append(joint.finish())
-        for held_back in (self._whole_calls, self._readable):
+        for held_back in (self._whole_calls, joint, self._readable):
             if held_back is not None:
                 self._append([*held_back.finish()])
         return item
@@ -54,8 +53,12 @@ class Recording:
         self._services.ticks.count(len(parts))
         if parts and isinstance(parts[-1], Reasoning) is not self._stages.is_reasoning:
             self._stages.reasons(isinstance(parts[-1], Reasoning))
+        if self._whole_calls is not None:  # first: the tape that the joint goes on with has no pieces of calls either
+            parts = self._whole_calls.pass_on(parts)
+        if self._joint is not None:
+            parts = self._joint.pass_on(parts)
         if self._whole_calls is not None:
-            parts = [*map(self._steps.with_own_id, self._whole_calls.pass_on(parts))]
+            parts = [*map(self._steps.with_own_id, parts)]
         if self._readable is not None:
             parts = self._readable.convert(parts)
         room = self._services.settings.max_answer_chars - len(self._feed.tape)
