@@ -4,13 +4,14 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from core.model.events import Usage
+from core.model.events import Done, Usage
 from core.model.parts import Part, Text
 from core.providers.base import Finish, GeneratedStream, Request, Stream
 from core.store.store import Store
 from core.store.turns.records import Turn
 from core.turns.ticks import TickScheduler
 from tests.unit.scripted import FINISH, Item, Scripted, done, run_of
+from tests.unit.stepping import FakeTool, pieces, running
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +70,18 @@ async def test_under_load_a_long_answer_is_cut_just_so(store: Store, turn: Turn,
     await run.execute()
     assert (run.feed.tape.text(), run.feed.end) == ("abcd", done(1, 4, "length"))
     assert provider.closed == 1
+
+
+async def test_what_is_held_back_of_a_call_counts(store: Store, agent_turn: Turn, now: FakeTool) -> None:
+    said = [Text("ab"), *pieces(1, 0, arguments='{"say": "too much"}')]
+    run = running(agent_turn, store, provider := Scripted([*said, FINISH]), now, max_answer_chars=20)
+    await run.execute()
+    assert isinstance(run.feed.end, Done)
+    assert (run.feed.end.finish_reason, run.feed.tape.text(), now.keys) == ("length", "ab", [])
+    assert provider.closed == 1
+
+
+async def test_nor_do_older_processes_get_more(store: Store, turn: Turn) -> None:
+    run = run_of(turn, store, Scripted([*pieces(1, 0, arguments="12345"), FINISH]), oldest_format=1, max_answer_chars=4)
+    await run.execute()
+    assert run.feed.end == done(1, 0, "length")

@@ -32,6 +32,11 @@ class ReadableParts:
         self._converts = oldest_format < GROWING_CALLS_FORMAT
         self._calls = WholeCalls()
 
+    @property
+    def length(self) -> int:
+        """Of what is held back."""
+        return self._calls.length
+
     def convert(self, parts: list[Part]) -> list[Part]:
         """As all living processes can read them."""
         return list(self._in_first_format(parts)) if self._converts else parts

@@ -62,6 +62,9 @@ class Recording:
         if self._readable is not None:
             parts = self._readable.convert(parts)
         room = self._services.settings.max_answer_chars - len(self._feed.tape)
+        for held_back in (self._whole_calls, self._readable):
+            if held_back is not None:
+                room -= held_back.length
         if sum(map(len, parts)) > room:
             self._feed.extend(Tape(parts).slice(0, room))
             raise TooLong

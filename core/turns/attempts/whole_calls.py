@@ -10,15 +10,22 @@ class WholeCalls:
 
     def __init__(self) -> None:
         self._pieces: list[Part] = []
+        self.length = 0
+        """Of what is held back, as a tape counts it."""
 
     def pass_on(self, parts: Iterable[Part]) -> list[Part]:
         passed: list[Part] = []
         for part in parts:
-            (self._pieces if isinstance(part, ToolCallBegun | ToolArguments) else passed).append(part)
+            if isinstance(part, ToolCallBegun | ToolArguments):
+                self._pieces.append(part)
+                self.length += len(part)
+            else:
+                passed.append(part)
         return passed
 
     def finish(self) -> list[ToolCall]:
         """The calls that were held back, once nothing more comes."""
         calls = whole_tool_calls(self._pieces)
         self._pieces.clear()
+        self.length = 0
         return calls
