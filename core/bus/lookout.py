@@ -4,7 +4,7 @@ The bus makes it quick and the store makes it sure: whatever becomes of RabbitMQ
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from core.background import Background
@@ -80,16 +80,21 @@ class Lookout:
         self._leaving = None
         self._background.run("stop listening", self._end())
 
-    async def _end(self) -> None:
+    def _end(self) -> Coroutine[None, None, None]:
+        """Let go of it at once, so that whoever comes meanwhile begins anew; what is returned waits for its end."""
         listener, self._listener = self._listener, None
         looking, self._looking = self._looking, Background()
         self._forget()
-        await looking.stop()
-        if listener is not None:
-            await listener.stop()
+        return _stop(looking, listener)
 
     def _look_soon(self) -> None:
         self.run("look", self._look())
+
+
+async def _stop(looking: Background, listener: BusListener | None) -> None:
+    await looking.stop()
+    if listener is not None:
+        await listener.stop()
 
 
 async def _unless_down(looking: Awaitable[None]) -> None:
