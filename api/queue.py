@@ -66,6 +66,7 @@ class Queue:
             return
         if turn.mode == "direct":
             self._direct.start(turn)
+            self._feeds.begun(turn.key)
             return
         try:
             await self.publish(turn, await self._store.turns.position(turn))

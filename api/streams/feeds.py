@@ -75,6 +75,12 @@ class Feeds:
         if not self._closing:
             self._live_feed(key, is_new=True).feed.set_queue_position(queue_position)
 
+    def begun(self, key: TurnKey) -> None:
+        """A direct turn that waited runs in this process from now on."""
+        live = self._live.get(key)
+        if live is not None:
+            live.refill()
+
     @asynccontextmanager
     async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
         """The same for an `async with`."""
@@ -105,7 +111,7 @@ class Feeds:
             def forget() -> None:
                 del self._live[key]
 
-            live = LiveFeed(key, self._store, self._inbox, self._logs, self._relay.ask, forget, is_new=is_new)
+            live = LiveFeed(key, self._store, self._inbox, self._logs, self._relay, forget, is_new=is_new)
             self._live[key] = live
         return live
 
@@ -126,7 +132,7 @@ class Feeds:
             if number % POLL_SLICE == 0:
                 await asyncio.sleep(0)
             place = places.get(key)
-            if place is None:  # it is finished, and its end was lost
+            if key not in places or (live.waits and place is not None):  # its end, or its beginning, was not heard
                 live.refill()
             elif place:
                 live.feed.set_queue_position(place)

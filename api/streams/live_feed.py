@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum
+from typing import Protocol
 
 import structlog
 
@@ -40,6 +41,16 @@ class Filling(Enum):
     WHOLE = "nothing is missing"
 
 
+class DirectTurns(Protocol):
+    def own_feed(self, key: TurnKey) -> Feed | None:
+        """Of a turn that this process runs by itself."""
+        ...
+
+    def ask(self, key: TurnKey, owner: str) -> None:
+        """Have a process publish a turn of its own, all of it. Raises BrokerDown."""
+        ...
+
+
 class LiveFeed:
     """One feed and the task that owns it: nobody else subscribes, reads its log or fills it."""
 
@@ -49,13 +60,12 @@ class LiveFeed:
         store: Store,
         inbox: Inbox,
         logs: BrokerConnection,
-        ask_owner: Callable[[TurnKey, str], None],
+        direct: DirectTurns,
         on_done: Callable[[], None],
         *,
         is_new: bool,
     ) -> None:
-        """`ask_owner`: has the process that runs a direct turn publish all of it. `is_new`: the turn was queued a
-        moment ago."""
+        """`is_new`: the turn was queued a moment ago."""
         self.owner: str | None = None
         """The process that publishes a direct turn for us, and for as long as it is asked to."""
         self.feed = Feed(key)
@@ -72,9 +82,16 @@ class LiveFeed:
         self._store = store
         self._inbox = inbox
         self._logs = logs
-        self._ask_owner = ask_owner
+        self._direct = direct
+        self._waits = False
+        """When it was looked at, for another turn of its session."""
         self._on_done = on_done
         self._task = asyncio.create_task(self._own(), name=f"feed {key}")
+
+    @property
+    def waits(self) -> bool:
+        """As far as is known, for another turn of its session: then nobody tells of it."""
+        return self._waits and not self.feed.attempt
 
     def enter(self) -> None:
         """A viewer comes."""
@@ -172,7 +189,14 @@ class LiveFeed:
         if turn.finished:
             fill_from_store(feed, turn)
             return Filling.WHOLE
+        self._waits = turn.status == "waiting"
+        if self._waits:
+            return Filling.WHOLE if is_subscribed else Filling.MISSING
         if turn.mode == "direct" and turn.owner is not None:
+            own = self._direct.own_feed(feed.key)
+            if own is not None:
+                await self._copy(own)
+                return Filling.WHOLE
             self.owner = turn.owner
             return await self._hear_owner(turn.owner) if is_subscribed else Filling.MISSING
         if turn.status == "running":
@@ -193,9 +217,27 @@ class LiveFeed:
     async def _hear_owner(self, owner: str) -> Filling:
         """A direct turn has no session log: its owner tells all of it again."""
         heard = self._subscription.heard
-        self._ask_owner(self.feed.key, owner)
+        self._direct.ask(self.feed.key, owner)
         await self._until(lambda: self._subscription.heard > heard)
         return Filling.WHOLE if self._subscription.heard > heard and self._apply_all() else Filling.MISSING
+
+    async def _copy(self, own: Feed) -> None:
+        """A direct turn that waited when it was watched first, and runs in this process, to its end."""
+        feed = self.feed
+        with own.watch() as changed:
+            while not feed.is_over:
+                changed.clear()
+                if own.attempt > feed.attempt:
+                    feed.apply(own.snapshot())
+                elif own.attempt:
+                    feed.answer_by(own.model, own.provider)
+                    feed.extend(own.tape.pieces(len(feed.tape)))
+                if own.end is not None:
+                    feed.finish(own.end)
+                elif own.error is not None:
+                    feed.fail(own.error)
+                else:
+                    await changed.wait()
 
     async def _hears_start(self) -> bool:
         """Whoever has heard a turn's start has missed nothing."""

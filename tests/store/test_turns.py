@@ -229,7 +229,9 @@ async def test_the_queue_is_in_order(store: Store, make: Maker) -> None:
     running = await make.running(W, "d")
     done = await make.running(W, "f")
     await store.ownership.finish(done.key, W, Tape(), Done(1, 0, "stop"))
-    assert await store.turns.places() == {waiting[0].key: 1, waiting[1].key: 2, waiting[2].key: 3, running.key: 0}
+    behind = await make.waiting("g")
+    places = {waiting[0].key: 1, waiting[1].key: 2, waiting[2].key: 3, running.key: 0, behind.key: None}
+    assert await store.turns.places() == places
     assert [await store.turns.position(turn) for turn in waiting] == [1, 2, 3]
     last = NewTurn(session_id="e", mode="queue", model="m", message="hi", options={})
     assert (await store.turns.create(last)).position == 4

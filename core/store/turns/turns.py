@@ -65,9 +65,9 @@ class _Statements:
 _statements = cache(_Statements)
 
 _COUNT_AHEAD = _COUNT_QUEUED.where(turns.c.created_at < sa.bindparam("at"))
-_LIST_ACTIVE = (
+_LIST_UNFINISHED = (
     sa.select(turns.c.session_id, turns.c.turn, turns.c.status)
-    .where(turns.c.status.in_(ACTIVE))
+    .where(turns.c.status.in_((*ACTIVE, "waiting")))
     .order_by(turns.c.created_at)
 )
 _TIMES = (turns.c.created_at, turns.c.queued_at, turns.c.started_at, turns.c.claimed_at)
@@ -149,15 +149,16 @@ class Turns:
             lambda connection: read_page(connection, in_reach, wanted, limit, before, text_chars)
         )
 
-    async def places(self) -> dict[TurnKey, int]:
-        """Of all turns that are not finished: the place in the queue of those that wait, 1 is next, and 0 of those that
-        run."""
+    async def places(self) -> dict[TurnKey, int | None]:
+        """Of all turns that are not finished: the place in the queue of those that are in it, 1 is next, and 0 of those
+        that run; None of those that wait for another one of their session."""
 
-        def places(connection: sa.Connection) -> dict[TurnKey, int]:
-            found: dict[TurnKey, int] = {}
-            waiting = count(1)
-            for session_id, turn, status in connection.execute(_LIST_ACTIVE):
-                found[TurnKey(session_id, turn)] = next(waiting) if status == "queued" else 0
+        def places(connection: sa.Connection) -> dict[TurnKey, int | None]:
+            found: dict[TurnKey, int | None] = {}
+            queued = count(1)
+            for session_id, turn, status in connection.execute(_LIST_UNFINISHED):
+                place = next(queued) if status == "queued" else 0
+                found[TurnKey(session_id, turn)] = None if status == "waiting" else place
             return found
 
         return await self._database.run_in_thread(places)
