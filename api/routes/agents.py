@@ -1,5 +1,6 @@
 """GET /agents, and GET, PUT and DELETE /agents/{agent_id}."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
@@ -40,10 +41,11 @@ IfMatch = Annotated[frozenset[str] | None, Depends(_if_match)]
 IfNoneMatch = Annotated[frozenset[str], Depends(_if_none_match)]
 
 
-@router.get("/agents", responses=responses(503))
-async def list_agents(caller: CurrentCaller) -> AgentList:
+@router.get("/agents", response_model=AgentList, responses=responses(503))
+async def list_agents(caller: CurrentCaller) -> Response:
     """The operator's agents and those of the caller's API key, by their ids. Files that cannot be read are left out."""
-    return AgentList.of(await caller.agents.list(caller.reach), caller.reach)
+    agents = await caller.agents.list(caller.reach)
+    return Response(await asyncio.to_thread(AgentList.encode, agents, caller.reach), media_type="application/json")
 
 
 @router.get(

@@ -18,6 +18,7 @@ from core.agents.backend import Check, Decide, Listing, Stored, check_room
 from core.agents.errors import AgentsNotReadable, AgentsNotWritable, AgentUnreadable, InvalidAgent
 from core.agents.folder import Folder, NoPlainFile, State, lock_folder, open_folder
 from core.agents.markdown import MAX_BYTES, BadDocument, decode, read, write
+from core.store.reach import EVERYTHING, Reach
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -49,8 +50,8 @@ class AgentFiles:
         self._threads = ThreadPoolExecutor(THREADS, "agents")
         self._writing = asyncio.Lock()
 
-    async def all(self) -> Listing:
-        return await self._read(self._all)
+    async def all(self, reach: Reach = EVERYTHING) -> Listing:
+        return await self._read(lambda: self._all(reach))
 
     async def get(self, agent_id: str) -> Agent | None:
         return await self._read(lambda: self._get(agent_id))
@@ -90,7 +91,7 @@ class AgentFiles:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _all(self) -> Listing:
+    def _all(self, reach: Reach) -> Listing:
         try:
             with open_folder(self._path) as folder:
                 names = _documents_in(folder)
@@ -100,7 +101,7 @@ class AgentFiles:
         for name in set(self._known).difference(names):
             self._known.pop(name, None)
         found = [(name, known) for name, known in looked if known is not None]
-        agents = [known.agent for _, known in found if known.agent is not None]
+        agents = [known.agent for _, known in found if known.agent is not None and reach.finds(known.agent.owner)]
         return Listing(agents, [_unreadable(name, known) for name, known in found if known.agent is None])
 
     def _get(self, agent_id: str) -> Agent | None:
@@ -115,8 +116,16 @@ class AgentFiles:
             before = self._in_folder(folder, agent_id)
             after = decide(before)
             if before is None:
-                check_room(len(_documents_in(folder)))
+                names = _documents_in(folder)
+                check_room(len(names), self._count_of(after.owner, folder, names))
             return Stored(before, _write_file(folder, before, after))
+
+    def _count_of(self, owner: str | None, folder: Folder, names: Sequence[str]) -> int:
+        """Of a key's own agents."""
+        if owner is None:
+            return 0
+        looked = (self._look(folder, name) for name in names)
+        return sum(known is not None and known.agent is not None and known.agent.owner == owner for known in looked)
 
     def _delete(self, agent_id: str, check: Check) -> None:
         with lock_folder(self._path) as folder:

@@ -45,7 +45,7 @@ class AgentRegistry:
 
     async def list(self, reach: Reach) -> Sequence[Agent]:
         """By their ids; without those that cannot be read."""
-        return [agent for agent in (await self._backend.all()).agents if reach.finds(agent.owner)]
+        return (await self._backend.all(reach)).agents
 
     async def get(self, agent_id: str, reach: Reach) -> Agent:
         """Raises NotFound."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from core.agents.agent import Agent
 from core.agents.backend import Check, Decide, Listing, Stored, check_room
 from core.store.database.base import Database
+from core.store.reach import EVERYTHING, Reach
 from core.store.schema import agents
 
 _IS_AGENT = agents.c.agent_id == sa.bindparam("of_agent")
@@ -17,7 +18,11 @@ _IS_AS_SEEN = _IS_AGENT & (agents.c.revision == sa.bindparam("seen"))
 
 _ALL = sa.select(agents)
 _GET = sa.select(agents).where(_IS_AGENT)
-_COUNT = sa.select(sa.func.count()).select_from(agents)
+_COUNT = sa.select(
+    sa.func.count().label("all"),
+    sa.func.count(sa.case((agents.c.key_name == sa.bindparam("of_key", type_=sa.String), 1))).label("own"),
+)
+_ANY = sa.select(agents.c.agent_id).limit(1)
 _UPDATE = sa.update(agents).where(_IS_AS_SEEN)
 _DELETE = sa.delete(agents).where(_IS_AS_SEEN)
 
@@ -29,8 +34,8 @@ class StoredAgents:
         self._database = database
         self._insert = database.insert(agents).on_conflict_do_nothing().returning(agents.c.agent_id)
 
-    async def all(self) -> Listing:
-        rows = await self._database.rows(_ALL)
+    async def all(self, reach: Reach = EVERYTHING) -> Listing:
+        rows = await self._database.rows(_ALL.where(reach.has_agent()))
         return Listing(sorted(map(_read, rows), key=attrgetter("id")))  # databases sort texts each in its own way
 
     async def get(self, agent_id: str) -> Agent | None:
@@ -44,7 +49,7 @@ class StoredAgents:
             before = None if row is None else _read(row)
             after = decide(before)
             if row is None:
-                check_room(await self._database.value(_COUNT))
+                check_room(*(await self._database.rows(_COUNT, of_key=after.owner))[0])
                 written = await self._database.value(self._insert, **_values(after))
             else:
                 written = await self._database.change(_UPDATE, of_agent=agent_id, seen=row.revision, **_values(after))
@@ -62,7 +67,7 @@ class StoredAgents:
         values = [_values(agent) for agent in agents]
 
         def add(connection: sa.Connection) -> bool:
-            if connection.execute(_COUNT).scalar_one():
+            if connection.execute(_ANY).first() is not None:
                 return False
             return all(connection.execute(self._insert, each).one_or_none() for each in values)
 

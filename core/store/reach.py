@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from core.store.schema import sessions
+from core.store.schema import agents, sessions
 
 
 class Reach(NamedTuple):
@@ -21,6 +21,12 @@ class Reach(NamedTuple):
         if self.key_name is None:
             return sa.true()
         return sa.exists().where(sessions.c.session_id == session_id, self.has_session())
+
+    def has_agent(self) -> sa.ColumnElement[bool]:
+        """For queries of `agents`, as `finds`."""
+        if self.key_name is None:
+            return sa.true()
+        return agents.c.key_name.is_(None) | (agents.c.key_name == self.key_name)
 
     def finds(self, owner: str | None) -> bool:
         """An agent of this owner; None is the operator, whose agents are for all."""

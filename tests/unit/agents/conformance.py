@@ -235,6 +235,18 @@ class RegistryConformance:
         await registry.delete("a", EVERYTHING)
         await registry.put("c", named("X"), EVERYTHING)
 
+    async def test_a_key_leaves_room_for_others(self, registry: AgentRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backend, "MAX_OWN_AGENTS", 2)
+        for agent_id in ("a", "b"):
+            await registry.put(agent_id, named("X"), ALICE)
+        with pytest.raises(TooManyAgents, match="this API key has 2"):
+            await registry.put("c", named("X"), ALICE)
+        await registry.put("b", named("Y"), ALICE)
+        await registry.put("c", named("X"), BOB)
+        for agent_id in ("d", "e", "f"):
+            await registry.put(agent_id, named("X"), EVERYTHING)
+        assert await ids(registry, ALICE) == ["a", "b", "d", "e", "f"]
+
     async def test_tools_are_checked_where_somebody_can(self, make_registry: Callable[..., AgentRegistry]) -> None:
         asked: list[tuple[Sequence[str], str | None]] = []
 
