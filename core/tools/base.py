@@ -81,3 +81,6 @@ class Tool(Protocol):
     async def call(self, arguments: dict[str, Any], context: ToolCallContext) -> ToolOutput:
         """Raises ToolError, or whatever the tool raises."""
         ...
+
+    def timed_out(self) -> None:
+        """A call took longer than it may, and was left."""

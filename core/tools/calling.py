@@ -57,6 +57,7 @@ async def _call(
 ) -> tuple[ToolOutput, str]:
     """With one word for what came of it."""
     limit = asyncio.timeout(seconds)
+    tool: Tool | None = None
     try:
         tool = _find(toolbox, name, among, context)
         arguments = _parse(arguments_text)
@@ -70,7 +71,8 @@ async def _call(
             raise
         return _failed(f"{name} failed: its own work was cancelled."), "failed"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - of any kind: a tool is foreign code
-        if isinstance(error, TimeoutError) and limit.expired():
+        if isinstance(error, TimeoutError) and limit.expired() and tool is not None:
+            tool.timed_out()
             return _failed(f"{name} did not answer within {seconds:g} seconds."), "time_out"
         return _failed(f"{name} failed: {_words(error)}"), "failed"
     return output, ToolError.code if output.is_error else "ok"

@@ -44,6 +44,8 @@ class PythonTool:
             raise ToolError(f"{self.name} is not to be had: its code cannot be loaded.")
         return await function.call(f"tool {self.name}", arguments, context)
 
+    def timed_out(self) -> None: ...
+
     async def _load(self) -> "Function | None":
         """Tried once: what cannot be imported now cannot be later."""
         async with self._loading:

@@ -39,6 +39,8 @@ class FakeTool:
             raise ValueError("no such day")
         return ToolOutput(f"{self.name}: {arguments.get('say', 'ok')}")
 
+    def timed_out(self) -> None: ...
+
 
 class Tools:
     """In a toolbox's place."""

@@ -30,6 +30,8 @@ LIST_SECONDS = 60.0
 """How long a list of tools is good, where the server tells of no change."""
 LIST_AGAIN_SECONDS = 5.0
 """After a list that could not be had."""
+MOST_TIME_OUTS = 3
+"""Calls in a row that a command may leave without an answer; then it is taken to hang, and started again."""
 PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before a next connection, by how many in a row have failed, or ended without an answered call."""
 
@@ -66,6 +68,15 @@ class McpServer:
         self._failures = 0
         return output
 
+    def timed_out(self) -> None:
+        """A call was left that had no answer."""
+        life = self._life
+        if life is None or self._table.command is None:
+            return
+        life.time_outs += 1
+        if life.time_outs >= MOST_TIME_OUTS:
+            life.lose(f"it has left {life.time_outs} calls in a row without an answer")
+
     async def close(self) -> None:
         """Ends the connection, and the process of a server that is a command."""
         self._is_closed = True
@@ -81,9 +92,12 @@ class McpServer:
         """Once more over a new connection, where the server knows nothing of this one any more. Raises ToolError."""
         life = await self._connected()
         try:
-            return await question(life.connection)
+            answer = await question(life.connection)
         except NotCalled as error:
             life.lose(error.message)
+        else:
+            life.time_outs = 0
+            return answer
         life = await self._connected()
         return await question(life.connection)
 
@@ -171,6 +185,9 @@ class McpTool:
     async def call(self, arguments: dict[str, Any], context: ToolCallContext) -> ToolOutput:
         return await self._server.call(self._own_name, arguments, context.idempotency_key)
 
+    def timed_out(self) -> None:
+        self._server.timed_out()
+
 
 class _Life:
     """Of one connection."""
@@ -184,6 +201,8 @@ class _Life:
         self.lost: asyncio.Future[str] = loop.create_future()
         """Why no more can be asked of it, as it was first told."""
         self.ended = asyncio.Event()
+        self.time_outs = 0
+        """Since its last answer."""
 
     def lose(self, reason: str) -> None:
         if not self.lost.done():

@@ -208,3 +208,19 @@ async def test_a_list_that_is_none_is_no_turn_s_end(toolbox: Toolbox, monkeypatc
 
     monkeypatch.setattr("mcp.Client.list_tools", fail)
     assert "s_add" in await names(toolbox)
+
+
+async def test_one_that_answers_nothing_is_started_again(toolbox: Toolbox) -> None:
+    first = await process_of(toolbox)
+    for _ in range(2):
+        for _ in range(mcp.MOST_TIME_OUTS - 1):
+            assert "did not answer" in (await call(toolbox, "hang", seconds=0.05)).content
+        assert await process_of(toolbox) == first  # it has answered in between
+    with capture_logs() as lines:
+        for _ in range(mcp.MOST_TIME_OUTS):
+            await call(toolbox, "hang", seconds=0.05)
+        assert await process_of(toolbox) != first
+    assert [line["reason"] for line in lines if line.get("action") == "tools.server_away"] == [
+        "it has left 3 calls in a row without an answer"
+    ]
+    assert not is_alive(first)
