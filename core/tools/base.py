@@ -10,6 +10,10 @@ TOOL_NAME_PATTERN = r"^[a-zA-Z0-9_-]{1,64}$"
 """What all services take."""
 
 
+SPEC_SECONDS = 10.0
+"""That a turn waits for what a tool is."""
+
+
 class ToolSpec(msgspec.Struct, frozen=True):
     """How a tool is shown to a model; `parameters` is the JSON Schema of an object."""
 

@@ -10,8 +10,13 @@ T = TypeVar("T")
 
 
 async def in_thread(name: str, function: Callable[[], T]) -> T:
-    """What it returns or raises. One that hangs is left behind when its caller is cancelled, and holds up neither the
-    process's end nor the threads of `asyncio.to_thread`, of which there are few."""
+    """What it returns or raises. One that hangs is left behind when its caller is cancelled."""
+    return await start_in_thread(name, function)
+
+
+def start_in_thread(name: str, function: Callable[[], T]) -> asyncio.Future[T]:
+    """One that hangs holds up neither the process's end nor the threads of `asyncio.to_thread`, of which there are
+    few."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
@@ -36,7 +41,7 @@ async def in_thread(name: str, function: Callable[[], T]) -> T:
             return
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return await result
+    return result
 
 
 def _can_be_raised(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from core.background import Background
-from core.tools.base import ToolCallContext, ToolError, ToolOutput, ToolSpec
+from core.tools.base import SPEC_SECONDS, ToolCallContext, ToolError, ToolOutput, ToolSpec
 from core.tools.file import ServerTable
 from core.tools.mcp.base import NotCalled
 from core.tools.threads import in_thread
@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 OPEN_SECONDS = 60.0
 """For a connection: some servers fetch themselves first."""
-SPEC_SECONDS = 10.0
-"""That a turn waits for what a server's tools are."""
 LIST_SECONDS = 60.0
 """How long a list of tools is good, where the server tells of no change."""
 LIST_AGAIN_SECONDS = 5.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any
 
@@ -170,6 +171,27 @@ async def test_what_cannot_be_loaded_is_said_once(reference: str, reason: str) -
     (line,) = lines
     assert (line["action"], line["tool"], line["python"]) == ("tool.unavailable", "broken", reference)
     assert reason in str(line["exc_info"])
+
+
+async def test_code_that_takes_long_to_load_holds_up_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, imports = threading.Event(), []
+
+    def resolve(reference: str) -> object:
+        imports.append(reference)
+        assert goes_on.wait(PATIENCE_SECONDS)
+        return functions.weather
+
+    monkeypatch.setattr(python, "resolve_name", resolve)
+    monkeypatch.setattr(python, "SPEC_SECONDS", 0.01)
+    slow = tool("weather")
+    with capture_logs() as lines:
+        assert [await slow.spec() for _ in range(3)] == [None] * 3
+    assert [(line["action"], line["tool"]) for line in lines] == [("tool.unavailable", "weather")]
+    calling = asyncio.create_task(slow.call({"place": {"city": "Rome"}}, CONTEXT))
+    goes_on.set()
+    assert "Rome" in (await asyncio.wait_for(calling, PATIENCE_SECONDS)).content
+    assert await slow.spec() is not None
+    assert len(imports) == 1
 
 
 async def test_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
