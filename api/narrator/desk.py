@@ -10,7 +10,6 @@ import structlog
 
 from api.narrator.news import NarratorNews
 from api.narrator.relay import RELAY_SECONDS, Narration, Relay, RelayTimeout
-from api.wires.pieces import FRAME_CHARS
 from core.background import Background
 from core.bus.publisher import BusPublisher
 from core.model.errors import Closing, HopstreamError, StoreDown
@@ -20,7 +19,7 @@ from core.store.store import Store
 
 log = structlog.get_logger()
 
-NARRATION_CHARS = FRAME_CHARS
+NARRATION_CHARS = 16_384
 """Of a narration, which is one frame; the rest of an agent's answer is in its turn."""
 BROKEN = "something went wrong on our side; the log has it"
 

@@ -2,8 +2,8 @@
 
 from core.model.parts import Part, Reasoning, Refusal, Text, ToolArguments, cut
 
-FRAME_CHARS = 16_384
-"""Of a text in one frame. Some clients take no message beyond a megabyte by default."""
+FRAME_CHARS = 10_000
+"""Of a text in one frame. JSON takes six bytes for a character at most, so the frame has less than 64 KiB."""
 
 
 def frame_pieces(part: Part) -> list[Part]:

@@ -125,6 +125,14 @@ def test_a_long_text_comes_in_pieces(wire: AgentSocketWire) -> None:
     assert [event["id"] for event in events] == [f"7.1.{FRAME_CHARS}", f"7.1.{FRAME_CHARS + 1}"]
 
 
+@pytest.mark.parametrize("character", ["\x01", "\U0001f600", '"', "\u2028"])
+@pytest.mark.parametrize("kind", [Text, Reasoning, Refusal])
+def test_no_frame_of_text_has_64_kib(kind: type[Text | Reasoning | Refusal], character: str) -> None:
+    wire = AgentSocketWire(WireContext(key=TurnKey("s" * 128, 999_999_999), model="m", created_at=0))
+    frames = wire.grew([kind(character * 30_000)], Cursor(999_999_999, 999, 400_000))
+    assert max(map(len, frames)) < 65_536
+
+
 def test_a_failed_turn_ends_by_an_error(wire: AgentSocketWire) -> None:
     (event,) = events_of(wire.ended(AT, Failed(1, 0, "provider_error", "it failed")))
     assert event == {
