@@ -1,11 +1,15 @@
 """The trial of an agent and its narrator, whatever comes over the socket: what comes, and when, is the test's."""
 
+import time
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.agents_page import AgentsPage, FakeAgents, FakeChat, agent
 from tests.browser.conftest import Site
 
+LEAST_PAUSES = 0.25 + 0.5 + 1
+"""Seconds."""
 XSS = """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"""
 
 
@@ -87,6 +91,19 @@ def test_a_connection_that_breaks_off_goes_on_behind_what_was_seen(
     agents.wait_until("done")
     expect(agents.answer.get_by_test_id("answer-text")).to_have_text("one, two.")
     assert len(chat.heard) == 1
+
+
+def test_a_turn_that_is_told_no_further_is_asked_for_with_growing_pauses(agents: AgentsPage, chat: FakeChat) -> None:
+    agents.ask("Go")
+    chat.wait_for(heard=1)
+    chat.start()
+    began = time.monotonic()
+    for hellos in (2, 3, 4):
+        chat.say("error", turn=1, code="broken", message="it broke off", retryable=True)
+        chat.wait_for(hellos=hellos)
+    assert time.monotonic() - began > LEAST_PAUSES
+    chat.done("1.1.1")
+    agents.wait_until("done")
 
 
 def test_what_was_not_accepted_is_sent_again_with_its_id(agents: AgentsPage, chat: FakeChat) -> None:

@@ -9,6 +9,7 @@
   const REFUSED_WAIT_MS = 30_000; // too many streams, or none here: not mended by asking often
   const SPREAD_MS = 400; // when an API says goodbye, its pages do not all come at the same moment
   const REFUSED = [403, 404, 429];
+  const NO_PROGRESS = ["ready", "goaway", "error"]; // frames after which a failure is no first one
   const UNFIT = [1003, 1007, 1009]; // close codes for what this page has sent: it would be refused again (RFC 6455, 7.4.1)
 
   class LiveSocket {
@@ -52,7 +53,7 @@
     /** Tries at once if it waits, or if a sleep of the machine has outlived the connection. */
     wake() {
       if (this.state === "waiting") this.#open();
-      else if (this.state === "live" && performance.now() - this.#heardAt > SILENCE_MS) this.#fail("No word from the API for long.");
+      else if (this.state === "live" && performance.now() - this.#heardAt > SILENCE_MS) this.fail("No word from the API for long.");
     }
 
     /** Begins anew: there is another key, or somebody asks for it. */
@@ -80,7 +81,7 @@
       }
       if (attempt !== this.#attempt) return socket.close();
       this.#socket = socket;
-      this.#timer = setTimeout(() => this.#fail("The API does not answer."), OPEN_MS);
+      this.#timer = setTimeout(() => this.fail("The API does not answer."), OPEN_MS);
       socket.onopen = () => this.#greet(socket);
       socket.onmessage = ({ data }) => attempt === this.#attempt && this.#onFrame(JSON.parse(data));
       socket.onclose = ({ code, reason }) => attempt === this.#attempt && this.#onClose(code, reason);
@@ -100,6 +101,7 @@
 
     #onFrame(frame) {
       this.#heardAt = performance.now();
+      if (!NO_PROGRESS.includes(frame.type)) this.#failures = 0;
       if (frame.type === "ready") this.#onReady(frame);
       else if (frame.type === "goaway") this.#retry(Math.random() * SPREAD_MS, "The API restarts.");
       else if (frame.type !== "ping" && frame.type !== "pong") this.#onWord(frame);
@@ -111,7 +113,6 @@
     }
 
     #onReady(frame) {
-      this.#failures = 0;
       clearTimeout(this.#timer);
       this.#tell("live");
       this.onReady(frame);
@@ -121,21 +122,21 @@
     /** One timer for all frames: with thousands a second, one each would cost more than the frames. */
     #watch() {
       const left = SILENCE_MS - (performance.now() - this.#heardAt);
-      if (left <= 0) this.#fail("No word from the API for long.");
+      if (left <= 0) this.fail("No word from the API for long.");
       else this.#timer = setTimeout(() => this.#watch(), left);
     }
 
     #onClose(code, reason) {
       if (UNFIT.includes(code)) this.#end(reason || "The API cannot read what this page has sent.");
       else if (code >= 4000) this.#onRefusal(code - 4000, reason, this.#retryAfter);
-      else this.#fail("The connection is lost.");
+      else this.fail("The connection is lost.");
     }
 
     #onRefusal(status, message, retryAfter) {
       if (status === 401 && this.#api.isLocked) this.#end("This API needs a key.", "locked");
       else if (this.#terminal.includes(status)) this.#end(message);
       else if (REFUSED.includes(status)) this.#retry((retryAfter ?? 0) * 1000 || REFUSED_WAIT_MS, message);
-      else this.#fail(message, retryAfter);
+      else this.fail(message, retryAfter);
     }
 
     #end(problem, state = "ended") {
@@ -143,7 +144,8 @@
       this.#tell(state, problem);
     }
 
-    #fail(problem, retryAfter = null) {
+    /** It is of no use any more: the next one is opened after a while. */
+    fail(problem, retryAfter = null) {
       const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
       this.#failures += 1;
       this.#retry(Math.max((retryAfter ?? 0) * 1000, longest * (0.5 + Math.random() / 2)), problem);

@@ -140,7 +140,7 @@
 
     #onProblem({ messageId, turn: number, message }) {
       const turn = this.#pending.get(messageId);
-      if (number) return this.#socket.restart(); // it is told no further on this connection
+      if (number) return this.#socket.fail(message); // it is told no further on this connection
       if (!turn) return; // of no message: if it matters, the close that follows says so
       this.#pending.delete(messageId);
       this.#keepSending();
