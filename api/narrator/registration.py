@@ -57,12 +57,15 @@ class Registration:
         held = self._lease
         if held is not None and held.name != frame.controller:
             raise BadFrame(f"the connection holds the controller {held.name!r}; open another one", field="controller")
-        lease, _ = await self._store.controllers.take(
-            frame.controller,
-            lease_id=frame.lease_id or (held.lease_id if held is not None else None),
-            holder=self._holder,
-            takeover=frame.takeover,
-        )
+        lease_id = frame.lease_id or (held.lease_id if held is not None else None)
+        try:
+            lease, _ = await self._store.controllers.take(
+                frame.controller, lease_id=lease_id, holder=self._holder, takeover=frame.takeover
+            )
+        except LeaseLost:
+            if held is not None and lease_id == held.lease_id:
+                self._drop(held)
+            raise
         self._lease = lease
         self._renew_at = self._loop.time() + lease.renew_after
         log.info("controller registered", action="narrator.registered", controller=lease.name, epoch=lease.epoch)
@@ -139,7 +142,13 @@ class Registration:
         self._told = {event.event_id for event in unanswered}
 
     async def _lose(self, lease: Lease, error: LeaseLost) -> None:
-        if self._lease is lease:  # rather than another one that the client has taken meanwhile
-            log.warning("controller lost", action="narrator.lease_lost", controller=lease.name, epoch=lease.epoch)
-            self._lease = None
+        if self._drop(lease):
             await self._refuse(error)
+
+    def _drop(self, lease: Lease) -> bool:
+        """False where the client has taken another one meanwhile."""
+        if self._lease is not lease:
+            return False
+        log.warning("controller lost", action="narrator.lease_lost", controller=lease.name, epoch=lease.epoch)
+        self._lease = None
+        return True

@@ -144,6 +144,19 @@ async def test_one_that_is_lost_is_told_once(client: Client, store: Store) -> No
     await until(lambda: client.told == [event.event_id])
 
 
+async def test_one_that_is_found_lost_by_its_client_is_not_held_any_more(client: Client, store: Store) -> None:
+    await client.register()
+    with pytest.raises(LeaseLost):
+        await client.register(lease_id="another")
+    assert client.registration.is_held
+    await store.controllers.take(NAME, takeover=True)
+    with pytest.raises(LeaseLost):
+        await client.register()
+    assert not client.registration.is_held
+    assert (await client.register(takeover=True))["epoch"] == 3
+    assert client.errors == []
+
+
 async def test_what_an_agent_answers_is_not_told(client: Client, store: Store) -> None:
     """The connection keeps its lease alone; also where it was given to the agent later."""
     lease = (await store.controllers.take(NAME, ttl_seconds=SHORT_SECONDS)).lease
