@@ -19,7 +19,7 @@ _IS_AS_SEEN = _IS_AGENT & (agents.c.revision == sa.bindparam("seen"))
 _ALL = sa.select(agents)
 _GET = sa.select(agents).where(_IS_AGENT)
 _COUNT = sa.select(
-    sa.func.count().label("all"),
+    sa.func.count().label("total"),
     sa.func.count(sa.case((agents.c.key_name == sa.bindparam("of_key", type_=sa.String), 1))).label("own"),
 )
 _ANY = sa.select(agents.c.agent_id).limit(1)
@@ -49,7 +49,8 @@ class StoredAgents:
             before = None if row is None else _read(row)
             after = decide(before)
             if row is None:
-                check_room(*(await self._database.rows(_COUNT, of_key=after.owner))[0])
+                (counts,) = await self._database.rows(_COUNT, of_key=after.owner)
+                check_room(counts.total, counts.own)
                 written = await self._database.value(self._insert, **_values(after))
             else:
                 written = await self._database.change(_UPDATE, of_agent=agent_id, seen=row.revision, **_values(after))
