@@ -21,7 +21,7 @@ class OpenConversations:
     def hold(self, conversation: Closable) -> Iterator[None]:
         """Raises Closing."""
         if self._is_closing:
-            raise _closing()
+            raise Closing
         self._open.add(conversation)
         try:
             yield
@@ -32,8 +32,4 @@ class OpenConversations:
         """The process shuts down."""
         self._is_closing = True
         for conversation in list(self._open):
-            conversation.close(_closing())
-
-
-def _closing() -> Closing:
-    return Closing("the server restarts; reconnect", retry_after=1)
+            conversation.close(Closing())

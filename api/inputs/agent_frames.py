@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from api.inputs.chat import SessionId
 from api.inputs.messages import MessageText
+from core.agents.agent import AGENT_ID_PATTERN
 from core.model.errors import HopstreamError
 from core.model.sampling import Sampling
 from core.model.storable import Storable
@@ -31,9 +32,9 @@ QUOTED_CHARS = 100
 BOTH_SPELLINGS = AliasGenerator(validation_alias=lambda name: AliasChoices(name, to_camel(name)))
 """`agent_id` and `agentId`."""
 MessageId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
-AgentId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-CONTROLLER_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-ControllerName = Annotated[str, StringConstraints(pattern=CONTROLLER_PATTERN)]
+AgentId = Annotated[str, StringConstraints(pattern=AGENT_ID_PATTERN)]
+ControllerName = Annotated[str, StringConstraints(pattern=AGENT_ID_PATTERN)]
+"""An agent is a controller by its id."""
 LeaseId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 

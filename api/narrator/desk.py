@@ -50,7 +50,7 @@ class NarratorDesk:
     def check_open(self) -> None:
         """Raises Closing."""
         if self._closed.done():
-            raise Closing("the server restarts; post it again, with the same messageId", retry_after=1)
+            raise Closing("the server restarts; post it again, with the same messageId")
 
     async def answer(self, event: NarratorEvent, relay: Callable[[], Awaitable[Narration]]) -> NarratorEvent:
         """The event that answers it, for which `relay` is called unless that is under way. Raises RelayTimeout,

@@ -8,13 +8,14 @@ from fastapi.responses import JSONResponse
 from api.access.policy import policy
 from api.dependencies import CurrentCaller
 from api.http.problems import responses
-from api.inputs.agent_frames import CONTROLLER_PATTERN, LeaseId
+from api.inputs.agent_frames import LeaseId
 from api.inputs.narrator import FeedQuery, LeaseRequest, NarratorPost
 from api.narrator_views import ControllerList, ControllerView, LeaseView, NarratedView, NarratorFeed
+from core.agents.agent import AGENT_ID_PATTERN
 
 router = APIRouter(tags=["narrator"])
 
-ControllerPath = Annotated[str, Path(pattern=CONTROLLER_PATTERN, description="a to z, 0 to 9, - and _, at most 64.")]
+ControllerPath = Annotated[str, Path(pattern=AGENT_ID_PATTERN, description="a to z, 0 to 9, - and _, at most 64.")]
 
 
 @router.post("/narrator/messages", status_code=202, responses=responses(404, 408, 409, 413, 422, 429, 502, 503, 504))

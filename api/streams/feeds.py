@@ -139,7 +139,7 @@ class Feeds:
 
 
 def _closed(feed: Feed) -> Feed:
-    feed.fail(Closing("the server restarts; reconnect", retry_after=1))
+    feed.fail(Closing())
     return feed
 
 

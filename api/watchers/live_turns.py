@@ -64,7 +64,7 @@ class LiveTurns:
         """The process shuts down."""
         self._is_closing = True
         for watcher in list(self._watchers):
-            watcher.close(_closing())
+            watcher.close(Closing())
 
     async def stop(self) -> None:
         self.close()
@@ -76,7 +76,7 @@ class LiveTurns:
     def join(self, watcher: TurnWatcher) -> Iterator[None]:
         """It is told of turns from now on. Raises TooManyStreams, Closing."""
         if self._is_closing:
-            raise _closing()
+            raise Closing
         if len(self._watchers) >= self._max_watchers:
             raise TooManyStreams(f"this server has {self._max_watchers} watchers, its limit", retry_after=5)
         self._watchers.add(watcher)
@@ -154,7 +154,3 @@ class LiveTurns:
         if before is None or (before.status, before.owner) != (turn.status, turn.owner):
             for watcher in list(self._watchers):
                 watcher.consider(turn)
-
-
-def _closing() -> Closing:
-    return Closing("the server restarts; reconnect", retry_after=1)

@@ -8,6 +8,7 @@ from core.api_keys import NAME as KEY_NAME
 from core.model.sampling import Sampling
 from core.model.storable import Storable, check_line
 from core.providers.catalogue.models import ModelName
+from core.tools.base import TOOL_NAME_PATTERN
 
 NAME_CHARS = 200
 PROMPT_CHARS = 32_000
@@ -16,8 +17,6 @@ CONTEXT_CHARS = 100_000
 MAX_TOOLS = 64
 STOP_CHARS = 1_000
 """Of each text at which an answer is to stop."""
-TOOL_PATTERN = r"^[a-zA-Z0-9_-]{1,64}$"
-"""As models' services have it."""
 
 
 def _check_prompt(prompt: str) -> str:
@@ -50,7 +49,7 @@ SystemPrompt = Annotated[str, Field(min_length=1, max_length=PROMPT_CHARS), Stor
 MarkdownContext = Annotated[str, Field(max_length=CONTEXT_CHARS), Storable]
 AgentOptions = Annotated[Sampling, AfterValidator(_check_options)]
 ToolNames = Annotated[
-    list[Annotated[str, Field(pattern=TOOL_PATTERN)]], Field(max_length=MAX_TOOLS), AfterValidator(_check_once)
+    list[Annotated[str, Field(pattern=TOOL_NAME_PATTERN)]], Field(max_length=MAX_TOOLS), AfterValidator(_check_once)
 ]
 OwnerName = Annotated[str, AfterValidator(_check_owner)]
 

@@ -273,6 +273,9 @@ class Closing(HopstreamError):
     status = 503
     title = "This process is shutting down"
 
+    def __init__(self, message: str = "the server restarts; reconnect") -> None:
+        super().__init__(message, retry_after=1)
+
 
 def error_of(code: str, message: str) -> HopstreamError:
     """One that was told by its code, as a turn's is."""
