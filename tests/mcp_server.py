@@ -81,6 +81,17 @@ def die() -> None:
 
 
 @server.tool()
+def lookup(query: str, limit: int) -> str:
+    """What the mock upstream asks for."""
+    return f"{limit} results for {query}"
+
+
+@server.tool()
+def lookup_and_die(query: str, limit: int) -> str:
+    os._exit(3)
+
+
+@server.tool()
 def spew() -> None:
     """A line without an end."""
     while True:
