@@ -1,12 +1,12 @@
 """Settings: the log dashboard, and what sends lines to it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from core.api_keys import parse_api_keys
-from core.setting_groups.types import LogArchive, RedisUrl, Words
+from core.setting_groups.types import HttpUrl, LogArchive, RedisUrl, Words, split_commas
 
 
 class LogSettings(BaseSettings):
@@ -41,9 +41,12 @@ class LogSettings(BaseSettings):
     log_alerts: FilePath | None = Field(
         None, description="TOML file of the alerts; alerts.example.toml shows all it can say."
     )
-    log_collect: Words = Field(
+    log_collect: Annotated[
+        list[Literal["docker", "files", "kubernetes", "pods"]], NoDecode, BeforeValidator(split_commas)
+    ] = Field(
         ["docker"],
-        description="What the collector reads, with commas: docker, files, kubernetes (files of a node), pods.",
+        min_length=1,
+        description="What the collector reads, with commas: docker, files, kubernetes (the files of a node), pods.",
     )
     log_docker_host: str = Field(
         "unix:///var/run/docker.sock",
@@ -56,9 +59,17 @@ class LogSettings(BaseSettings):
         "own Compose project; * for all.",
     )
     log_files: Words = Field([], description="Files that the collector follows, with commas; * and ? as in a shell.")
+    log_kubernetes_api: HttpUrl | None = Field(
+        None,
+        description="For pods: Kubernetes' API as `kubectl proxy` serves it, http://127.0.0.1:8001. Default: that of "
+        "the cluster in which the collector is a pod.",
+    )
     log_collect_hours: float = Field(
         1, ge=0, description="How far back the collector reads what it has never seen before."
     )
     log_lines_per_second: int = Field(
-        5000, ge=10, description="Of one container or file; what is more is dropped, and its number told."
+        5000,
+        ge=10,
+        description="Of one container; what is more is dropped, and its number told. A file is read no faster, and to "
+        "its end.",
     )

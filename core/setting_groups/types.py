@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 FAKE = "fake:"
 
 
-def _split_commas(value: object) -> object:
+def split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -110,7 +110,7 @@ def _check_rate_limit_storage(url: str) -> str:
     return url
 
 
-Words = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
+Words = Annotated[list[str], NoDecode, BeforeValidator(split_commas)]
 """With commas between them."""
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
 BareHttpUrl = Annotated[HttpUrl, AfterValidator(_check_bare_url)]

@@ -47,8 +47,9 @@ def _of_text(text: str, service: str, arrived: float, said: float | None, cut: i
     record.level = _level(head, stamp)
     record.cut = cut
     if "=" in text and stamp.seconds is not None and (fields := pairs_behind(text, stamp.end)):
-        meaning_of(fields)
-        record.fields = fields
+        meaning = meaning_of(fields)
+        record.service = meaning.service or service
+        record.fields = fields if meaning.message is None else fields | {"message": meaning.message}
     return record
 
 

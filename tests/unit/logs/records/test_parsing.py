@@ -190,10 +190,10 @@ def test_what_has_an_equals_sign_need_not_be_logfmt(text: str) -> None:
 
 def test_pairs_of_structlogs_lines_for_people() -> None:
     head = "\x1b[2m2026-11-29T11:00:00Z\x1b[0m [\x1b[32minfo     \x1b[0m] done  "
-    text = f"{head}\x1b[36maction\x1b[0m=\x1b[35ma.b\x1b[0m x='it is' session_id=s"
+    text = f"{head}\x1b[36maction\x1b[0m=\x1b[35ma.b\x1b[0m x='it is' session_id=s service=api msg=m"
     record = parse(text)
-    assert (record.message, record.level) == (text, "info")
-    assert record.fields == {"action": "a.b", "x": "it is", "session_id": "s"}
+    assert (record.message, record.level, record.service) == (text, "info", "api")
+    assert record.fields == {"action": "a.b", "x": "it is", "session_id": "s", "message": "m"}
 
 
 def test_a_line_is_cut_and_says_so() -> None:

@@ -1,0 +1,63 @@
+"""Which sources there are: one line for each."""
+
+from collections.abc import Mapping, Sequence
+
+from core.settings import Settings
+from logs.collector.docker.engine import Engine
+from logs.collector.docker.source import DockerSource
+from logs.collector.files.source import Describe, FileSource, describe_file
+from logs.collector.kubernetes.nodes import PATTERNS, describe_pod_log
+from logs.collector.kubernetes.pods import PodSource
+from logs.collector.sender import Sender
+from logs.collector.source import CannotCollect, Source
+
+
+def sources_of(settings: Settings, sender: Sender, places: Mapping[str, str]) -> list[Source]:
+    """Those of LOG_COLLECT; `places`: how far each has been read before. Raises CannotCollect."""
+    sources: list[Source] = []
+    for name in dict.fromkeys(settings.log_collect):
+        match name:
+            case "docker":
+                sources.append(_docker(settings, sender, places))
+            case "files":
+                if not settings.log_files:
+                    raise CannotCollect("LOG_FILES: name the files that LOG_COLLECT=files shall follow")
+                sources.append(_files(settings, "files", settings.log_files, describe_file, sender, places))
+            case "kubernetes":
+                sources.append(_files(settings, "kubernetes", PATTERNS, describe_pod_log, sender, places))
+            case "pods":
+                sources.append(_pods(settings, sender, places))
+    return sources
+
+
+def _docker(settings: Settings, sender: Sender, places: Mapping[str, str]) -> Source:
+    return DockerSource(
+        Engine(settings.log_docker_host),
+        sender,
+        places,
+        chosen=settings.log_docker_containers,
+        hours=settings.log_collect_hours,
+        lines_per_second=settings.log_lines_per_second,
+    )
+
+
+def _files(
+    settings: Settings,
+    name: str,
+    patterns: Sequence[str],
+    describe: Describe,
+    sender: Sender,
+    places: Mapping[str, str],
+) -> Source:
+    hours, lines_per_second = settings.log_collect_hours, settings.log_lines_per_second
+    return FileSource(name, patterns, describe, sender, places, hours=hours, lines_per_second=lines_per_second)
+
+
+def _pods(settings: Settings, sender: Sender, places: Mapping[str, str]) -> Source:
+    return PodSource(
+        settings.log_kubernetes_api,
+        sender,
+        places,
+        hours=settings.log_collect_hours,
+        lines_per_second=settings.log_lines_per_second,
+    )
