@@ -1,0 +1,114 @@
+"""Pods by Kubernetes' API, of which a script plays the part."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bench.processes import free_port
+from core.background import Background
+from logs.collector.kubernetes.pods import PodSource
+from logs.collector.source import CannotCollect
+from tests.unit.logs.collector.kept import KeptLines, eventually, sending
+
+pytestmark = pytest.mark.anyio
+
+POD = {
+    "metadata": {"name": "web-1", "uid": "u1"},
+    "status": {"containerStatuses": [{"name": "nginx", "restartCount": 0, "state": {"running": {}}}]},
+}
+
+
+class FakeApi:
+    def __init__(self) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.lines: list[str] = []
+        self.pods: list[dict[str, Any]] = [POD]
+        self.asked: list[dict[str, str]] = []
+        self.breaks = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    def say(self, *lines: str) -> None:
+        self.lines += lines
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def break_off(self) -> None:
+        self.breaks.set()
+        self._changed.set()
+
+    async def list_pods(self, _: web.Request) -> web.Response:
+        return web.json_response({"items": self.pods})
+
+    async def log(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(dict(request.query))
+        since = datetime.fromisoformat(request.query["sinceTime"])
+        response = web.StreamResponse()
+        await response.prepare(request)
+        position = 0
+        while not self.breaks.is_set():
+            changed, new = self._changed, self.lines[position:]
+            for line in new:
+                if datetime.fromisoformat(line.partition(" ")[0]) >= since:
+                    await response.write(line.encode() + b"\n")
+            position += len(new)
+            await changed.wait()
+        self.breaks.clear()
+        return response
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FakeApi]:
+    api = FakeApi()
+    app = web.Application()
+    app.router.add_get("/api/v1/namespaces/default/pods", api.list_pods)
+    app.router.add_get("/api/v1/namespaces/default/pods/web-1/log", api.log)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(api.url.rpartition(":")[2])).start()
+    yield api
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def collecting(api: FakeApi, kept: KeptLines, places: Mapping[str, str] | None = None) -> AsyncIterator[None]:
+    background = Background()
+    async with sending(kept) as sender:
+        source = PodSource(api.url, sender, places or {}, hours=1e6, lines_per_second=10_000)
+        background.run("pods", source.run())
+        try:
+            yield
+        finally:
+            await background.stop()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("logs.collector.kubernetes.pods.LIST_SECONDS", 0.02)
+
+
+async def test_a_pod_is_followed_over_breaks_and_restarts(api: FakeApi) -> None:
+    """Its two streams are one there, so that times go back by a little."""
+    kept = KeptLines()
+    api.say("2026-11-29T12:00:00.105Z line 1", "2026-11-29T12:00:00.1Z line 2")
+    async with collecting(api, kept):
+        await eventually(lambda: kept.numbers() == [1, 2])
+        api.break_off()
+        api.say("2026-11-29T12:00:00.095Z line 3")
+        await eventually(lambda: kept.numbers() == [1, 2, 3])
+    api.say("2026-11-29T12:00:00.5Z line 4", "2026-11-29T12:00:01.5Z line 5")
+    async with collecting(api, kept, kept.places):
+        await eventually(lambda: kept.numbers() == [1, 2, 3, 4, 5])
+    assert kept.lines[0][1]["service"] == "nginx"
+    assert kept.lines[0][1]["fields"] == {"namespace": "default", "pod": "web-1", "container": "nginx"}
+    assert api.asked[-1]["sinceTime"] == "2026-11-29T11:59:59Z"
+
+
+def test_outside_of_a_cluster_one_must_say_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(CannotCollect, match="LOG_KUBERNETES_API"):
+        PodSource(None, None, {}, hours=1, lines_per_second=1)  # type: ignore[arg-type]
