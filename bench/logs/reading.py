@@ -22,7 +22,8 @@ class Reading:
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
         self._host, self._port = address.hostname or "", address.port or 80
-        self._last_id = b""
+        self.last_id = ""
+        """Where there are ids."""
         self.lines: Counter[tuple[bytes, int]] = Counter()
         self.delays: list[float] = []
         """Seconds."""
@@ -37,7 +38,7 @@ class Reading:
     async def _read(self) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port, limit=1 << 24)
         try:
-            resumes = b"Last-Event-ID: %s\r\n" % self._last_id if self._last_id else b""
+            resumes = b"Last-Event-ID: %s\r\n" % self.last_id.encode() if self.last_id else b""
             writer.write(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % resumes)
             rest = b""
             self.is_connected = True
@@ -53,7 +54,7 @@ class Reading:
         for producer, number in _LINE.findall(events):
             self.lines[producer, int(number)] += 1
         if ids := _ID.findall(events):
-            self._last_id = ids[-1]
+            self.last_id = str(ids[-1], "ascii")
         now = time()
         for said in _TIME.findall(events)[::SAMPLED]:
             self.delays.append(now - datetime.fromisoformat(str(said, "ascii")).timestamp())
