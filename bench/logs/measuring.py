@@ -11,7 +11,7 @@ from time import monotonic
 import msgspec
 import psutil
 
-from bench.logs.parts import Collector, Gateway, RedisNode
+from bench.logs.parts import Collector, Gateway, RedisNode, until
 from bench.logs.reading import Reading
 from bench.processes import Processes, StartError
 from bench.stats import quantile
@@ -69,7 +69,7 @@ async def measure(what: str, app: str, minutes: float, rate: int) -> Outcome:
             await _settle(reading, said, gateway, redis)
             reader.cancel()
             if reading.last_id:
-                await processes.until(lambda: gateway.has_archived(reading.last_id), "the archive")
+                await until(lambda: gateway.has_archived(reading.last_id), "the archive")
         return Outcome(
             what,
             said,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import httpx
@@ -10,10 +11,19 @@ import psutil
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bench.processes import Processes, StartError, free_port
+from bench.processes import READY_SECONDS, Processes, StartError, free_port
 from core.telemetry.log_stream.redis_stream import OPTIONS
 
 TICK_SECONDS = 0.05
+
+
+async def until(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Whichever producer may have ended meanwhile. Raises StartError."""
+    deadline = monotonic() + READY_SECONDS
+    while not await is_so():
+        if monotonic() > deadline:
+            raise StartError(f"waited {READY_SECONDS} s for {what}")
+        await asyncio.sleep(TICK_SECONDS)
 
 
 class Gateway:
@@ -36,7 +46,7 @@ class Gateway:
         command = ("uvicorn", self._app, "--port", str(self._port), "--no-access-log")
         self._processes.run_module(self._name, *command, env=self._settings)
         self._process = psutil.Process(self._processes.pids[self._name])
-        await self._processes.until(self._answers, "the gateway")
+        await until(self._answers, "the gateway")
 
     async def kill(self) -> None:
         self.look()
@@ -80,7 +90,7 @@ class RedisNode:
             raise StartError("there is no redis-server")
         self._processes.run("redis", program, "--port", str(self._port), "--save", "", "--appendonly", "yes")
         self._process = psutil.Process(self._processes.pids["redis"])
-        await self._processes.until(self._answers, "Redis")
+        await until(self._answers, "Redis")
 
     async def stop(self) -> None:
         self.look()
