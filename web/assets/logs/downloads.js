@@ -1,0 +1,29 @@
+// Downloads of what the filters let through, made by the gateway: also of what this page has not loaded.
+import { zoneName } from "./text/times.js";
+
+const { announce, byId } = Hopstream.dom;
+
+/** `isUtc()`: in which zone a text's times are. */
+export function setUpDownloads(gateway, filters, isUtc) {
+  for (const button of document.querySelectorAll("[data-format]")) {
+    button.addEventListener("click", async () => {
+      byId("download-menu").open = false;
+      const { format } = button.dataset;
+      try {
+        save(await gateway.download({ ...filters.query, format, zone: zoneName(isUtc()) }), format);
+      } catch (error) {
+        announce(`The download failed. ${error.message}`);
+        Hopstream.dom.setText(byId("live-text"), `The download failed. ${error.message}.`);
+        byId("live-banner").hidden = false;
+      }
+    });
+  }
+}
+
+function save({ url, blob }, format) {
+  const link = document.createElement("a");
+  link.href = blob ? URL.createObjectURL(blob) : url;
+  link.download = `logs-${new Date().toISOString().replace(/[:.]/g, "-").slice(0, 19)}.${format === "text" ? "log" : "jsonl"}`;
+  link.click();
+  if (blob) setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may begin late
+}

@@ -1,0 +1,36 @@
+// What is told between lines: what is missing, and what became of Redis and of alerts.
+import { note } from "./line.js";
+
+const number = new Intl.NumberFormat("en");
+const REDIS = { up: "Redis is up again", away: "Redis is away: no line can come until it is back", frozen: "Redis does not answer: no line can come until it does" };
+
+/** `lines` is null where nobody can tell. */
+export function gapNote({ lines, why }) {
+  const words = lines === null || lines === undefined ? "Lines are missing here" : `${count(lines)} missing here`;
+  return note("gap", why ? `${words}: ${why}` : words, "bad");
+}
+
+export function skippedNote({ lines }) {
+  return note("skipped", `${count(lines)} skipped here: more came than this page shows. Filters bring the number down, and a download has all`, "warn", lines);
+}
+
+export function lostNote({ lines, writer }) {
+  return note("lost", `${count(lines)} lost here${writer ? ` by ${writer}` : ""}, before they were in Redis`, "bad");
+}
+
+export function redisNote({ redis }) {
+  return note("redis", REDIS[redis] ?? `Redis: ${redis}`, redis === "up" ? "info" : "bad");
+}
+
+export function archiverNote(hasArchiver) {
+  return note("archiver", hasArchiver ? "The archiver is back" : "No archiver: what others publish now is not kept", hasArchiver ? "info" : "warn");
+}
+
+export function alertNote({ name, service, text }, isFiring) {
+  const what = [`${isFiring ? "Alert" : "Resolved"}: ${name}`, service && `(${service})`].filter(Boolean).join(" ");
+  return note("alert", isFiring && text ? `${what} – ${text}` : what, isFiring ? "bad" : "info");
+}
+
+function count(lines) {
+  return `${number.format(lines)} ${lines === 1 ? "line is" : "lines are"}`;
+}
