@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.agency import Agency, start_agency
+from tests.browser.log_gateway import LogGateway
 from tests.integration.conftest import broker  # noqa: F401 - the same check that a RabbitMQ answers
 from tests.parts import require
 from tests.patience import PATIENCE_SECONDS
@@ -76,6 +77,13 @@ def site(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
 def agency(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agency]:  # noqa: F811
     with start_agency(tmp_path_factory.mktemp("agency")) as agency:
         yield agency
+
+
+@pytest.fixture
+def gateway() -> Iterator[LogGateway]:
+    """Of logs; of this test alone."""
+    with LogGateway() as gateway:
+        yield gateway
 
 
 @contextmanager

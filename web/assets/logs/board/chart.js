@@ -60,7 +60,7 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(5, most * 1.1)] } },
-      axes: [{ ...axis, size: 22 }, { ...axis, size: 44, values: (_, values) => values.map((value) => (value % 1 ? "" : compact.format(value))) }],
+      axes: [{ ...axis, size: 22, values: "{HH}:{mm}" }, { ...axis, size: 44, values: (_, values) => values.map((value) => (value % 1 ? "" : compact.format(value))) }],
       series: [{}, ...series],
       hooks: { setSelect: [(plot) => this.#onSelect(plot)] },
       ...(this.#isUtc ? { tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC") } : {}),

@@ -52,7 +52,7 @@ export class Empty {
           button("Clear the filters", this.onClear),
         ];
       default:
-        return [make("h2", "No logs yet"), make("p", "Whatever anybody publishes on Redis’ channel logs shows here at once. Try it:"), command(TEST), make("p", "Or, where all of it runs in Compose:"), command(COMPOSE_TEST), this.#checks(facts)];
+        return [make("h2", "No logs yet"), make("p", "Whatever anybody publishes on the channel “logs” of Redis shows here at once. Try it:"), command(TEST), make("p", "Or, where all of it runs in Compose:"), command(COMPOSE_TEST), this.#checks(facts)];
     }
   }
 

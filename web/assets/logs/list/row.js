@@ -20,6 +20,7 @@ export class Row {
 
   constructor() {
     this.element.className = "row";
+    this.element.dataset.testid = "line";
   }
 
   /** `look`: {isUtc, isWrapped, selected, marks, version}; a line whose look is as before is not drawn again. */

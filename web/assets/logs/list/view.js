@@ -1,6 +1,7 @@
 // The list with what belongs to it: the chosen line and its panel, matches, and how the list is worked with a pointer.
 import { Panel } from "../panel/panel.js";
 import { Matcher } from "../text/matcher.js";
+import { parts } from "../text/times.js";
 import { Cursor } from "./cursor.js";
 import { LogList } from "./list.js";
 import { ListTop } from "./top.js";
@@ -109,7 +110,7 @@ export class ListView {
     const button = byId("new-lines");
     button.hidden = this.list.held === null;
     setText(button.querySelector("span"), history.hasNewer ? "To the newest lines" : unseen ? `${number.format(unseen)} new ${unseen === 1 ? "line" : "lines"}` : "To the end");
-    byId("list").classList.toggle("is-stale", isStale);
+    byId("list").ariaBusy = String(isStale);
     byId("pause").ariaPressed = String(this.list.held === "pause");
     byId("pause").ariaLabel = this.list.held === "pause" ? "Go on" : "Pause";
     const { isUtc } = this.list.look;
@@ -117,12 +118,24 @@ export class ListView {
   }
 
   #onDrawn() {
-    if (!this.#sought || this.#source.isStale || !this.#source.history.isLoaded) return;
+    this.#showDay();
+    const { history, isStale } = this.#source;
+    if (!this.#sought || isStale || !history.isLoaded || history.isLoading) return;
     const line = this.#store.lines.find(({ id }) => id === this.#sought);
     this.#sought = "";
     if (!line) return announce("That line is no longer kept");
     this.cursor.choose(line);
     this.list.reveal(line, { isCentred: true });
+  }
+
+  /** Rows have no room for the day; it is told where it is another than today. */
+  #showDay() {
+    const [first] = this.list.seen;
+    const { isUtc } = this.list.look;
+    const day = first ? parts(first.at, isUtc).day : "";
+    const isOther = day !== "" && day !== parts(Date.now(), isUtc).day;
+    setText(byId("list-day"), isOther ? day : "");
+    byId("list-day").hidden = !isOther;
   }
 
   #onChosen(line) {

@@ -63,7 +63,7 @@ function dress(element, style) {
   if (bg !== null) return dressOn(element, fg, bg);
   if (fg === null) return;
   if (typeof fg === "number") element.classList.add(`sgr-${fg}`);
-  else element.style.color = `color-mix(in oklab, ${css(fg)} 65%, var(--text))`; // whatever the theme, it can be read
+  else element.style.color = `color-mix(in oklab, ${css(fg)} 45%, var(--text))`; // whatever the theme, it can be read
 }
 
 /** Whoever chose a background has chosen it for the text's colour as well. */
