@@ -231,8 +231,8 @@ def matches(line: Json, query: QueryParams) -> bool:
         and bool(re.search(query.get("regex", ""), line["message"]))
         and fields.get("session_id") == query.get("session", fields.get("session_id"))
         and fields.get("request_id") == query.get("request", fields.get("request_id"))
-        and _moment(line["time"]) >= _moment(query.get("since", "1970-01-01T00:00:00Z"))
-        and _moment(line["time"]) <= _moment(query.get("until", "2999-01-01T00:00:00Z"))
+        and ("since" not in query or _moment(line["time"]) >= _moment(query["since"]))
+        and ("until" not in query or _moment(line["time"]) <= _moment(query["until"]))
     )
 
 

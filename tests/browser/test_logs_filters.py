@@ -94,6 +94,7 @@ def test_a_pattern_that_takes_for_ever_stops_nothing(page: Page, gateway: LogGat
 def test_highlighting_hides_no_line_and_leads_from_match_to_match(page: Page, logs: LogsPage, gateway: LogGateway) -> None:
     logs.find("GET")
     logs.get("filter-mode").click()
+    logs.wait_until_loaded()
     expect(logs.rows).to_have_count(4)
     expect(logs.list.locator("mark")).to_have_count(2)
     assert "q" not in gateway.asked_for("/stream")[-1]

@@ -55,7 +55,7 @@ export class Store {
 
   /** Lines of a page of the history, oldest first, wherever they belong. Returns how many were new. */
   merge(lines) {
-    const fresh = lines.filter((line) => !this.#has(line));
+    const fresh = lines.filter((line) => !this.same(line));
     if (!fresh.length) return 0;
     this.lines = joined(this.lines, fresh);
     for (const { size } of fresh) this.bytes += size;
@@ -78,9 +78,10 @@ export class Store {
     return index;
   }
 
-  #has(line) {
+  /** The line of the same id, which may be another object: lines are read anew with other filters. */
+  same(line) {
     const found = this.lines[lowest(this.lines, line)];
-    return Boolean(found) && compare(found, line) === 0;
+    return found && compare(found, line) === 0 ? found : null;
   }
 
   #push(line) {

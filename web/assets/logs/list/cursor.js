@@ -26,6 +26,14 @@ export class Cursor {
     this.onChosen(line, how);
   }
 
+  /** It stays chosen when the lines were read anew. */
+  keep() {
+    const same = this.line?.kind === "line" ? this.#store.same(this.line) : null;
+    if (!same || same === this.line) return;
+    this.line = this.#list.look.selected = same;
+    this.#list.request();
+  }
+
   /** By so many lines; from the last one in sight where none is chosen. */
   move(step) {
     const { lines } = this.#store;

@@ -47,6 +47,7 @@ export class ListView {
   begin() {
     const at = this.#filters.get("at");
     this.#sought = at;
+    byId("list").ariaBusy = "true";
     this.cursor.choose(null);
     this.look();
     if (at) this.list.hold("scroll");
@@ -119,6 +120,7 @@ export class ListView {
 
   #onDrawn() {
     this.#showDay();
+    this.cursor.keep();
     const { history, isStale } = this.#source;
     if (!this.#sought || isStale || !history.isLoaded || history.isLoading) return;
     const line = this.#store.lines.find(({ id }) => id === this.#sought);
