@@ -40,7 +40,9 @@ class LogGateway:
         self.models: list[Json] = []
         self.asked: list[tuple[str, QueryParams]] = []
         self.trimmed = 0
-        """So many of the oldest lines are in no stream any more, and in no history."""
+        """So many of the oldest lines are in no stream any more."""
+        self.archive: list[Json] = []
+        """Those of them that the history still has."""
         self.history_held: threading.Event | None = None
         self._viewers: list[tuple[QueryParams, asyncio.Queue[str | None]]] = []
         self._listener = _listen(0)
@@ -122,6 +124,9 @@ class LogGateway:
         async def run() -> None:
             act()
 
+        if not self._thread.is_alive():  # lines come while the gateway is away, too
+            act()
+            return
         asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
     def _status(self) -> Json:
@@ -191,7 +196,7 @@ class LogGateway:
             await asyncio.to_thread(self.history_held.wait)
         query = request.query_params
         limit = int(query.get("limit", 500))
-        lines = self.lines[self.trimmed :]
+        lines = self.archive + self.lines[self.trimmed :]
         if after := query.get("after"):
             newer = [line for line in lines if _place(line["id"]) > _place(after) and matches(line, query)]
             return JSONResponse({"lines": newer[:limit], "more": len(newer) > limit, "before": None, "scanned_to": None})

@@ -38,9 +38,9 @@ export class Feed {
     this.#open();
   }
 
-  /** The newest line that the page has: it goes on after that one when it has to connect again. */
-  set lastId(id) {
-    if (isId(id)) this.#lastId = id;
+  /** The newest line that the history had: with none of its own yet, it goes on after that one when it connects again. */
+  goOnAfter(id) {
+    if (this.#lastId === "") this.#lastId = id;
   }
 
   /** Tries at once if it waits, or if a sleep of the machine has outlived the connection. */

@@ -92,7 +92,9 @@ export class LineSource {
   }
 
   #onHistory() {
+    const { newest } = this.#store;
     if (this.history.problem) this.#endStale();
+    if (newest && this.history.isLoaded && !this.isStale && !this.history.hasNewer) this.feed.goOnAfter(newest.id);
     if (this.#at && this.history.isLoaded && !this.history.hasNewer && !this.history.isLoading) this.#join();
     this.onChange();
   }
