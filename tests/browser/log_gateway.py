@@ -24,7 +24,13 @@ Json = dict[str, Any]
 WEB = ROOT / "web"
 LEVELS = ["trace", "debug", "info", "warning", "error", "critical"]
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
-STATUS: Json = {"redis": "up", "since": "2026-11-29T20:00:00Z", "memory_bytes": 12_900_000, "most_memory_bytes": 268_435_456, "archiver": True}
+STATUS: Json = {
+    "redis": "up",
+    "since": "2026-11-29T20:00:00Z",
+    "memory_bytes": 12_900_000,
+    "most_memory_bytes": 268_435_456,
+    "archiver": True,
+}
 HISTORY_SCAN = 2_000
 """Lines that one question looks at, however few match."""
 
@@ -148,7 +154,9 @@ class LogGateway:
     def _guarded(self, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def guarded(request: Request) -> Response:
             self.asked.append((request.url.path, request.query_params))
-            given = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query_params.get("token")
+            given = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query_params.get(
+                "token"
+            )
             if self.key and given not in (self.key, f"token-for-{self.key}"):
                 problem = {"title": "Unauthorized", "status": 401, "detail": "A key is needed."}
                 return JSONResponse(problem, 401, media_type="application/problem+json")
@@ -166,10 +174,16 @@ class LogGateway:
     async def _stream(self, request: Request) -> Response:
         query = request.query_params
         queue: asyncio.Queue[str | None] = asyncio.Queue()
-        queue.put_nowait("retry: 1000\n\n" + _event("status", self._status()) + _event("alerts", {"firing": self.firing}))
+        queue.put_nowait(
+            "retry: 1000\n\n" + _event("status", self._status()) + _event("alerts", {"firing": self.firing})
+        )
         if after := query.get("last_event_id"):
             for line in self.lines:
-                if _place(line["id"]) > _place(after) and line["id"] not in self._trimmed_ids() and matches(line, query):
+                if (
+                    _place(line["id"]) > _place(after)
+                    and line["id"] not in self._trimmed_ids()
+                    and matches(line, query)
+                ):
                     queue.put_nowait(_frame(line))
         viewer = (query, queue)
 
@@ -199,7 +213,9 @@ class LogGateway:
         lines = self.archive + self.lines[self.trimmed :]
         if after := query.get("after"):
             newer = [line for line in lines if _place(line["id"]) > _place(after) and matches(line, query)]
-            return JSONResponse({"lines": newer[:limit], "more": len(newer) > limit, "before": None, "scanned_to": None})
+            return JSONResponse(
+                {"lines": newer[:limit], "more": len(newer) > limit, "before": None, "scanned_to": None}
+            )
         older = [line for line in lines if "before" not in query or _place(line["id"]) < _place(query["before"])]
         scanned = older[-HISTORY_SCAN:]
         found = [line for line in scanned if matches(line, query)][-limit:]
@@ -219,7 +235,9 @@ class LogGateway:
 
     async def _services(self, _: Request) -> Response:
         names = {line["service"] for line in self.lines}
-        return JSONResponse({"services": sorted(names), "channels": ["logs", "logs:errors", "logs:metrics", "logs:debug"]})
+        return JSONResponse(
+            {"services": sorted(names), "channels": ["logs", "logs:errors", "logs:metrics", "logs:debug"]}
+        )
 
     async def _token(self, request: Request) -> Response:
         return JSONResponse({"token": f"token-for-{self.key}", "expires": iso(time.time() + 60)})

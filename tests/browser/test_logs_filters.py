@@ -15,7 +15,13 @@ from tests.browser.logs_page import LogsPage
 def logs(page: Page, gateway: LogGateway) -> Iterator[LogsPage]:
     """With two services, three levels, two requests."""
     gateway.say("GET /chat", service="api", level="info", fields={"request_id": "r1", "session_id": "s1"})
-    gateway.say("no answer", service="worker", level="error", channel="logs:errors", fields={"request_id": "r1", "session_id": "s1"})
+    gateway.say(
+        "no answer",
+        service="worker",
+        level="error",
+        channel="logs:errors",
+        fields={"request_id": "r1", "session_id": "s1"},
+    )
     gateway.say("GET /turns", service="api", level="info", fields={"request_id": "r2", "session_id": "s1"})
     gateway.say("cache is cold", service="worker", level="debug", channel="logs:debug")
     return LogsPage(page).open(gateway.url)
@@ -91,7 +97,9 @@ def test_a_pattern_that_takes_for_ever_stops_nothing(page: Page, gateway: LogGat
     expect(logs.row("still alive")).to_be_in_viewport()
 
 
-def test_highlighting_hides_no_line_and_leads_from_match_to_match(page: Page, logs: LogsPage, gateway: LogGateway) -> None:
+def test_highlighting_hides_no_line_and_leads_from_match_to_match(
+    page: Page, logs: LogsPage, gateway: LogGateway
+) -> None:
     logs.find("GET")
     logs.get("filter-mode").click()
     logs.wait_until_loaded()

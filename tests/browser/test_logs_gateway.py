@@ -31,7 +31,9 @@ def test_it_goes_on_without_holes_and_doubles_when_the_gateway_is_back(page: Pag
     asked = [query.get("last_event_id") for query in gateway.asked_for("/stream")]
     assert asked[0] is None
     assert asked[-1] not in (None, *said)
-    assert len(gateway.asked_for("/history")) == 1 + sum("limit" in query and query["limit"] == "1" for query in gateway.asked_for("/history"))
+    assert len(gateway.asked_for("/history")) == 1 + sum(
+        "limit" in query and query["limit"] == "1" for query in gateway.asked_for("/history")
+    )
     expect(logs.get("live-banner")).to_be_hidden()
 
 

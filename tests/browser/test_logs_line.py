@@ -9,7 +9,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.log_gateway import LogGateway
 from tests.browser.logs_page import LogsPage
 
-TRACE = "Request failed\nTraceback (most recent call last):\n" + "\n".join(f'  File "a.py", line {n}' for n in range(11))
+TRACE = "Request failed\nTraceback (most recent call last):\n" + "\n".join(
+    f'  File "a.py", line {n}' for n in range(11)
+)
 COLOURED = "\x1b[32mINFO\x1b[0m \x1b[1;4mbold\x1b[22;24m \x1b[38;5;208morange \x1b[41mred back"
 MANIES = ["<b>", "\x1b[31m", "\x1b]0;title\x07", "\u202e", "\0", "<img src=x onerror=hacked()>", "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!͖̬̰̙̗̿̋ͥͥ̂ͣ̐́́͜͞"]
 HOSTILE = [
@@ -61,7 +63,9 @@ def test_a_stack_trace_is_one_row_and_opens_whole(page: Page, gateway: LogGatewa
     expect(logs.row("Request failed")).not_to_contain_text("Traceback")
     logs.row("Request failed").click()
     assert logs.get("whole-text").inner_text() == TRACE
-    expect(logs.get("fields")).to_have_text(re.compile(r'request_id\s*r1\s*port\s*8007\s*deep\s*{\s*"a": \[\s*1,\s*"<b>"'))
+    expect(logs.get("fields")).to_have_text(
+        re.compile(r'request_id\s*r1\s*port\s*8007\s*deep\s*{\s*"a": \[\s*1,\s*"<b>"')
+    )
     logs.get("close-panel").click()
     expect(logs.get("panel")).to_be_hidden()
     expect(logs.list).to_be_focused()

@@ -23,15 +23,15 @@ export class Row {
     this.element.dataset.testid = "line";
   }
 
-  /** `look`: {isUtc, isWrapped, selected, marks, version}; a line whose look is as before is not drawn again. */
+  /** `look`: {isUtc, isWrapped, selected, marksOf, version}. What is drawn already is left: a person may be selecting it. */
   show(line, look) {
     const marks = look.marksOf(line);
-    const shown = `${look.version} ${line.version ?? 0} ${line === look.selected} ${marks.length}`;
+    const shown = `${look.version} ${line.version ?? 0} ${marks.length}`;
+    this.element.classList.toggle("is-selected", line === look.selected);
     if (line === this.line && shown === this.#shown) return;
     this.line = line;
     this.#shown = shown;
     this.element.dataset.kind = line.kind;
-    this.element.classList.toggle("is-selected", line === look.selected);
     this.#time.textContent = parts(line.at, look.isUtc).clock;
     if (line.kind === "line") this.#showLine(line, look, marks);
     else this.#showNote(line);

@@ -7,6 +7,7 @@ import { LogList } from "./list.js";
 import { ListTop } from "./top.js";
 
 const { announce, byId, setText } = Hopstream.dom;
+const COVERED = matchMedia("(max-width: 820px)"); // there the panel lies over the list (panel.css)
 const number = new Intl.NumberFormat("en");
 
 export class ListView {
@@ -48,7 +49,7 @@ export class ListView {
     const at = this.#filters.get("at");
     this.#sought = at;
     byId("list").ariaBusy = "true";
-    this.cursor.choose(null);
+    if (COVERED.matches) this.panel.close();
     this.look();
     if (at) this.list.hold("scroll");
     else this.list.follow();
