@@ -1,6 +1,7 @@
 """A gateway of logs that says what a test wants it to: the wire as the page knows it, with nothing behind it."""
 
 import asyncio
+import hashlib
 import json
 import re
 import socket
@@ -83,7 +84,7 @@ class LogGateway:
 
     def stop(self) -> None:
         """As when it is killed: streams end in the middle, and nobody answers."""
-        self._do(lambda: [queue.put_nowait(None) for _, queue in self._viewers])
+        self._do(lambda: self._put(None))
         self._server.should_exit = True
         self._thread.join()
 
@@ -92,7 +93,7 @@ class LogGateway:
         return self.say_all([{"message": message, "channel": channel, **members}])[-1]
 
     def say_all(self, records: list[Json]) -> list[str]:
-        lines = []
+        lines: list[Json] = []
         for record in records:
             now = time.time()
             line = {"time": iso(now), "service": "api", "channel": "logs", **record}
@@ -109,7 +110,7 @@ class LogGateway:
 
     def tell(self, event: str, data: Json) -> None:
         """To whoever looks."""
-        self._do(lambda: [queue.put_nowait(_event(event, data)) for _, queue in self._viewers])
+        self._do(lambda: self._put(_event(event, data)))
 
     def tell_status(self, **changes: Any) -> None:
         self.status |= changes
@@ -125,6 +126,10 @@ class LogGateway:
 
     def asked_for(self, path: str) -> list[QueryParams]:
         return [query for asked, query in self.asked if asked == path]
+
+    def _put(self, frame: str | None) -> None:
+        for _, queue in self._viewers:
+            queue.put_nowait(frame)
 
     def _do(self, act: Callable[[], Any]) -> None:
         async def run() -> None:
@@ -157,7 +162,7 @@ class LogGateway:
             given = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query_params.get(
                 "token"
             )
-            if self.key and given not in (self.key, f"token-for-{self.key}"):
+            if self.key and given not in (self.key, self._token_text):
                 problem = {"title": "Unauthorized", "status": 401, "detail": "A key is needed."}
                 return JSONResponse(problem, 401, media_type="application/problem+json")
             if (pattern := request.query_params.get("regex")) and not _compiles(pattern):
@@ -239,8 +244,12 @@ class LogGateway:
             {"services": sorted(names), "channels": ["logs", "logs:errors", "logs:metrics", "logs:debug"]}
         )
 
+    @property
+    def _token_text(self) -> str:
+        return f"token-{hashlib.sha256(self.key.encode()).hexdigest()}"
+
     async def _token(self, request: Request) -> Response:
-        return JSONResponse({"token": f"token-for-{self.key}", "expires": iso(time.time() + 60)})
+        return JSONResponse({"token": self._token_text, "expires": iso(time.time() + 60)})
 
 
 def matches(line: Json, query: QueryParams) -> bool:

@@ -5,8 +5,10 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-IN_ORDER = """rows => rows.map(row => [new DOMMatrix(getComputedStyle(row).transform).f, row.querySelector(".row-text").textContent])
-    .sort(([one], [other]) => one - other).map(([, text]) => text)"""
+IN_ORDER = """rows => rows
+    .map(row => [row.getBoundingClientRect().top, row.querySelector(".row-text").textContent])
+    .sort(([one], [other]) => one - other)
+    .map(([, text]) => text)"""
 LAST_IS_SEEN = "list => list.scrollHeight - list.scrollTop - list.clientHeight < 2"
 
 
@@ -71,6 +73,6 @@ class LogsPage:
     def module(self, path: str, script: str, argument: Any = None) -> Any:
         """What `script`, a function of a module's exports and the argument, returns."""
         return self.page.evaluate(
-            f"async ([path, argument]) => ({script})(await import(new URL(`assets/logs/${{path}}`, document.baseURI)), argument)",
-            [path, argument],
+            f"async ([path, argument]) => ({script})(await import(new URL(path, document.baseURI)), argument)",
+            [f"assets/logs/{path}", argument],
         )

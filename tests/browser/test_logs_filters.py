@@ -1,7 +1,6 @@
 """Filters of the log lines: in the address, applied by the gateway to what comes and to what was."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -12,7 +11,7 @@ from tests.browser.logs_page import LogsPage
 
 
 @pytest.fixture
-def logs(page: Page, gateway: LogGateway) -> Iterator[LogsPage]:
+def logs(page: Page, gateway: LogGateway) -> LogsPage:
     """With two services, three levels, two requests."""
     gateway.say("GET /chat", service="api", level="info", fields={"request_id": "r1", "session_id": "s1"})
     gateway.say(

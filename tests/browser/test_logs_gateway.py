@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import NewContext
 from tests.browser.log_gateway import LogGateway, iso
 from tests.browser.logs_page import LogsPage
 
@@ -128,7 +129,7 @@ def test_an_alert_fires_and_resolves(page: Page, gateway: LogGateway) -> None:
     gateway.tell_alerts(alert)
     expect(logs.get("alert")).to_have_text(re.compile("ManyErrors12 errors in 60 sworkerfor 1 min 3"))
     expect(logs.get("announcer")).to_contain_text("Alert: ManyErrors")
-    expect(logs.row("Alert: ManyErrors (worker) – 12 errors")).to_be_visible()
+    expect(logs.row("Alert: ManyErrors (worker): 12 errors")).to_be_visible()
     gateway.tell_alerts()
     expect(logs.get("alerts")).to_be_hidden()
     expect(logs.row("Resolved: ManyErrors (worker)")).to_be_visible()
@@ -165,7 +166,7 @@ def test_it_asks_for_the_key_once_and_keeps_it_for_the_tab(page: Page) -> None:
         page.reload()
         logs.wait_until_live()
         logs.expect_texts("secret")
-        assert all(KEY not in query.get("token", "").removeprefix("token-for-") or True for _, query in gateway.asked)
+        assert KEY not in str(gateway.asked)
         assert "key" not in page.evaluate("JSON.stringify(localStorage)")
         logs.get("open-settings").click()
         logs.get("forget-key").click()
@@ -212,17 +213,18 @@ def test_an_empty_page_says_what_to_try_and_what_is_missing(page: Page, gateway:
 
 
 @pytest.mark.parametrize("key", ["", KEY])
-def test_what_is_filtered_is_downloaded(page: Page, key: str, tmp_path: Path) -> None:
+def test_what_is_filtered_is_downloaded(new_context: NewContext, key: str, tmp_path: Path) -> None:
     with LogGateway(key) as gateway:
         gateway.say("one", level="error")
         gateway.say("two", level="info")
+        page = new_context(timezone_id="Europe/Berlin").new_page()
         page.goto(f"{gateway.url}/?level=error")
         logs = LogsPage(page)
         if key:
             logs.get("log-key").fill(key)
             logs.get("use-key").click()
         logs.wait_until_live()
-        for kind, zone in (("text", "local"), ("jsonl", "UTC")):
+        for kind, zone in (("text", "Europe/Berlin"), ("jsonl", "UTC")):
             if zone == "UTC":
                 logs.get("zone").click()
             logs.get("download-menu").locator("summary").click()
@@ -230,11 +232,9 @@ def test_what_is_filtered_is_downloaded(page: Page, key: str, tmp_path: Path) ->
                 logs.get(f"download-{kind}").click()
             downloading.value.save_as(tmp_path / kind)
             text = (tmp_path / kind).read_text()
-            assert "one" in text
-            assert "two" not in text
+            assert ("one" in text, "two" in text) == (True, False)
             asked = gateway.asked_for("/export")[-1]
-            assert (asked["format"], asked["level"]) == (kind, "error")
-            assert (asked["zone"] == "UTC") == (zone == "UTC" or asked["zone"] == "UTC")
+            assert (asked["format"], asked["level"], asked["zone"]) == (kind, "error", zone)
 
 
 def test_models_are_summed_up(page: Page, gateway: LogGateway) -> None:
@@ -245,4 +245,4 @@ def test_models_are_summed_up(page: Page, gateway: LogGateway) -> None:
     gateway.models = [{"model": "<b>gpt</b>", "turns": 12, **figures}]
     page.keyboard.press("c")
     page.keyboard.press("c")
-    expect(logs.get("totals").locator("tbody tr")).to_have_text("<b>gpt</b>12120,34599–0.31 s")
+    expect(logs.get("totals").locator("tbody tr")).to_have_text("<b>gpt</b>12120,34599-0.31 s")

@@ -160,7 +160,7 @@ def test_hostile_lines_do_no_harm(page: Page, gateway: LogGateway) -> None:
     page.add_init_script("window.harm = []; window.hacked = () => harm.push(1);")
     page.add_init_script('addEventListener("securitypolicyviolation", ({ blockedURI }) => harm.push(blockedURI));')
     logs = LogsPage(page).open(gateway.url)
-    tags = set(page.evaluate(TAGS))
+    tags, title = set(page.evaluate(TAGS)), page.title()
     gateway.say_all([{"message": "in order", "level": "info"}])
     for start in ["", *MANIES]:
         texts = [start + text for text in HOSTILE if not start or len(text) < 10_000]
@@ -185,7 +185,7 @@ def test_hostile_lines_do_no_harm(page: Page, gateway: LogGateway) -> None:
     logs.wait_until_loaded()
     assert page.evaluate("harm") == []
     assert set(page.evaluate(TAGS)) - tags <= {"MARK", "STRONG", "SMALL", "USE", "INPUT", "LABEL", "LI", "DD", "DT"}
-    assert page.title() == "Logs – Hopstream"
+    assert page.title() == title
     assert [url for url in requested if not url.startswith(gateway.url)] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

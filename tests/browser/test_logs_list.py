@@ -95,6 +95,7 @@ def test_older_lines_come_as_one_scrolls_up_and_move_nothing(page: Page, gateway
     expect(logs.row("line 000000")).to_be_in_viewport()
     texts = logs.texts()
     assert texts == [f"line {number:06}" for number in range(len(texts))]
+    assert logs.rows.locator(".row-text").all_text_contents() == texts  # a screen reader goes by the document
 
 
 def test_wrapped_lines_are_as_high_as_their_text(page: Page, gateway: LogGateway) -> None:
@@ -156,7 +157,7 @@ def test_a_hidden_tab_draws_nothing_and_misses_nothing(page: Page, gateway: LogG
     assert logs.rows.count() == 0
     show(page, "visible")
     expect(logs.row("line 000050")).to_be_in_viewport()
-    expect(page).to_have_title("Logs – Hopstream")
+    expect(page).to_have_title(re.compile("^Logs"))
 
 
 @pytest.mark.parametrize("direction", ["dropped", "loaded"])

@@ -24,14 +24,16 @@ CONTRAST = """() => {
         .map((part) => part / 255)
         .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
         .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
-    const behind = (element) => (element ? [...behind(element.parentElement), getComputedStyle(element).backgroundColor] : []);
+    const look = (element) => getComputedStyle(element);
+    const behind = (element) => (element ? [...behind(element.parentElement), look(element).backgroundColor] : []);
+    const isPassedOver = (element) => !element.checkVisibility() || element.closest("dialog, .sr-only, option");
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const poor = new Set();
     while (texts.nextNode()) {
         const element = texts.currentNode.parentElement;
-        if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest("dialog, .sr-only, option")) continue;
+        if (!texts.currentNode.data.trim() || isPassedOver(element)) continue;
         const back = behind(element);
-        const [one, other] = [rgb(back), rgb([...back, getComputedStyle(element).color])].map(brightness);
+        const [one, other] = [rgb(back), rgb([...back, look(element).color])].map(brightness);
         const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
         if (ratio < 4.5) poor.add(`${element.className || element.tagName}: ${ratio.toFixed(1)}`);
     }

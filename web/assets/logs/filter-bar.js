@@ -3,6 +3,7 @@ import { fromField, toField, zone } from "./text/times.js";
 
 const { byId, focusBySlash, setText } = Hopstream.dom;
 const TYPING_MS = 250; // after a letter, until the gateway is asked
+const MOST_OFFERED = 500; // names: whoever writes lines can invent some
 const MINUTE_MS = 60_000;
 const KNOWN_CHANNELS = ["logs", "logs:errors", "logs:metrics", "logs:debug"];
 
@@ -38,7 +39,7 @@ export class FilterBar {
   offer(name, values) {
     const offered = this.#offered[name];
     const before = offered.size;
-    for (const value of values) if (value) offered.add(value);
+    for (const value of values) if (value && offered.size < MOST_OFFERED) offered.add(value);
     if (offered.size !== before) this.#showChoices(name);
   }
 

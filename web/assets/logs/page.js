@@ -84,8 +84,10 @@ class LogsPage {
 
   /** To the newest line, wherever one is. */
   follow() {
-    this.view.follow();
-    if (this.filters.get("at") && this.source.history.hasNewer) this.filters.set({ at: "" });
+    const { hasNewer } = this.source.history;
+    if (!hasNewer) this.#asked = JSON.stringify([this.filters.query, ""]); // the newest are here already
+    this.filters.set({ at: "" });
+    if (!hasNewer) this.view.follow();
   }
 
   retry() {

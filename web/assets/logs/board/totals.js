@@ -41,15 +41,15 @@ function row(totals) {
     whole(totals.turns),
     whole(totals.input_tokens),
     whole(totals.output_tokens),
-    isNumber(totals.tokens_per_second) ? totals.tokens_per_second.toFixed(1) : "–",
-    isNumber(totals.first_token_seconds) ? `${totals.first_token_seconds.toFixed(2)} s` : "–",
+    isNumber(totals.tokens_per_second) ? totals.tokens_per_second.toFixed(1) : "-",
+    isNumber(totals.first_token_seconds) ? `${totals.first_token_seconds.toFixed(2)} s` : "-",
   ];
   element.append(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
   return element;
 }
 
 function whole(value) {
-  return isNumber(value) ? number.format(value) : "–";
+  return isNumber(value) ? number.format(value) : "-";
 }
 
 function isNumber(value) {

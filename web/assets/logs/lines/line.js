@@ -46,8 +46,8 @@ export function readLine(wire) {
 }
 
 /** What happened between two lines. `tone`: "info", "warn" or "bad". */
-export function note(kind, text, tone = "warn", count = 0) {
-  return { kind, text, tone, count, at: Date.now(), size: OVERHEAD_BYTES };
+export function note(kind, text, tone) {
+  return { kind, text, tone, at: Date.now(), size: OVERHEAD_BYTES };
 }
 
 /** Its own time, and where that cannot be true the one at which it came. */

@@ -40,15 +40,10 @@ export class Store {
     return true;
   }
 
-  /** What happened now, after all lines there are. One of the same kind adds up. */
+  /** What happened now, after all lines there are. Notes that can be added up are. */
   tell(note) {
     const last = this.lines.at(-1);
-    if (last?.kind === note.kind && note.count) {
-      last.count += note.count;
-      last.text = note.text.replace(/[\d,]+/, last.count.toLocaleString("en"));
-      last.version = (last.version ?? 0) + 1;
-      return;
-    }
+    if (last?.kind === note.kind && note.addTo?.(last)) return;
     const { ms, number } = this.newest ?? { ms: 0, number: 0 };
     this.#push({ ...note, ms, number: number + 0.5 });
   }

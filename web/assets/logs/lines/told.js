@@ -10,8 +10,20 @@ export function gapNote({ lines, why }) {
   return note("gap", why ? `${words}: ${why}` : words, "bad");
 }
 
+/** They come each second: one after another they are one note. */
 export function skippedNote({ lines }) {
-  return note("skipped", `${count(lines)} skipped here: more came than this page shows. Filters bring the number down, and a download has all`, "warn", lines);
+  return { ...note("skipped", skippedWords(lines), "warn"), lines, addTo: (earlier) => addSkipped(earlier, lines) };
+}
+
+function addSkipped(earlier, lines) {
+  earlier.lines += lines;
+  earlier.text = skippedWords(earlier.lines);
+  earlier.version = (earlier.version ?? 0) + 1;
+  return true;
+}
+
+function skippedWords(lines) {
+  return `${count(lines)} skipped here: more came than this page shows. Filters bring the number down; a download has them`;
 }
 
 export function lostNote({ lines, writer }) {
@@ -28,7 +40,7 @@ export function archiverNote(hasArchiver) {
 
 export function alertNote({ name, service, text }, isFiring) {
   const what = [`${isFiring ? "Alert" : "Resolved"}: ${name}`, service && `(${service})`].filter(Boolean).join(" ");
-  return note("alert", isFiring && text ? `${what} – ${text}` : what, isFiring ? "bad" : "info");
+  return note("alert", isFiring && text ? `${what}: ${text}` : what, isFiring ? "bad" : "info");
 }
 
 function count(lines) {

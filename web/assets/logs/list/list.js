@@ -41,8 +41,10 @@ export class LogList {
   }
 
   get count() {
-    if (this.held !== "pause" || this.#frozenAt === null) return this.#store.lines.length;
-    return Math.min(this.#store.lines.length, this.#store.indexOf(this.#frozenAt) + 1);
+    const { lines } = this.#store;
+    if (this.held !== "pause" || this.#frozenAt === null) return lines.length;
+    const index = this.#store.indexOf(this.#frozenAt);
+    return lines[index] === this.#frozenAt ? index + 1 : lines.length; // it has gone: so have all that were shown
   }
 
   hold(how) {
@@ -162,26 +164,22 @@ export class LogList {
     const end = count === 0 ? 0 : this.heights.at(lines, count, top + this.#scroller.clientHeight + BEYOND_PX) + 1;
     const wanted = new Set(lines.slice(first, end));
     for (const [line, row] of this.#rows) if (!wanted.has(line)) this.#release(line, row);
-    let index = first;
-    for (const line of wanted) {
-      const row = this.#rows.get(line) ?? this.#take(line);
+    let next = null; // the element after: to a screen reader, too, lines are in order
+    for (let index = end - 1; index >= first; index -= 1) {
+      const line = lines[index];
+      const row = this.#rows.get(line) ?? this.#take(line, next);
       row.show(line, this.look);
       row.place(this.head + this.heights.top(lines, index));
-      index += 1;
+      next = row.element;
     }
     for (const row of this.#spare) row.element.hidden = true;
   }
 
-  #take(line) {
-    const row = this.#spare.pop() ?? this.#make();
+  #take(line, next) {
+    const row = this.#spare.pop() ?? new Row();
+    this.#spool.insertBefore(row.element, next);
     row.element.hidden = false;
     this.#rows.set(line, row);
-    return row;
-  }
-
-  #make() {
-    const row = new Row();
-    this.#spool.append(row.element);
     return row;
   }
 
