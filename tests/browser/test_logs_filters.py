@@ -42,6 +42,29 @@ def test_a_word_filters_what_was_and_what_comes(page: Page, logs: LogsPage, gate
     assert address(page) == {"q": ["get /"]}
 
 
+def test_a_word_deep_in_a_stack_trace_is_found_there(page: Page, gateway: LogGateway) -> None:
+    gateway.say("it failed\nTraceback:\n  the cause", level="error")
+    logs = LogsPage(page).open(gateway.url, "?q=cause")
+    expect(logs.row("it failed").locator(".has-match")).to_have_text("+2 lines")
+    logs.row("it failed").click()
+    expect(logs.get("whole-text").locator("mark")).to_have_text("cause")
+
+
+def test_earlier_lines_that_cannot_be_read_hold_up_no_new_ones(page: Page, gateway: LogGateway) -> None:
+    problem = {"status": 500, "json": {"detail": "The archive is broken"}}
+    page.route("**/history?*", lambda route: route.fulfill(**problem))
+    page.goto(gateway.url)
+    logs = LogsPage(page)
+    expect(logs.get("empty")).to_contain_text("The archive is broken. New lines")
+    gateway.say("new")
+    expect(logs.row("new")).to_be_visible()
+    expect(logs.get("list-top")).to_contain_text("The archive is broken")
+    gateway.lines.insert(0, {**gateway.lines[0], "id": "1-1", "message": "old"})
+    page.unroute("**/history?*")
+    logs.get("list-top").get_by_role("button").click()
+    logs.expect_texts("old", "new")
+
+
 def test_level_service_and_channel_filter(page: Page, logs: LogsPage, gateway: LogGateway) -> None:
     logs.get("filter-level").select_option("info")
     logs.expect_texts("GET /chat", "no answer", "GET /turns")

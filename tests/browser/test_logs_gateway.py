@@ -108,7 +108,7 @@ def test_skipped_and_lost_lines_are_told_and_counted(page: Page, gateway: LogGat
 def test_redis_is_told_of(page: Page, gateway: LogGateway) -> None:
     gateway.say("one")
     logs = LogsPage(page).open(gateway.url)
-    expect(logs.get("bar-redis")).to_have_text("Redis up · 12.3 MB of 256 MB · 1 lines")
+    expect(logs.get("bar-redis")).to_have_text("Redis up · 12.3 MB of 256 MB · 1 line")
     gateway.tell_status(memory_bytes=260_000_000)
     expect(logs.get("bar-redis")).to_have_class("bar-bad")
     gateway.tell_status(redis="away", archiver=False)

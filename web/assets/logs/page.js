@@ -53,7 +53,7 @@ class LogsPage {
     this.empty = new Empty(gateway, {
       onClear: () => this.filters.clear(),
       onKey: () => this.keyDialog.ask(),
-      onRetry: () => this.retry(),
+      onRetry: () => (this.source.history.problem ? this.source.history.again() : this.retry()),
       onFurther: () => this.source.history.older({ isAsked: true }),
     });
     this.chart = new Chart(this.rates, (since, until) => this.#onTimeChosen(since, until));
@@ -220,12 +220,12 @@ class LogsPage {
     if (feed.state === "waiting" && !history.isLoaded) return "gateway";
     if (this.bar.redis && this.bar.redis.redis !== "up" && this.filters.isEmpty) return "redis";
     if (history.isLoading || (history.hasOlder && !history.isTired)) return history.isLoaded ? "searching" : "loading";
-    if (!history.isLoaded || isStale) return history.problem ? "gateway" : "loading";
+    if (!history.isLoaded || isStale) return history.problem ? "history" : "loading";
     return this.filters.isEmpty ? "first" : "no-match";
   }
 
   get #emptyFacts() {
-    const { scannedTo, isTired } = this.source.history;
+    const { isTired, problem, scannedTo } = this.source.history;
     const status = this.bar.redis ?? {};
     return {
       address: this.gateway.address.origin,
@@ -234,6 +234,7 @@ class LogsPage {
       hasKey: Boolean(this.gateway.key),
       scannedTo: scannedTo ? exact(scannedTo, this.preferences.is("utc")) : null,
       isTired,
+      problem: problem ? asSentence(problem.message) : null,
     };
   }
 }

@@ -19,7 +19,7 @@ export class Empty {
     setInterval(() => this.#askForCollector(), AGAIN_MS);
   }
 
-  /** `kind`: null where there are lines; "first", "no-match", "searching", "redis", "gateway", "locked", "loading". */
+  /** `kind`: null where there are lines; "first", "no-match", "searching", "history", "redis", "gateway", "locked", "loading". */
   show(kind, facts) {
     const shown = JSON.stringify([kind, facts, this.#collector?.id ?? null]);
     if (shown === this.#shown) return;
@@ -40,6 +40,8 @@ export class Empty {
         return [make("h2", "These logs need a key"), make("p", "One of LOG_KEYS of the gateway; an API key opens nothing here."), button("Enter a key", this.onKey)];
       case "gateway":
         return [make("h2", "The log gateway is away"), make("p", `Nothing answers at ${address}. This page tries again by itself.`), command("docker compose logs llm-streamer-gateway"), button("Try now", this.onRetry)];
+      case "history":
+        return [make("h2", "Earlier lines cannot be read"), make("p", `${facts.problem} New lines show here at once.`), button("Try again", this.onRetry)];
       case "redis":
         return [make("h2", "Redis is away"), make("p", "The gateway waits for it, and the lines go on by themselves. Does it answer?"), command("redis-cli ping"), make("p", "The gateway looks for it at REDIS_URL.")];
       case "searching":

@@ -15,7 +15,7 @@ export class StatusBar {
     const element = byId("bar-redis");
     const most = status.most_memory_bytes ? ` of ${bytes(status.most_memory_bytes)}` : "";
     const memory = status.memory_bytes ? ` · ${bytes(status.memory_bytes)}${most}` : "";
-    const lines = status.redis === "up" ? ` · ${number.format(status.lines ?? 0)} lines` : "";
+    const lines = status.redis === "up" ? ` · ${number.format(status.lines ?? 0)} ${status.lines === 1 ? "line" : "lines"}` : "";
     setText(element, `${REDIS[status.redis] ?? "Redis unknown"}${status.redis === "up" ? memory : ""}${lines}`);
     const isTight = status.most_memory_bytes > 0 && status.memory_bytes > 0.9 * status.most_memory_bytes;
     element.classList.toggle("bar-bad", status.redis !== "up" || isTight);

@@ -22,7 +22,7 @@ export class LogList {
   heights = new Heights();
   held = null; // null: follows. "scroll": stays; "pause": shows nothing new either
   head = 0; // px above the first line
-  look = { isUtc: false, isWrapped: false, selected: null, version: 0, marksOf: () => [] };
+  look = { isUtc: false, isWrapped: false, selected: null, version: 0, marksOf: () => [], isBelow: () => false };
 
   /** Handlers: onHold(), onNearTop(), onNearEnd(), onDrawn(). */
   constructor(scroller, spool, store, handlers) {

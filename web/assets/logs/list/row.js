@@ -23,7 +23,7 @@ export class Row {
     this.element.dataset.testid = "line";
   }
 
-  /** `look`: {isUtc, isWrapped, selected, marksOf, version}. What is drawn already is left: a person may be selecting it. */
+  /** `look`: {isUtc, isWrapped, selected, marksOf, isBelow, version}. What is drawn already is left: a person may be selecting it. */
   show(line, look) {
     const marks = look.marksOf(line);
     const shown = `${look.version} ${line.version ?? 0} ${marks.length}`;
@@ -48,7 +48,7 @@ export class Row {
     return this.#top;
   }
 
-  #showLine(line, { isWrapped }, marks) {
+  #showLine(line, { isBelow, isWrapped }, marks) {
     this.element.dataset.level = line.level ?? "none";
     delete this.element.dataset.tone;
     this.#level.textContent = LEVEL_NAMES[line.level] ?? "–";
@@ -56,8 +56,8 @@ export class Row {
     this.#service.textContent = line.service;
     this.#service.dataset.hue = hueOf(line.service);
     drawText(this.#text, isWrapped ? line.head : line.head.slice(0, SHORT_CHARS), marks);
-    this.#text.title = "";
     this.#more.textContent = moreOf(line);
+    this.#more.classList.toggle("has-match", marks.length === 0 && isBelow(line));
   }
 
   #showNote({ text, tone }) {
@@ -68,6 +68,7 @@ export class Row {
     this.#time.classList.remove("is-arrival");
     drawText(this.#text, text);
     this.#more.textContent = "";
+    this.#more.classList.remove("has-match");
   }
 
   #cell(name) {

@@ -37,6 +37,7 @@ export class ListView {
       onClose: () => this.closePanel(),
       onFilter: (changes, { isAdded = false } = {}) => (isAdded ? filters.set({ ...changes, at: "" }) : filters.clear(changes)),
       onAround: ({ id }) => filters.clear({ at: id }),
+      marksIn: (text) => this.#matcher.marksIn(text),
       linkTo: ({ id }) => filters.urlOf({ at: id }),
     });
     this.top = new ListTop(byId("list-top"));
@@ -80,6 +81,7 @@ export class ListView {
       () => announce("This pattern takes too long here: its matches are not highlighted."),
     );
     this.list.look.marksOf = (line) => this.#matcher.marksOf(line);
+    this.list.look.isBelow = (line) => this.#matcher.isBelow(line);
     this.list.redraw();
   }
 

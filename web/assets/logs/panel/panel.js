@@ -13,7 +13,7 @@ export class Panel {
   line = null;
   isUtc = false;
 
-  /** Handlers: onClose(), onFilter(changes), onAround(line), linkTo(line). */
+  /** Handlers: onClose(), onFilter(changes, {isAdded}), onAround(line), linkTo(line), marksIn(text). */
   constructor(handlers) {
     Object.assign(this, handlers);
     const { head, actions, facts, fields, text } = this.#parts;
@@ -33,7 +33,7 @@ export class Panel {
     level.dataset.level = line.level ?? "none";
     service.textContent = line.service;
     facts.replaceChildren(...this.#facts(line));
-    drawWhole(text, line.message);
+    drawWhole(text, line.message, this.marksIn);
     drawFields(fields, line.fields);
     actions.replaceChildren(...this.#actions(line));
     this.#element.scrollTop = text.scrollTop = 0;

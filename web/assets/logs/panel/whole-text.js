@@ -7,16 +7,17 @@ const AT_ONCE = 400; // elements; the rest follow while somebody reads those
 
 let drawing = 0; // what is left of an earlier one is not drawn any more
 
-export function drawWhole(parent, text) {
+/** `marksIn(text)` tells what is to be highlighted. */
+export function drawWhole(parent, text, marksIn) {
   drawing += 1;
   parent.replaceChildren();
-  addBlocks(parent, blocksOf(text), drawing);
+  addBlocks(parent, blocksOf(text), marksIn, drawing);
 }
 
-function addBlocks(parent, blocks, mine) {
+function addBlocks(parent, blocks, marksIn, mine) {
   if (mine !== drawing) return;
-  parent.append(...blocks.splice(0, AT_ONCE).map(element));
-  if (blocks.length) setTimeout(() => addBlocks(parent, blocks, mine));
+  parent.append(...blocks.splice(0, AT_ONCE).map((block) => element(block, marksIn)));
+  if (blocks.length) setTimeout(() => addBlocks(parent, blocks, marksIn, mine));
 }
 
 /** [text, isEnd]: whether a line of the text ends with it. */
@@ -31,9 +32,9 @@ function blocksOf(text) {
   });
 }
 
-function element([text, isEnd]) {
+function element([text, isEnd], marksIn) {
   const block = document.createElement("div");
-  drawText(block, text.replace(/\r$/, ""));
+  drawText(block, text.replace(/\r$/, ""), marksIn(text));
   if (!text) block.append("\n"); // an empty line has its height
   block.classList.toggle("goes-on", !isEnd);
   return block;

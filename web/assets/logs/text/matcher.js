@@ -35,6 +35,18 @@ export class Matcher {
     return known ?? [];
   }
 
+  /** Of any text, where a word is looked for: a pattern's are not known at once. */
+  marksIn(text) {
+    return this.#word ? wordMarks(this.#word, plainText(text)) : [];
+  }
+
+  /** Whether the word is in what a row does not show. */
+  isBelow(line) {
+    if (!this.#word || !(line.more || line.isCutHere)) return false;
+    this.#word.lastIndex = 0;
+    return this.#word.test(line.message);
+  }
+
   /** The next line that matches, from `index` on, forward (step 1) or back (-1), or null. */
   async find(lines, index, step) {
     while (this.isActive && index >= 0 && index < lines.length) {
@@ -122,6 +134,7 @@ export class Matcher {
 
 function wordMarks(word, text) {
   const marks = [];
+  word.lastIndex = 0; // a test may have left it elsewhere, and matchAll would go on from there
   for (const found of text.matchAll(word)) {
     marks.push([found.index, found.index + found[0].length]);
     if (marks.length === MARKS) break;
