@@ -13,7 +13,7 @@ from core.background import Background
 from core.settings import Settings
 from core.telemetry.log_stream.appender import Appender
 from core.telemetry.log_stream.record import timestamp
-from core.telemetry.log_stream.redis_stream import OPTIONS
+from core.telemetry.log_stream.redis_stream import LEADER, OPTIONS
 from logs.alerts.alerting import Alerting
 from logs.alerts.rules import read_rules
 from logs.archive.archive import open_archive
@@ -69,6 +69,8 @@ class Services:
         )
         self._background = Background()
         self._measured = -MEMORY_SECONDS
+        self._is_led = False
+        """Some gateway leads: what others publish is kept."""
 
     def start(self) -> None:
         self._background.run("log reader", self.reader.run())
@@ -99,6 +101,7 @@ class Services:
         with suppress(RedisError):
             await self.hearing.go_on()
             await self._measure()
+            self._is_led = bool(await self.redis.exists(LEADER))
             alerts = await self.alerting.firing() if self.alerting else []
             if self.bulletins.put("alerts", {"firing": alerts}):
                 self.tail.tell()
@@ -113,7 +116,7 @@ class Services:
                 "most_memory_bytes": state.most_memory_bytes,
                 "lines": state.lines,
                 "archive": self.archive_state,
-                "archiver": self.archiver is not None,
+                "archiver": self._is_led,
             },
         )
         if news:

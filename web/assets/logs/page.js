@@ -18,9 +18,10 @@ import { Narrator } from "./narrator.js";
 import { Preferences } from "./preferences.js";
 import { setUpKeys } from "./shortcuts.js";
 import { exact } from "./text/times.js";
-import { alertNote, archiverNote, redisNote } from "./lines/told.js";
+import { archiverNote, redisNote } from "./lines/told.js";
 
 const { announce, asSentence, byId } = Hopstream.dom;
+const GATEWAY = "llm-streamer-gateway"; // tells of lost lines by lines of its own
 const FACTS_MS = 250; // bar and buttons; lines are drawn with each frame
 
 class LogsPage {
@@ -152,6 +153,7 @@ class LogsPage {
   #onLive(line) {
     this.rates.add(line);
     this.narrator.onLine(line);
+    if (line.service === GATEWAY && line.fields.lost > 0) this.bar.onLost(line.fields.lost);
     this.#offer([line]);
   }
 
@@ -159,7 +161,6 @@ class LogsPage {
     if (name === "status") this.#onStatus(data);
     else if (name === "alerts") this.#onAlerts(data.firing);
     else if (name === "gap") this.bar.onGap(data.lines ?? null);
-    else if (name === "lost") this.bar.onLost(data.lines);
     else if (name === "skipped") {
       this.bar.onSkipped(data.lines);
       this.rates.addSkipped(data.lines);
@@ -181,7 +182,6 @@ class LogsPage {
   }
 
   #onAlert(alert, isFiring) {
-    this.source.tell(alertNote(alert, isFiring));
     announce(isFiring ? `Alert: ${alert.name}. ${alert.text ?? ""}` : `Resolved: ${alert.name}`);
   }
 

@@ -3,6 +3,8 @@ const { byId, setText } = Hopstream.dom;
 const number = new Intl.NumberFormat("en");
 const REDIS = { up: "Redis up", away: "Redis away", frozen: "Redis does not answer" };
 
+const ARCHIVE = { ok: "Archive on", none: "No archive" };
+
 export class StatusBar {
   #skipped = 0;
   #lost = 0;
@@ -19,8 +21,9 @@ export class StatusBar {
     setText(element, `${REDIS[status.redis] ?? "Redis unknown"}${status.redis === "up" ? memory : ""}${lines}`);
     const isTight = status.most_memory_bytes > 0 && status.memory_bytes > 0.9 * status.most_memory_bytes;
     element.classList.toggle("bar-bad", status.redis !== "up" || isTight);
-    setText(byId("bar-archive"), status.archiver ? "Archiver on" : "No archiver");
-    byId("bar-archive").classList.toggle("bar-bad", !status.archiver);
+    const keeps = ["ok", "none", undefined].includes(status.archive);
+    setText(byId("bar-archive"), status.archiver ? (keeps ? ARCHIVE[status.archive ?? "ok"] : `Not archived: ${status.archive}`) : "No archiver");
+    byId("bar-archive").classList.toggle("bar-bad", !status.archiver || !keeps);
   }
 
   onSkipped(lines) {

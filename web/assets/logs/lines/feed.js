@@ -7,7 +7,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 const OPEN_MS = 15_000;
 const SILENCE_MS = 45_000; // the gateway tells of Redis each 5 s
-const EVENTS = ["status", "alerts", "gap", "skipped", "lost"];
+const EVENTS = ["status", "alerts", "gap", "skipped"];
 
 export class Feed {
   #gateway;

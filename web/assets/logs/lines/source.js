@@ -1,7 +1,7 @@
 // Lines from the gateway, live ones and those before, joined without holes and doubles.
 import { Feed } from "./feed.js";
 import { History } from "./history.js";
-import { gapNote, lostNote, skippedNote } from "./told.js";
+import { gapNote, skippedNote } from "./told.js";
 import { readLine } from "./line.js";
 
 export class LineSource {
@@ -62,7 +62,6 @@ export class LineSource {
   #onEvent(name, data) {
     if (name === "gap") this.#onGap(data);
     else if (name === "skipped") this.tell(skippedNote(data));
-    else if (name === "lost") this.tell(lostNote(data));
     this.onEvent(name, data);
   }
 

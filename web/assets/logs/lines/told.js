@@ -1,4 +1,4 @@
-// What is told between lines: what is missing, and what became of Redis and of alerts.
+// What is told between lines: what is missing, and what became of Redis. Alerts and losses are lines of the gateway.
 import { note } from "./line.js";
 
 const number = new Intl.NumberFormat("en");
@@ -26,21 +26,12 @@ function skippedWords(lines) {
   return `${count(lines)} skipped here: more came than this page shows. Filters bring the number down; a download has them`;
 }
 
-export function lostNote({ lines, writer }) {
-  return note("lost", `${count(lines)} lost here${writer ? ` by ${writer}` : ""}, before they were in Redis`, "bad");
-}
-
 export function redisNote({ redis }) {
   return note("redis", REDIS[redis] ?? `Redis: ${redis}`, redis === "up" ? "info" : "bad");
 }
 
 export function archiverNote(hasArchiver) {
   return note("archiver", hasArchiver ? "The archiver is back" : "No archiver: what others publish now is not kept", hasArchiver ? "info" : "warn");
-}
-
-export function alertNote({ name, service, text }, isFiring) {
-  const what = [`${isFiring ? "Alert" : "Resolved"}: ${name}`, service && `(${service})`].filter(Boolean).join(" ");
-  return note("alert", isFiring && text ? `${what}: ${text}` : what, isFiring ? "bad" : "info");
 }
 
 function count(lines) {
