@@ -2,7 +2,6 @@
 const { byId, setText } = Hopstream.dom;
 const number = new Intl.NumberFormat("en");
 const REDIS = { up: "Redis up", away: "Redis away", frozen: "Redis does not answer" };
-
 const ARCHIVE = { ok: "Archive on", none: "No archive" };
 
 export class StatusBar {
