@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from core.telemetry.log_stream.appender import Appender
-from logs.alerts.rules import Rule, read_rules
+from logs.alerts.notifier import Notifier
+from logs.alerts.rules import Rule, Rules, read_rules
 from logs.alerts.watch import Watch
 from logs.stream.line import LineId, StreamLine
 from tests.logs.conftest import StartGateway
@@ -19,6 +20,9 @@ from tests.logs.viewing import LogEvent, line
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
+
+OLD_MODULES = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
+"""Apprise asks for some that newer Pythons have no longer."""
 
 
 class Receiver:
@@ -141,6 +145,23 @@ async def test_the_next_leader_goes_on_with_what_fires(
             await viewer.until_message("and again")
         assert receiver.messages.empty()
         assert len(await second.history(q="alert: any error")) == 1
+
+
+async def test_apprise_tells_it_too(start_gateway: StartGateway, appender: Appender, tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        rules = tmp_path / "alerts.toml"
+        address = receiver.url.replace("http://", "json://")
+        rules.write_text(f'apprise = ["{address}"]\n[[alert]]\nname = "errors"\nlevel = "error"\ncount = 1\n')
+        start_gateway(LOG_ALERTS=str(rules))
+        appender.append([line("boom", level="error")])
+        told = await receiver.next()
+        assert (told["title"], told["message"]) == ("Firing: errors", "1 lines within 60 s")
+
+
+@OLD_MODULES
+def test_an_address_that_apprise_does_not_know_is_refused() -> None:
+    with pytest.raises(SystemExit, match="apprise number 1: not a URL that Apprise knows"):
+        Notifier(Rules(alert=[Rule(name="x", count=1)], apprise=["nobody://knows"]))
 
 
 async def test_silence_is_noticed(start_gateway: StartGateway, appender: Appender, tmp_path: Path) -> None:
