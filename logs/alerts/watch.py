@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from logs.alerts.rules import Rule
 from logs.stream.line import StreamLine
+from logs.stream.notices import lines_in_words
 
 
 class Watch:
@@ -31,4 +32,4 @@ class Watch:
         of = f" of {', '.join(rule.service)}" if rule.service else ""
         if rule.silent_seconds is not None:
             return f"no line{of} for {rule.silent_seconds:g} s"
-        return f"{rule.count} lines{of} within {rule.within_seconds:g} s"
+        return f"{lines_in_words(rule.count or 0)}{of} within {rule.within_seconds:g} s"

@@ -11,7 +11,7 @@ from logs.archive.archive import Archive, ArchiveFull
 from logs.live.source import LineSource
 from logs.stream.leadership import LeaderAppender
 from logs.stream.line import FIRST, LineId
-from logs.stream.notices import notice
+from logs.stream.notices import lines_in_words, notice
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Archiver:
         lines, missed = await self._source.after(place, BATCH_LINES)
         if missed and place != FIRST:
             await appender.append(
-                [notice(f"{missed} lines left Redis before they were archived", "warning", lost=missed)]
+                [notice(f"{lines_in_words(missed)} left Redis before being archived", "warning", lost=missed)]
             )
         if lines:
             await asyncio.to_thread(self._archive.append, lines)

@@ -20,6 +20,10 @@ def notice(text: str, level: Level, **fields: Any) -> Line:
     return Line(LINES, encode_record(Record(timestamp(time()), SERVICE, text, level, fields)))
 
 
+def lines_in_words(lines: int) -> str:
+    return f"{lines} line{'' if lines == 1 else 's'}"
+
+
 class LossNotices:
     """Told of losses at any time; the leader says them."""
 
@@ -44,13 +48,13 @@ class LossNotices:
     def _take(self) -> list[Line]:
         notices = []
         for (service, writer), lines in self._lost.items():
-            text = f"{lines} lines of {service} are lost: Redis was away for too long, or has lost them"
+            text = f"{lines_in_words(lines)} of {service} lost: Redis was away for too long, or has lost them"
             notices.append(notice(text, "warning", lost=lines, writer=writer))
         self._lost.clear()
         for missed, seconds in self._hearing.take_unheard():
-            much = "what others published" if missed is None else f"{missed} lines that others published"
+            much = "what others published" if missed is None else f"{lines_in_words(missed)} that others published"
             self.lost_lines += missed or 0
-            text = f"{much} while no dashboard listened, for {seconds:.1f} s, is lost"
+            text = f"{much} while no dashboard listened, for {seconds:.1f} s, lost"
             notices.append(notice(text, "warning", lost=missed, seconds=round(seconds, 1)))
         if dropped := self._others.take_dropped():
             self.lost_lines += dropped

@@ -155,7 +155,7 @@ async def test_apprise_tells_it_too(start_gateway: StartGateway, appender: Appen
         start_gateway(LOG_ALERTS=str(rules))
         appender.append([line("boom", level="error")])
         told = await receiver.next()
-        assert (told["title"], told["message"]) == ("Firing: errors", "1 lines within 60 s")
+        assert (told["title"], told["message"]) == ("Firing: errors", "1 line within 60 s")
 
 
 @OLD_MODULES

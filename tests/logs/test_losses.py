@@ -120,7 +120,7 @@ async def test_what_a_redis_forgets_is_counted(forgetful: RedisServer, tmp_path:
             await viewer.until_message("eight")
             told = await viewer.until(lost)
             assert told.data["fields"]["lost"] == 5
-            assert told.data["message"].startswith("5 lines of test are lost")
+            assert told.data["message"].startswith("5 lines of test lost")
         assert viewer.messages[:3] == ["one", "two", "eight"]
 
 
