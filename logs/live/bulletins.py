@@ -17,6 +17,10 @@ class Bulletins:
         self._frames[name] = (self._number, frame)
         return True
 
+    def last(self, name: str) -> bytes:
+        """Its frame; empty if there is none."""
+        return self._frames.get(name, (0, b""))[1]
+
     def since(self, number: int) -> tuple[bytes, int]:
         """Those after a number that was told before (0: all), and the number for the next time."""
         return b"".join(frame for at, frame in self._frames.values() if at > number), self._number

@@ -40,7 +40,7 @@ class Viewer:
         self._source = source
         self._bulletins = bulletins
         self._matcher = matcher
-        self._last_id = last_id or tail.last_id
+        self._last_id = last_id or (tail.last_id if tail.has_begun else None)
         self._rate = rate
         self._allowed = float(rate or 0)
         self._allowed_at = monotonic()
@@ -65,16 +65,22 @@ class Viewer:
                 chunk = b""
             finally:
                 news.cancel()
-            # Its id goes on, although nothing passed the filter: who comes back will not ask for all that again.
-            yield chunk or b": ping\nid: %s\n\n" % str(self._last_id).encode()
+            yield chunk or self._with_id(self._bulletins.last("status")) or b": ping\n\n"
             written = monotonic()
             await asyncio.sleep(GATHER_SECONDS)
 
     def _bulletins_since(self) -> bytes:
         frames, self._told = self._bulletins.since(self._told)
-        return frames
+        return self._with_id(frames)
+
+    def _with_id(self, frames: bytes) -> bytes:
+        """So that the id goes on where nothing passes the filter: who comes back will not ask for all that again."""
+        return b"id: %s\n%s" % (str(self._last_id).encode(), frames) if frames and self._last_id else frames
 
     async def _growth(self) -> bytes:
+        if self._last_id is None:  # Redis has not been there yet
+            self._last_id = self._tail.last_id if self._tail.has_begun else None
+            return b""
         try:
             lines, missed = await self._source.after(self._last_id, BATCH_LINES, archived=True)
         except RedisError:

@@ -1,8 +1,10 @@
 """`GET /history`, `/export`, `/totals`, `/services`: what was said before."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from time import time
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -12,6 +14,7 @@ from starlette.responses import Response
 from core.telemetry.log_stream.record import timestamp
 from logs.live.filters import Asked, Matcher
 from logs.live.totals import totals_of
+from logs.problems import BadQuery
 from logs.routes.stream import line_id_of
 from logs.services import Services
 from logs.stream.line import StreamLine
@@ -49,12 +52,18 @@ async def history(
 
 
 @router.get("/export")
-async def export(request: Request, matcher: Asked, format: Literal["jsonl", "text"] = "jsonl") -> StreamingResponse:  # noqa: A002
-    """All lines that pass the filter, oldest first, up to a million."""
+async def export(
+    request: Request,
+    matcher: Asked,
+    format: Literal["jsonl", "text"] = "jsonl",  # noqa: A002
+    zone: Annotated[str, Query(max_length=100)] = "UTC",
+) -> StreamingResponse:
+    """All lines that pass the filter, oldest first, up to a million. `zone`: of the times in a text (an IANA name)."""
     services: Services = request.app.state.services
+    write = _as_json if format == "jsonl" else _as_text_in(_zone(zone))
     name = f"logs-{timestamp(time())[:19].replace(':', '-')}.{'jsonl' if format == 'jsonl' else 'log'}"
     return StreamingResponse(
-        _exported(services, matcher, format),
+        _exported(services, matcher, write),
         media_type=MEDIA_TYPES[format],
         headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
@@ -73,14 +82,27 @@ async def names(request: Request) -> dict[str, list[str]]:
     return {"services": sorted(services.names.services), "channels": sorted(services.names.channels)}
 
 
-async def _exported(services: Services, matcher: Matcher, format: str) -> AsyncIterator[bytes]:  # noqa: A002
+async def _exported(services: Services, matcher: Matcher, write: Callable[[StreamLine], bytes]) -> AsyncIterator[bytes]:
     async for lines in services.history.all(matcher, services.tail.last_id):
-        if format == "jsonl":
-            yield b"".join(line.json + b"\n" for line in lines)
-        else:
-            yield "".join(map(_text, lines)).encode()
+        yield b"".join(map(write, lines))
 
 
-def _text(line: StreamLine) -> str:
-    record = line.record
-    return f"{record.time} {record.level or '-'} {record.service}: {record.message}\n"
+def _as_json(line: StreamLine) -> bytes:
+    return line.json + b"\n"
+
+
+def _as_text_in(zone: ZoneInfo) -> Callable[[StreamLine], bytes]:
+    def write(line: StreamLine) -> bytes:
+        record = line.record
+        at = datetime.fromisoformat(record.time).astimezone(zone).isoformat(timespec="milliseconds")
+        return f"{at} {record.level or '-'} {record.service}: {record.message}\n".encode()
+
+    return write
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Raises BadQuery."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadQuery(f"zone: there is no time zone {name!r}") from None

@@ -1,10 +1,12 @@
 """`GET /health`, `GET /metrics`, `POST /token`."""
 
+from time import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
 from core.model.errors import Unauthorized
+from core.telemetry.log_stream.record import timestamp
 from core.version import VERSION
 from logs.access import TOKEN_SECONDS, LogAccess
 from logs.services import Services
@@ -36,7 +38,8 @@ async def token(request: Request, authorization: Annotated[str | None, Header()]
     access: LogAccess = request.app.state.access
     if access.is_open:
         raise Unauthorized("there are no LOG_KEYS: no token is needed")
-    return {"token": access.token_of(access.check_key(authorization)), "seconds": TOKEN_SECONDS}
+    signed = access.token_of(access.check_key(authorization))
+    return {"token": signed, "expires": timestamp(time() + TOKEN_SECONDS)}
 
 
 @router.get("/metrics")

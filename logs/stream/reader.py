@@ -72,6 +72,7 @@ class Reader:
         if not self.began.is_set() or last < self._tail.last_id:
             self._tail.last_id = last if not self.began.is_set() else FIRST
         self.began.set()
+        self._tail.has_begun = True
 
     async def _read(self) -> None:
         lines = await self._lines.wait_after(self._tail.last_id, BATCH_LINES, BLOCK_MS)

@@ -21,6 +21,8 @@ class Tail:
         self.end = 0
         self.last_id = FIRST
         """Of the last line; at first, the one after which reading began."""
+        self.has_begun = False
+        """It is known after which line reading begins."""
 
     @property
     def start(self) -> int:

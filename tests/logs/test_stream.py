@@ -144,3 +144,27 @@ async def test_since_begins_in_the_past(shared: Shared) -> None:
     async with gateway.viewer(since="2050-01-01T00:00:00Z") as viewer:
         await viewer.until_message("new")
         assert viewer.messages == ["new"]
+
+
+async def test_the_place_goes_on_though_nothing_passes_the_filter(shared: Shared) -> None:
+    gateway, _, appender = shared
+    async with gateway.viewer(service="nobody") as viewer:
+        last = appender.append([line("not for nobody")])
+        await viewer.until(lambda event: event.name == "status" and event.id == last)
+        assert viewer.messages == []
+
+
+async def test_who_comes_while_redis_is_away_is_told_what_comes_then(
+    start_gateway: StartGateway, redis: RedisServer, appender: Appender
+) -> None:
+    appender.append([line("long before")])
+    redis.stop()
+    gateway = start_gateway(waits=False)
+    await gateway.listens()
+    async with gateway.viewer() as viewer:
+        assert viewer.of("status")[0]["redis"] == "away"
+        redis.start()
+        await viewer.until(lambda event: event.name == "status" and event.data["redis"] == "up")
+        appender.append([line("now")])
+        await viewer.until_message("now")
+        assert "long before" not in viewer.messages

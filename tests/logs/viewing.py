@@ -47,6 +47,17 @@ class Gateway(Process):
         async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_SECONDS) as client:
             return (await client.get(path)).status_code
 
+    async def listens(self) -> None:
+        """Returns once it answers, whatever it says of itself."""
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while True:
+                try:
+                    await self.get_status("/health")
+                except httpx.TransportError:
+                    await anyio.sleep(POLL_SECONDS)
+                else:
+                    return
+
     async def archived(self, line_id: str) -> None:
         """Returns once the archive has it."""
         with anyio.fail_after(PATIENCE_SECONDS):
