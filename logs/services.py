@@ -16,8 +16,8 @@ from core.telemetry.log_stream.record import timestamp
 from core.telemetry.log_stream.redis_stream import LEADER, OPTIONS
 from logs.alerts.alerting import Alerting
 from logs.alerts.rules import read_rules
-from logs.archive.archive import open_archive
 from logs.archive.archiver import Archiver
+from logs.archive.opening import open_archive
 from logs.live.bulletins import Bulletins
 from logs.live.history import History
 from logs.live.source import LineSource

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from core.settings import Settings
 from logs.archive.table import Found
 from logs.live.filters import Matcher
 from logs.stream.line import LineId, StreamLine
@@ -37,16 +36,3 @@ class Archive(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def open_archive(settings: Settings) -> Archive | None:
-    """None where the settings want none."""
-    from logs.archive.days import DayFiles
-    from logs.archive.postgres import PostgresArchive
-
-    place = settings.log_archive
-    if place == "none":
-        return None
-    if "://" in place:
-        return PostgresArchive(settings)
-    return DayFiles(settings)

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from core.settings import Settings
 from core.telemetry.log_stream.record import LEVELS
 from logs.archive import days
-from logs.archive.archive import Archive, ArchiveFull, open_archive
+from logs.archive.archive import Archive, ArchiveFull
+from logs.archive.opening import open_archive
 from logs.live.filters import ALL, Filter, Matcher
 from logs.stream.line import LineId, StreamLine
 from tests.logs.viewing import line
