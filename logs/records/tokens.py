@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from core.telemetry.log_stream.figures import figures_in_words
 from core.telemetry.log_stream.record import Record
 
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "usage.prompt_tokens", "usage.input_tokens")
@@ -36,7 +37,7 @@ def figures_in(record: Record) -> Record | None:
     for name in ("session_id", "request_id"):
         if name in record.fields:
             figures[name] = record.fields[name]
-    return Record(record.time, record.service, _text(figures), "info", figures, arrived=record.arrived)
+    return Record(record.time, record.service, figures_in_words(figures), "info", figures, arrived=record.arrived)
 
 
 def _figures_of_fields(fields: dict[str, Any]) -> dict[str, Any] | None:
@@ -84,16 +85,3 @@ def _figures_of_text(text: str) -> dict[str, Any] | None:
     if latency:
         figures["seconds"] = float(latency[1]) / (1000 if latency[2].lower() == "ms" else 1)
     return figures
-
-
-def _text(figures: dict[str, Any]) -> str:
-    words = [f"{figures.get('model', 'a model')}:"]
-    if "input_tokens" in figures:
-        words.append(f"{figures['input_tokens']} tokens in,")
-    if "output_tokens" in figures:
-        words.append(f"{figures['output_tokens']} tokens out,")
-    if "tokens_per_second" in figures:
-        words.append(f"{figures['tokens_per_second']:g} tokens/s,")
-    if "seconds" in figures:
-        words.append(f"{figures['seconds']:g} s,")
-    return " ".join(words).rstrip(",:")

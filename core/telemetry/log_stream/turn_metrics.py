@@ -4,6 +4,7 @@ from typing import Any
 
 from core.model.events import Done
 from core.settings import Settings
+from core.telemetry.log_stream.figures import figures_in_words
 from core.telemetry.log_stream.process import put_of_process
 from core.telemetry.log_stream.record import METRICS, Put, Record, encode_record, timestamp
 from core.turns.subscribers import Moment, TurnEvent
@@ -18,7 +19,7 @@ class TurnMetrics:
         if event.moment is not Moment.ENDED or event.ended_after is None:
             return
         fields = _figures(event)
-        record = Record(timestamp(event.at), self._service, _text(fields), "info", fields)
+        record = Record(timestamp(event.at), self._service, figures_in_words(fields), "info", fields)
         self._put(METRICS, encode_record(record))
 
 
@@ -64,15 +65,3 @@ def _speed(tokens: int, event: TurnEvent) -> float | None:
         return None
     seconds = event.ended_after - event.first_token_after
     return (tokens - 1) / seconds if seconds > 0 else None
-
-
-def _text(figures: dict[str, Any]) -> str:
-    words = [f"{figures['model']}:"]
-    if "output_tokens" in figures:
-        words.append(f"{figures['output_tokens']} tokens,")
-    if "first_token_seconds" in figures:
-        words.append(f"the first after {figures['first_token_seconds']} s,")
-    if "tokens_per_second" in figures:
-        words.append(f"{figures['tokens_per_second']:.1f} tokens/s,")
-    words.append(figures.get("error") or figures.get("finish_reason", ""))
-    return " ".join(words)
