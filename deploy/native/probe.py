@@ -142,10 +142,14 @@ def health(host: str, port: str) -> str:
 
 def redis(seconds: str = "0", pid: str = "") -> str:
     from redis import Redis  # not while amqp is asked
+    from redis.backoff import NoBackoff
     from redis.exceptions import RedisError
+    from redis.retry import Retry
 
     deadline = time.monotonic() + float(seconds)
-    with Redis.from_url(os.environ["REDIS_URL"], socket_connect_timeout=ATTEMPT_SECONDS) as client:
+    with Redis.from_url(
+        os.environ["REDIS_URL"], socket_connect_timeout=ATTEMPT_SECONDS, retry=Retry(NoBackoff(), 0)
+    ) as client:
         while True:
             try:
                 client.ping()
