@@ -33,7 +33,9 @@ PAGE_HEADERS = {
 
 def create_app(settings: Settings) -> FastAPI:
     """Raises SystemExit where the settings do not let it serve."""
-    app = FastAPI(title="Hopstream logs", version=VERSION, lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Hopstream logs", version=VERSION, lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
     app.state.settings = settings
     app.state.access = LogAccess(settings)
     app.state.slots = asyncio.Semaphore(stream.MOST_STREAMS)

@@ -36,6 +36,7 @@ from logs.stream.tail import Tail
 
 LOOK_SECONDS = 1.0
 MEMORY_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
 
 
 class Services:
@@ -73,9 +74,8 @@ class Services:
         """Some gateway leads: what others publish is kept."""
 
     def start(self) -> None:
-        self._background.run("log reader", self.reader.run())
-        self._background.run("others' lines", self._hear())
-        self._background.run("leader", self.leader.run())
+        for name, work in (("log reader", self.reader.run), ("others' lines", self._hear), ("leader", self.leader.run)):
+            self._background.repeat(name, work, pause_seconds=AGAIN_SECONDS)  # they end by a bug of ours alone
         self._background.repeat("look at Redis", self._look, pause_seconds=LOOK_SECONDS)
         self._background.repeat("names", self._read_names, pause_seconds=3600)
 
@@ -89,6 +89,7 @@ class Services:
 
     def _on_lines(self, lines: Sequence[StreamLine]) -> None:
         self.others.saw(lines)
+        self.losses.saw(lines)
         self.names.saw(lines)
 
     async def _hear(self) -> None:

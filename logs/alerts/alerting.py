@@ -22,7 +22,7 @@ from logs.stream.notices import notice
 
 log = structlog.get_logger()
 
-BATCH_LINES = 5000
+BATCH_LINES = 1000
 LOOK_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 
@@ -57,13 +57,13 @@ class Alerting:
     async def _watch(self, appender: LeaderAppender) -> None:
         now = time()
         longest = max(rule.seconds for rule in self._rules.alert)
-        watches = [Watch(rule, now) for rule in self._rules.alert]
         place = LineId(int((now - longest) * 1000), 0)
         stored = await self._stored()
+        watches = [Watch(rule, now, fires=_fires(stored.get(rule.name))) for rule in self._rules.alert]
         for name in stored.keys() - {rule.name for rule in self._rules.alert}:
             await self._redis.hdel(ALERTS, name)
         while True:
-            lines = (await self._source.after(place, BATCH_LINES)).lines
+            lines = (await self._source.after(place, BATCH_LINES, archived=True)).lines
             for watch in watches:
                 watch.look(lines)
             if lines:
@@ -105,3 +105,7 @@ class Alerting:
 
     async def _store(self, alert: Alert) -> None:
         await self._redis.hset(ALERTS, alert.name, msgspec.json.encode(alert))
+
+
+def _fires(alert: Alert | None) -> bool:
+    return alert is not None and alert.until is None

@@ -1,21 +1,24 @@
 """Brings what is read from Redis into the archive: the leader's duty."""
 
 import asyncio
+from collections.abc import Sequence
 from time import monotonic
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from logs.archive.archive import Archive, ArchiveFull
 from logs.live.source import LineSource
 from logs.stream.leadership import LeaderAppender
-from logs.stream.line import FIRST, LineId
+from logs.stream.line import FIRST, LineId, StreamLine
 from logs.stream.notices import lines_in_words, notice
 
 log = structlog.get_logger()
 
-BATCH_LINES = 5000
+BATCH_LINES = 1000
+FEW_LINES = 100
+"""So few need not be written at once."""
 GATHER_SECONDS = 0.2
 """For more lines that can go in the same transaction."""
 RETRY_SECONDS = 2.0
@@ -56,14 +59,29 @@ class Archiver:
                 [notice(f"{lines_in_words(missed)} left Redis before being archived", "warning", lost=missed)]
             )
         if lines:
-            await asyncio.to_thread(self._archive.append, lines)
+            await self._append(lines, appender)
             place = self.place = lines[-1].id
         if self.trouble:
             self.trouble = ""
             log.info("archiving again", action="archive.back")
-        if len(lines) < BATCH_LINES:
+        if len(lines) < FEW_LINES:
             await asyncio.sleep(GATHER_SECONDS)
         return place
+
+    async def _append(self, lines: Sequence[StreamLine], appender: LeaderAppender) -> None:
+        """A line that the database does not take, whatever it has, keeps back no other."""
+        try:
+            await asyncio.to_thread(self._archive.append, lines)
+        except DataError:
+            refused = 0
+            for line in lines:
+                try:
+                    await asyncio.to_thread(self._archive.append, [line])
+                except DataError:
+                    refused += 1
+            if refused:
+                text = f"{lines_in_words(refused)} not archived: the database does not take what is in there"
+                await appender.append([notice(text, "warning")])
 
     async def _tidy(self, appender: LeaderAppender) -> None:
         for text in await asyncio.to_thread(self._archive.tidy):

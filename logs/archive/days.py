@@ -21,6 +21,7 @@ from logs.archive.table import (
     DEBUG_LEVELS,
     FETCHED,
     Found,
+    day_of,
     lines,
     metadata,
     microseconds,
@@ -65,7 +66,7 @@ class DayFiles:
     def append(self, new: Sequence[StreamLine]) -> None:
         if shutil.disk_usage(self._folder).free < FREE_BYTES:
             raise ArchiveFull(f"less than {FREE_BYTES >> 20} MB are free in {self._folder}: lines are not kept there")
-        for day, of_day in groupby(new, key=lambda line: _day_of(line.id.ms)):
+        for day, of_day in groupby(new, key=lambda line: day_of(line.id.ms)):
             self._append(day, list(of_day))
 
     def _append(self, day: date, new: list[StreamLine]) -> None:
@@ -160,10 +161,10 @@ class DayFiles:
 
     def _days_of(self, matcher: Matcher, place: LineId | None, *, backwards: bool) -> Iterator[date]:
         since, until = matcher.asked.since, matcher.asked.until
-        first = _day_of(microseconds(since) // 1000 - CLOCK_MS) if since else date.min
-        last = _day_of(microseconds(until) // 1000 + CLOCK_MS) if until else date.max
+        first = day_of(microseconds(since) // 1000 - CLOCK_MS) if since else date.min
+        last = day_of(microseconds(until) // 1000 + CLOCK_MS) if until else date.max
         if place is not None:
-            here = _day_of(place.ms)
+            here = day_of(place.ms)
             first, last = (first, min(last, here)) if backwards else (max(first, here), last)
         return (day for day in self._days(backwards=backwards) if first <= day <= last)
 
@@ -196,10 +197,6 @@ def _prepare(connection: Any, _: object) -> None:
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
-
-
-def _day_of(ms: int) -> date:
-    return datetime.fromtimestamp(max(ms, 0) / 1000, UTC).date()
 
 
 def _end(day: date) -> datetime:

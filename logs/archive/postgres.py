@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from core.settings import Settings
-from logs.archive.table import DEBUG_LEVELS, FETCHED, Found, lines, metadata, row_of, scan, statement
+from logs.archive.table import DEBUG_LEVELS, FETCHED, Found, day_of, lines, metadata, row_of, scan, statement
 from logs.live.filters import Matcher
 from logs.stream.line import LineId, StreamLine
 
@@ -48,7 +48,7 @@ class PostgresArchive:
 
     def append(self, new: Sequence[StreamLine]) -> None:
         self._make()
-        for day, of_day in groupby(new, key=lambda line: _day_of(line.id.ms)):
+        for day, of_day in groupby(new, key=lambda line: day_of(line.id.ms)):
             self._make_partition(day)
             with self._engine.begin() as connection:
                 connection.execute(insert(lines).on_conflict_do_nothing(), [row_of(line) for line in of_day])
@@ -133,7 +133,3 @@ def _name(day: date) -> str:
 
 def _begin(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _day_of(ms: int) -> date:
-    return datetime.fromtimestamp(max(ms, 0) / 1000, UTC).date()

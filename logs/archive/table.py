@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from core.telemetry.log_stream.record import LEVELS
 from logs.live.filters import Filter, Matcher, request_of, session_of
-from logs.stream.line import LineId, StreamLine
+from logs.stream.line import LATEST_MS, LineId, StreamLine
 
 UNKNOWN_LEVEL = -1
 DEBUG_LEVELS = (LEVELS.index("trace"), LEVELS.index("debug"))
@@ -68,7 +68,7 @@ def row_of(line: StreamLine) -> dict[str, Any]:
         "channel": line.channel,
         "service": record.service,
         "level": LEVELS.index(record.level) if record.level else UNKNOWN_LEVEL,
-        "time": microseconds(record.time),
+        "time": _time(line),
         "session": session_of(record),
         "request": request_of(record),
         "published": bool(line.mark),
@@ -76,8 +76,21 @@ def row_of(line: StreamLine) -> dict[str, Any]:
     }
 
 
+def _time(line: StreamLine) -> int:
+    """What it says, or when it came, where that is no time."""
+    try:
+        return microseconds(line.record.time)
+    except (ValueError, OverflowError):
+        return line.id.ms * 1000
+
+
 def microseconds(time: str) -> int:
     return round(datetime.fromisoformat(time).timestamp() * 1_000_000)
+
+
+def day_of(ms: int) -> date:
+    """In UTC."""
+    return datetime.fromtimestamp(min(max(ms, 0), LATEST_MS) / 1000, UTC).date()
 
 
 def statement(matcher: Matcher, place: LineId | None, *, backwards: bool) -> sa.Select[Any]:

@@ -28,10 +28,12 @@ async def collect(settings: Settings, stop: asyncio.Event) -> None:
     sender, background = Sender(appender), Background()
     health = Health(settings, sender)
     await health.start()
-    background.run("sender", sender.run())
+    sending = background.run("sender", sender.run())
     reading, stopping = asyncio.create_task(_read(settings, sender, health)), asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((reading, stopping, sending), return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            raise SystemExit("the sender has broken; whoever has started this starts it again")
     finally:
         reading.cancel()
         stopping.cancel()

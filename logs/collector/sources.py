@@ -1,6 +1,8 @@
 """Which sources there are: one line for each."""
 
+import socket
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from core.settings import Settings
 from logs.collector.docker.engine import Engine
@@ -10,6 +12,8 @@ from logs.collector.kubernetes.nodes import PATTERNS, describe_pod_log
 from logs.collector.kubernetes.pods import PodSource
 from logs.collector.sender import Sender
 from logs.collector.source import CannotCollect, Source
+
+MACHINE_ID = Path("/etc/machine-id")
 
 
 def sources_of(settings: Settings, sender: Sender, places: Mapping[str, str]) -> list[Source]:
@@ -50,7 +54,19 @@ def _files(
     places: Mapping[str, str],
 ) -> Source:
     hours, lines_per_second = settings.log_collect_hours, settings.log_lines_per_second
-    return FileSource(name, patterns, describe, sender, places, hours=hours, lines_per_second=lines_per_second)
+    machine = f"{_machine()}:" if name == "files" else ""  # a pod's path is its own
+    return FileSource(
+        name, patterns, describe, sender, places, hours=hours, lines_per_second=lines_per_second, machine=machine
+    )
+
+
+def _machine() -> str:
+    """systemd's id of it, which stays when its name changes; else its name."""
+    try:
+        machine_id = MACHINE_ID.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        machine_id = ""
+    return machine_id or socket.gethostname()
 
 
 def _pods(settings: Settings, sender: Sender, places: Mapping[str, str]) -> Source:

@@ -46,7 +46,7 @@ class History:
                     found.append(line)
                 if len(found) == limit:
                     return Page(found[::-1], top, trouble)
-            if len(recent) < PAGE_LINES:
+            if len(recent) < len(lines) or not lines:
                 break
             if monotonic() > deadline:
                 return Page(found[::-1], top, trouble)
@@ -74,7 +74,7 @@ class History:
                     found.append(line)
                 if len(found) == limit:
                     return Page(found, place, trouble)
-            if len(lines) < PAGE_LINES:
+            if not lines:
                 return Page(found, None, trouble)
             if monotonic() > deadline:
                 return Page(found, place, trouble)

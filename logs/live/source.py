@@ -33,15 +33,13 @@ class LineSource:
         place = self._tail.place_after(line_id)
         if place is not None:
             return After(self._tail.after(place, most), 0)
-        first = await self._lines.first_id()
-        if first is None:
-            return After([], 0)
-        if line_id >= first:
-            return After(await self._lines.after(line_id, most), 0)
-        missed = line_id.lines_until(first) if line_id != FIRST else 0
-        if archived and missed != 0 and (lines := await self._from_archive(line_id, most, first)):
-            return After(lines, line_id.lines_until(lines[0].id))
-        return After(await self._lines.after(None, most), missed)
+        lines: Sequence[StreamLine] = await self._lines.after(None if line_id == FIRST else line_id, most)
+        if not lines or line_id == FIRST:
+            return After(lines, 0)
+        missed = line_id.lines_until(lines[0].id)
+        if archived and missed != 0 and (older := await self._from_archive(line_id, most, lines[0].id)):
+            return After(older, line_id.lines_until(older[0].id))
+        return After(lines, missed)
 
     async def _from_archive(self, line_id: LineId, most: int, first: LineId) -> list[StreamLine]:
         if self._archive is None:

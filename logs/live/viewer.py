@@ -57,6 +57,7 @@ class Viewer:
                 chunk = self._bulletins_since() + await self._growth()
                 if not chunk and monotonic() - written < PING_SECONDS:
                     if self._last_id != before:
+                        await asyncio.sleep(0)  # there may be many that do not pass, and others who wait
                         continue
                     async with asyncio.timeout(PING_SECONDS):
                         await news

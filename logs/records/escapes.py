@@ -7,8 +7,8 @@ _UNWANTED = re.compile(
     r"""
     (?P<kept>\x1b\[[0-9;:]{0,64}m)                          # SGR
     | [\x1b\x9b] (?:(?<=\x9b)|\[) [0-?]*+ [ -/]*+ [@-~]     # CSI: moves the cursor, sets modes
-    | (?:\x1b\]|\x9d) [^\x07\x1b\x9c]{0,4096}+ (?:\x07|\x1b\\|\x9c)          # OSC: titles, links, the clipboard
-    | (?:\x1b[PX^_]|[\x90\x98\x9e\x9f]) [^\x07\x1b\x9c]{0,4096}+ (?:\x1b\\|\x9c)  # DCS, SOS, PM, APC
+    | (?:\x1b\]|\x9d) [^\x07\x1b\x90\x98\x9b-\x9f]{0,4096}+ (?:\x07|\x1b\\|\x9c)  # OSC: titles, links, the clipboard
+    | (?:\x1b[PX^_]|[\x90\x98\x9e\x9f]) [^\x07\x1b\x90\x98\x9b-\x9f]{0,4096}+ (?:\x1b\\|\x9c)  # DCS, SOS, PM, APC
     | \x1b [ -/]*+ [0-~]
     | (?P<end>\r\n?)
     | (?P<bidi>[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])
@@ -19,7 +19,7 @@ _UNWANTED = re.compile(
 )
 """ECMA-48, 5th edition; and Unicode's controls of direction, by which a line can read as what it is not."""
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
-_DEEPEST = 24
+DEEPEST = 24
 """Of nested fields; what is below becomes text."""
 
 
@@ -34,7 +34,7 @@ def clean_value(value: Any, depth: int = 0) -> Any:
     """The same for all that is in a value of JSON, keys too."""
     if isinstance(value, str):
         return clean(value)
-    if isinstance(value, dict | list) and depth >= _DEEPEST:
+    if isinstance(value, dict | list) and depth >= DEEPEST:
         return f"({len(value)} more)"
     if isinstance(value, dict):
         return {clean(key): clean_value(item, depth + 1) for key, item in value.items()}

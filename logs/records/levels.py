@@ -1,5 +1,6 @@
 """How bad a line is: by the words, letters and numbers that loggers say it with."""
 
+import math
 from typing import Any
 
 from core.telemetry.log_stream.record import Level
@@ -58,7 +59,7 @@ def level_of_value(value: Any, key: str = "level") -> Level | None:
         return level_of_value(int(word), key) if word.isdecimal() and len(word) <= 3 else _WORDS.get(word)
     if isinstance(value, dict):  # as Logstash and Winston nest it
         return level_of_value(value.get("name") or value.get("level"), key)
-    if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         return None
     if key == "levelno":
         return _PYTHON.get(round(value))

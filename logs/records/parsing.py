@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from core.telemetry.log_stream.record import Level, Record, timestamp
-from logs.records.escapes import clean, clean_value, without_colours
+from logs.records.escapes import DEEPEST, clean, clean_value, without_colours
 from logs.records.levels import LEVEL_OF_LETTER, level_of_priority, level_of_text
 from logs.records.objects import Meaning, meaning_of
 from logs.records.pairs import pairs_behind, pairs_of
@@ -24,7 +24,18 @@ _ACCESS_LINE = '" '
 def parse_line(text: str, service: str, *, arrived: float, said: float | None = None, cut: int = 0) -> Record:
     """`service`: where it is from, unless the line itself names one. `arrived` and `said` in seconds since 1970: when
     it came, and when its source says that it was written; a time in the line goes before that. `cut`: so many of its
-    bytes are missing already. A stack trace may have its lines in one. Never raises."""
+    bytes are missing already. A stack trace may have its lines in one. Never raises: a
+    line that breaks the parser is shown as a text."""
+    try:
+        return _parse(text, service, arrived, said, cut)
+    except (ValueError, ArithmeticError, RecursionError, TypeError, LookupError):
+        text, more = _shortened(text)
+        record = _timed(None, service, clean(text), arrived, said)
+        record.cut = cut + more
+        return record
+
+
+def _parse(text: str, service: str, arrived: float, said: float | None, cut: int) -> Record:
     text, more = _shortened(text)
     if text[-1:] in ("\n", "\r"):
         text = text.rstrip("\r\n")
@@ -32,7 +43,7 @@ def parse_line(text: str, service: str, *, arrived: float, said: float | None = 
         values, prefix = found
         if not prefix and "log" in values and values.keys() <= _DOCKERS_OWN and isinstance(values["log"], str):
             written = seconds_of_value(values.get("time"), arrived, said=False)
-            return parse_line(values["log"], service, arrived=arrived, said=written or said, cut=cut + more)
+            return _parse(values["log"], service, arrived, written or said, cut + more)
         return _of_object(values, prefix, text, service, arrived, said, cut + more)
     text = clean(text)
     if (pairs := pairs_of(text)) is not None:
@@ -126,7 +137,7 @@ def _object_in(text: str) -> tuple[dict[str, Any], str] | None:
         values = _lenient(text[start:])
     if not isinstance(values, dict) or not values:
         return None
-    if "\\" in text or not text.isprintable():
+    if "\\" in text or not text.isprintable() or text.count("[") + text.count("{") > DEEPEST:
         values = clean_value(values)
     return values, clean(text[:start].rstrip()) if start else ""
 

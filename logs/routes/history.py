@@ -1,6 +1,7 @@
 """`GET /history`, `/export`, `/totals`, `/services`: what was said before."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import datetime
 from time import time
 from typing import Annotated, Any, Literal
@@ -94,7 +95,9 @@ def _as_json(line: StreamLine) -> bytes:
 def _as_text_in(zone: ZoneInfo) -> Callable[[StreamLine], bytes]:
     def write(line: StreamLine) -> bytes:
         record = line.record
-        at = datetime.fromisoformat(record.time).astimezone(zone).isoformat(timespec="milliseconds")
+        at = record.arrived or record.time
+        with suppress(ValueError, OverflowError):  # else as it is
+            at = datetime.fromisoformat(at).astimezone(zone).isoformat(timespec="milliseconds")
         return f"{at} {record.level or '-'} {record.service}: {record.message}\n".encode()
 
     return write

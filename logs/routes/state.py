@@ -25,7 +25,7 @@ async def health(request: Request, response: Response) -> dict[str, Any]:
         "status": "ok" if services.state.is_up else "degraded",
         "version": VERSION,
         "redis": services.state.word,
-        "archive": services.archive_state,
+        "archive": services.archive_state if services.archive_state in ("ok", "none") else "failing",
         "archived": str(services.archiver.place) if services.archiver and services.archiver.place else None,
         "leads": services.leadership.leads,
         "hears": services.others.is_hearing,

@@ -35,6 +35,7 @@ class Beat(NamedTuple):
 
     @classmethod
     def parse(cls, message: bytes) -> "Beat":
+        """Raises ValueError for what somebody else has said there."""
         _, run, published, kept = str(message, "ascii").split()
         return cls(run, int(published), int(kept))
 
@@ -42,7 +43,9 @@ class Beat(NamedTuple):
 class _Gap(NamedTuple):
     """Between the last who heard and this gateway; none, if somebody else heard meanwhile."""
 
+    began: float
     at: float
+    """When it was over."""
     unheard: Unheard
     others: dict[str, float]
     """Until when each other gateway has heard."""
@@ -59,6 +62,8 @@ class Hearing:
         """The last beat, how many messages were heard before it, and when."""
         self._is_new = True
         """No beat was heard since it has subscribed."""
+        self._since = 0.0
+        """It has heard without a break from then on."""
         self._gap: _Gap | None = None
         """Until it is known whether somebody else heard."""
         self._unheard: list[Unheard] = []
@@ -70,7 +75,7 @@ class Hearing:
         """`heard`: so many messages of others before it, by this gateway in all. Raises RedisError."""
         now = time()
         if self._is_new:
-            self._is_new = False
+            self._is_new, self._since = False, now
             state = await self._state()
             if self._last is not None:
                 self._gap = self._since_last(beat, heard, now, state)
@@ -79,7 +84,8 @@ class Hearing:
             else:
                 await self._redis.hset(HEARING, "missing", str(beat.published - heard - beat.kept))
         self._last = (beat, heard, now)
-        state = {"run": beat.run, "published": str(beat.published), self._gateway: f"{now:.3f}"}
+        heard_from = f"{now:.3f} {self._since:.3f}"
+        state = {"run": beat.run, "published": str(beat.published), self._gateway: heard_from}
         await self._redis.hset(HEARING, mapping=state)
 
     async def beat(self) -> None:
@@ -105,7 +111,7 @@ class Hearing:
         """This gateway has heard before."""
         last, heard_then, then = self._last or (beat, heard, now)
         missed = (beat.published - heard) - (last.published - heard_then) if beat.run == last.run else None
-        return _Gap(now, Unheard(missed, now - then), self._others(state))
+        return _Gap(then, now, Unheard(missed, now - then), self._others(state))
 
     def _since_others(self, beat: Beat, heard: int, now: float, state: dict[str, str]) -> _Gap:
         """Others have, and what they heard is in the stream; this gateway has appended nothing yet."""
@@ -114,14 +120,17 @@ class Hearing:
         if beat.run == state.get("run"):
             missing = beat.published - heard - beat.kept - int(state.get("missing", "0"))
             missed = min(missing, beat.published - heard - int(state["published"]))
-        return _Gap(now, Unheard(missed, now - max(times.values(), default=now)), times)
+        last = max(times.values(), default=now)
+        return _Gap(last, now, Unheard(missed, now - last), times)
 
     async def _judge(self, gap: _Gap) -> None:
         """Nothing was missed if another gateway went on hearing. One that is dead shows it by its silence."""
         state = await self._state()
-        if any(float(state.get(name, "0")) > at for name, at in gap.others.items()):
-            self._gap = None
-            return
+        for name, at in gap.others.items():
+            until, _, since = state.get(name, "0 0").partition(" ")
+            if float(until) > at and float(since) <= gap.began:
+                self._gap = None
+                return
         latest = max(gap.others.values(), default=0.0)
         if latest > gap.at - STALE_SECONDS and time() < gap.at + STALE_SECONDS:
             return
@@ -132,7 +141,7 @@ class Hearing:
 
     def _others(self, state: dict[str, str]) -> dict[str, float]:
         times = {name: at for name, at in state.items() if name not in ("run", "published", "missing", self._gateway)}
-        return {name: float(at) for name, at in times.items()}
+        return {name: float(heard.partition(" ")[0]) for name, heard in times.items()}
 
     async def _state(self) -> dict[str, str]:
         state = await self._redis.hgetall(HEARING)

@@ -19,6 +19,8 @@ FULL = 0.9
 """Of maxmemory."""
 LEFT = 0.75
 """Of the lines, once it is full."""
+SHARE = 0.3
+"""Of what is used, that the lines have: with less it is not they that fill it."""
 FORGET_SECONDS = 86_400.0
 """After which a writer that says nothing is taken for gone, and a gateway."""
 FORGET_EVERY = 600
@@ -27,6 +29,7 @@ FORGET_EVERY = 600
 class Housekeeping:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # whose types know any shape that an answer might have
+        self._is_full = False
 
     async def lead(self, appender: LeaderAppender) -> None:
         looks = 0
@@ -43,14 +46,18 @@ class Housekeeping:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _make_room(self) -> bool:
-        """Whether that was needed."""
+        """Whether that was needed, for the first time since there was room."""
         memory = await self._redis.info("memory")
-        most = int(memory.get("maxmemory", 0))
-        if not most or memory["used_memory"] < FULL * most:
+        most, used = int(memory.get("maxmemory", 0)), int(memory["used_memory"])
+        if not most or used < FULL * most:
+            self._is_full = False
             return False
+        if (await self._redis.memory_usage(STREAM) or 0) < SHARE * used:
+            return False  # somebody else's, as in a cache, whose keys make room by themselves
         lines = await self._redis.xlen(STREAM)
         await self._redis.xtrim(STREAM, maxlen=int(lines * LEFT), approximate=False)
-        return bool(lines)
+        was_full, self._is_full = self._is_full, True
+        return not was_full
 
     async def _forget(self) -> None:
         oldest = time() - FORGET_SECONDS
@@ -59,6 +66,6 @@ class Housekeeping:
         if gone:
             await self._redis.hdel(WRITERS, *gone)
         gateways = await self._redis.hgetall(HEARING)
-        gone = [name for name, value in gateways.items() if b"." in value and float(value) < oldest]
+        gone = [name for name, value in gateways.items() if b"." in value and float(value.split()[0]) < oldest]
         if gone:
             await self._redis.hdel(HEARING, *gone)

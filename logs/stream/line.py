@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.telemetry.log_stream.record import Record
+from core.telemetry.log_stream.record import Record, timestamp
 
 _decoder = msgspec.json.Decoder(Record)
+
+
+LATEST_MS = 253_370_764_800_000
+"""The year 9999: what is later is no time."""
 
 
 class LineId(NamedTuple):
@@ -23,9 +27,11 @@ class LineId(NamedTuple):
     def parse(cls, text: str) -> "LineId":
         """Raises ValueError."""
         ms, dash, number = text.partition("-")
-        if not (dash and ms.isascii() and ms.isdigit() and number.isascii() and number.isdigit() and len(text) <= 40):
-            raise ValueError("must be the id of a line, such as 1764449999123-4711")
-        return cls(int(ms), int(number))
+        if dash and ms.isascii() and ms.isdigit() and number.isascii() and number.isdigit() and len(text) <= 40:
+            line_id = cls(int(ms), int(number))
+            if line_id.ms <= LATEST_MS and line_id.number < 1 << 63:
+                return line_id
+        raise ValueError("must be the id of a line, such as 1764449999123-4711")
 
     def next(self) -> "LineId":
         """Less than those of all later lines."""
@@ -53,6 +59,7 @@ class StreamLine:
 
     @classmethod
     def from_entry(cls, entry: tuple[bytes, dict[bytes, bytes]]) -> "StreamLine":
+        """Raises ValueError or KeyError for one that none of ours has written."""
         line_id, fields = entry
         return cls(
             LineId.parse(str(line_id, "ascii")),
@@ -65,7 +72,11 @@ class StreamLine:
 
     @cached_property
     def record(self) -> Record:
-        return _decoder.decode(self.data)
+        """One that cannot be read is shown as it is."""
+        try:
+            return _decoder.decode(self.data)
+        except (msgspec.DecodeError, RecursionError):
+            return Record(timestamp(self.id.ms / 1000), "", str(self.data, "utf-8", "replace"))
 
     @cached_property
     def json(self) -> bytes:

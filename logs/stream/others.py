@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from core.telemetry.log_stream.appender import Line
 from core.telemetry.log_stream.record import LINES, encode_record
+from logs.records.escapes import clean
 from logs.records.parsing import parse_line
 from logs.stream.hearing import BEATS, Beat, Hearing
 from logs.stream.leadership import LeaderAppender
@@ -95,11 +96,15 @@ class OthersLines:
                 if confirmed > CONFIRMATIONS:
                     raise NoConnection("the connection was made anew")
             elif message["channel"] == BEATS.encode():
-                await self._hearing.on_beat(Beat.parse(message["data"]), self._heard)
+                try:
+                    beat = Beat.parse(message["data"])
+                except ValueError:
+                    continue
+                await self._hearing.on_beat(beat, self._heard)
                 self.is_hearing = True
                 self._heard_once.set()
             else:
-                self._take(str(message["channel"], "utf-8", "replace"), message["data"])
+                self._take(clean(str(message["channel"], "utf-8", "replace")), message["data"])
 
     def _take(self, channel: str, data: bytes) -> None:
         if data.startswith(OWN):

@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
-from logs.stream.line import FIRST, StreamLine
+from logs.stream.line import StreamLine
 from logs.stream.numbers import WriterNumbers
 from logs.stream.redis_lines import RedisLines
 from logs.stream.redis_state import RedisState
@@ -67,10 +67,12 @@ class Reader:
             await self._tail.news()
 
     async def _find_place(self) -> None:
-        """At first the end of the stream. Later on where we were, unless Redis has begun anew."""
-        last = await self._lines.last_id()
-        if not self.began.is_set() or last < self._tail.last_id:
-            self._tail.last_id = last if not self.began.is_set() else FIRST
+        """At first the end of the stream; later on where we were. A Redis that has come back with less gives its next
+        line a later id all the same, unless its clock was set back meanwhile."""
+        if not self.began.is_set():
+            self._tail.last_id = await self._lines.last_id()
+        elif await self._lines.now_ms() < self._tail.last_id.ms:
+            self._tail.last_id = min(self._tail.last_id, await self._lines.last_id())
         self.began.set()
         self._tail.has_begun = True
 

@@ -1,5 +1,7 @@
 """The stream of all lines in Redis, as lines. Everything here raises RedisError."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -7,10 +9,16 @@ from redis.asyncio import Redis
 from core.telemetry.log_stream.redis_stream import STREAM
 from logs.stream.line import FIRST, LineId, StreamLine
 
+MOST_LINES = 1000
+ANSWER_BYTES = 1024 * 1024
+"""About as long an answer is to be at most; a line may have 256 KB."""
+
 
 class RedisLines:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # whose types know any shape that an answer might have
+        self._most = 100
+        """Lines in one answer: fewer where they are long."""
 
     async def first_id(self) -> LineId | None:
         """Of the oldest line that is there."""
@@ -21,20 +29,44 @@ class RedisLines:
         lines = await self.before(None, 1)
         return lines[0].id if lines else FIRST
 
+    async def now_ms(self) -> int:
+        """By the clock of Redis."""
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     async def count(self) -> int:
         return int(await self._redis.xlen(STREAM))
 
     async def after(self, place: LineId | None, most: int) -> list[StreamLine]:
-        """The oldest ones after a line, or of all."""
-        entries = await self._redis.xrange(STREAM, min=f"({place}" if place else "-", count=most)
-        return [StreamLine.from_entry(entry) for entry in entries]
+        """The oldest ones after a line, or of all. There may be more, though not so many came; none is the end."""
+        count = min(most, self._most)
+        return self._measured(_lines(await self._redis.xrange(STREAM, min=f"({place}" if place else "-", count=count)))
 
     async def before(self, place: LineId | None, most: int) -> list[StreamLine]:
-        """The newest ones before a line, or of all; newest first."""
-        entries = await self._redis.xrevrange(STREAM, max=f"({place}" if place else "+", count=most)
-        return [StreamLine.from_entry(entry) for entry in entries]
+        """The newest ones before a line, or of all; newest first. Else as `after`."""
+        count = min(most, self._most)
+        entries = await self._redis.xrevrange(STREAM, max=f"({place}" if place else "+", count=count)
+        return self._measured(_lines(entries))
 
     async def wait_after(self, place: LineId, most: int, block_ms: int) -> list[StreamLine]:
         """As `after`; waits so long for the first one."""
-        answer = await self._redis.xread({STREAM: str(place)}, count=most, block=block_ms)
-        return [StreamLine.from_entry(entry) for _, entries in answer or [] for entry in entries]
+        answer = await self._redis.xread({STREAM: str(place)}, count=min(most, self._most), block=block_ms)
+        return self._measured(_lines(entry for _, entries in answer or [] for entry in entries))
+
+    def _measured(self, lines: list[StreamLine]) -> list[StreamLine]:
+        """So that the next answer has about as many bytes as may be."""
+        size = sum(len(line.data) for line in lines)
+        if size > 2 * ANSWER_BYTES:
+            self._most = max(self._most // 2, 10)
+        elif size < ANSWER_BYTES:
+            self._most = min(self._most * 2, MOST_LINES)
+        return lines
+
+
+def _lines(entries: Iterable[Any]) -> list[StreamLine]:
+    """Without what somebody else has put in between."""
+    lines = []
+    for entry in entries:
+        with suppress(ValueError, KeyError):
+            lines.append(StreamLine.from_entry(entry))
+    return lines

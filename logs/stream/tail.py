@@ -11,6 +11,10 @@ KEPT_BYTES = 32 * 1024 * 1024
 """At most, and about so many: the oldest go by the quarter."""
 
 
+PIECE_BYTES = 1024 * 1024
+"""At most, and one line more, are taken at once."""
+
+
 class Tail:
     """A place in it is a count: of all lines that were read before."""
 
@@ -47,9 +51,15 @@ class Tail:
         self._news = asyncio.Event()
 
     def after(self, place: int, most: int) -> list[StreamLine]:
-        """From a place that is still here: `start` or later."""
+        """From a place that is still here: `start` or later. Fewer where they are long."""
         begin = place - self.start
-        return self._lines[begin : begin + most]
+        lines = self._lines[begin : begin + most]
+        size = 0
+        for number, line in enumerate(lines, 1):
+            size += len(line.data)
+            if size > PIECE_BYTES:
+                return lines[:number]
+        return lines
 
     def place_after(self, line_id: LineId) -> int | None:
         """Where the lines after this one begin; None where some of them are here no longer."""

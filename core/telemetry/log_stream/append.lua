@@ -35,6 +35,9 @@ for line = math.max(1, known - first + 2), count do
     end
 end
 
+if id == '' then
+    id = string.format('%.0f-%.0f', now, number) -- all of it was known
+end
 redis.call('HSET', KEYS[2], 'now', string.format('%.0f', now), 'number', string.format('%.0f', number))
 redis.call('HINCRBY', KEYS[2], 'published', published)
 redis.call('HINCRBY', KEYS[2], 'marked', marked)

@@ -1,5 +1,7 @@
 """One line of a log, as it travels and is kept: JSON with a time, a level, a service, a message and fields."""
 
+import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -41,8 +43,12 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
 def encode_record(record: Record) -> bytes:
-    """JSON on one line, `{"time":…`. What JSON has no word for becomes a text."""
-    return _encoder.encode(record)
+    """JSON on one line, `{"time":…`. What JSON has no word for becomes a text, half a character U+FFFD."""
+    try:
+        return _encoder.encode(record)
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(record, enc_hook=str), ensure_ascii=False, separators=(",", ":"))
+        return re.sub("[\ud800-\udfff]", "\ufffd", text).encode()
 
 
 def timestamp(seconds: float) -> str:

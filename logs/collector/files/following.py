@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -154,16 +155,24 @@ class FileFollow:
         here = str(identity_at(self.path))
         if not unread.keys() - {here}:
             return
-        siblings = sorted(self.path.parent.glob(f"{_escaped(self.path.stem)}*"), key=lambda path: path.stat().st_mtime)
+        siblings = sorted(self.path.parent.glob(f"{_escaped(self.path.stem)}*"), key=_written_at)
         for sibling in siblings:
-            identity = str(identity_at(sibling))
-            if identity != here and identity in unread:
-                self._renamed.append(Reader(Tail(sibling, int(unread[identity])), self._format()))
-                del self._places[identity]
+            with suppress(OSError):  # one that cannot be read is none of them
+                identity = str(identity_at(sibling))
+                if identity != here and identity in unread:
+                    self._renamed.append(Reader(Tail(sibling, int(unread[identity])), self._format()))
+                    del self._places[identity]
 
     def _forget_others(self) -> None:
         self.lost += [identity for identity, place in self._places.items() if place != DONE]
         self._places.clear()
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _escaped(name: str) -> str:

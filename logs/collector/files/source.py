@@ -52,7 +52,11 @@ class FileSource:
         *,
         hours: float,
         lines_per_second: float,
+        machine: str = "",
     ) -> None:
+        """`machine`: whose files they are, where another's may have the same path."""
+        self._machine = machine
+        places = {source: place for source, place in places.items() if source.startswith(f"file:{machine}")}
         self.name = name
         self.problem: str | None = None
         self._patterns = patterns
@@ -156,12 +160,13 @@ class FileSource:
         try:
             follow = FileFollow(path, about.format, places, is_first_look=self._is_first_look)
         except OSError as error:
+            self._places |= {f"{prefix}{identity}": place for identity, place in places.items()}  # for the next look
             self._note_unreadable(path, error)
             return
         self._follows[path] = (follow, about)
 
     def _prefix(self, path: Path) -> str:
-        return f"file:{path}#"
+        return f"file:{self._machine}{path}#"
 
     def _note_unreadable(self, path: Path, error: OSError) -> None:
         if path not in self._unreadable:

@@ -1,0 +1,85 @@
+"""Lines that break parsers, decoders or clocks are shown, and what comes behind them as well."""
+
+import json
+from time import monotonic
+
+import httpx
+import pytest
+
+from core.telemetry.log_stream.appender import Appender, Line
+from core.telemetry.log_stream.record import Record, encode_record
+from core.telemetry.log_stream.redis_stream import STREAM
+from logs.records.parsing import parse_line
+from logs.stream.hearing import BEATS
+from tests.logs.conftest import Shared
+from tests.logs.viewing import line
+
+pytestmark = pytest.mark.anyio
+
+DEEPEST = 2000
+POISON = [
+    '{"level":1e999,"x":NaN}',
+    '{"level":-1e999}',
+    *('{"a":' + "[" * depth + "]" * depth + "}" for depth in (50, 500, 980, 990, 993, 995, 1000, DEEPEST)),
+    '{"a":"\\ud800"}',
+    '{"\\ud800":1}',
+    '{"time":"9999-12-31T23:59:59Z","msg":"the end of time"}',
+    '{"time":1e300,"msg":"beyond"}',
+    '{"time":-1e300}',
+    '{"log":"x","time":{}}',
+    '{"level":{"name":{"name":{}}}}',
+    "\x9d" * 100_000,
+    "\x90\x9d" * 50_000,
+    "\x1b]" * 50_000,
+    "=" * 1000,
+    'a="' * 1000,
+]
+
+
+@pytest.mark.parametrize("text", POISON, ids=range(len(POISON)))
+def test_a_line_becomes_a_record_that_can_be_read(text: str) -> None:
+    record = parse_line(text, "test", arrived=1.8e9)
+    assert isinstance(json.loads(encode_record(record)), dict)
+
+
+def test_no_line_takes_long() -> None:
+    for text in POISON:
+        began = monotonic()
+        parse_line(text, "test", arrived=1.8e9)
+        assert monotonic() - began < 0.5, text[:20]  # 10 ms at most, on an idle machine
+
+
+def test_half_a_character_is_replaced() -> None:
+    record = Record("2026-11-29T00:00:00Z", "x", "\ud800", fields={"file": "caf\udce9.log"})
+    assert json.loads(encode_record(record))["fields"] == {"file": "caf\ufffd.log"}
+
+
+async def test_the_gateway_goes_on(shared: Shared) -> None:
+    gateway, redis, appender = shared
+    async with gateway.viewer() as viewer:
+        for text in POISON:
+            redis.publish("logs", text.encode("utf-8", "surrogatepass"))
+        redis.publish("logs:\0nul", "on a strange channel")
+        redis.publish(BEATS, "no beat")
+        with redis.client() as client:
+            client.xadd(STREAM, {"not": "ours"}, id="*")
+        nested: object = 0
+        for _ in range(100):
+            nested = [nested]
+        appender.append([Line("logs", b'{"time":"x","service":"y","message":"z"}'), line("deep", fields={"a": nested})])
+        appender.append([line("end")])
+        await viewer.until_message("end")
+        redis.publish("logs", "still heard")
+        await viewer.until_message("still heard")
+    async with httpx.AsyncClient(base_url=gateway.url) as client_:
+        assert (await client_.get("/history", params={"limit": 100})).status_code == 200
+        text = (await client_.get("/export", params={"format": "text", "zone": "Asia/Tokyo"})).text
+        assert "still heard" in text
+        for query in ({"until": "9999-12-31T23:59:59Z"}, {"before": "9" * 19 + "-1"}, {"after": "1-" + "9" * 30}):
+            assert (await client_.get("/history", params=query)).status_code in (200, 422), query
+
+
+async def test_a_batch_that_is_known_already_is_answered(appender: Appender) -> None:
+    last = appender.append([line("one"), line("two")])
+    appender.skip(-2)
+    assert appender.append([line("one"), line("two")]).partition("-")[2] == last.partition("-")[2]
