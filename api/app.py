@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api.access.access import Access
@@ -21,7 +21,7 @@ from api.http.sizes import most_body_bytes
 from api.narrator.fake_relay import relay_of
 from api.narrator.relay import Relay
 from api.routes import agents, chat, events, health, models, narrator, sessions, sockets, stream, tools, turns
-from api.routes.pages import add_pages, vary_by_accept
+from api.routes.pages import add_pages
 from api.services import Services
 from core.http.security_headers import SecurityHeadersMiddleware
 from core.http.stopping import BeforeSignal
@@ -70,8 +70,7 @@ def create_app(settings: Settings | None = None, relay: Relay | None = None) -> 
     app.state.relay = relay or relay_of(settings)
     install_handlers(app)
     add_pages(app, settings)
-    app.include_router(agents.router, dependencies=[Depends(vary_by_accept)])
-    for routes in (chat, stream, sockets, events, sessions, turns, narrator, models, tools, health):
+    for routes in (agents, chat, stream, sockets, events, sessions, turns, narrator, models, tools, health):
         app.include_router(routes.router)
     policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)

@@ -45,7 +45,9 @@ IfNoneMatch = Annotated[frozenset[str], Depends(_if_none_match)]
 async def list_agents(caller: CurrentCaller) -> Response:
     """The operator's agents and those of the caller's API key, by their ids. Files that cannot be read are left out."""
     agents = await caller.agents.list(caller.reach)
-    return Response(await asyncio.to_thread(AgentList.encode, agents, caller.reach), media_type="application/json")
+    encoded = await asyncio.to_thread(AgentList.encode, agents, caller.reach)
+    headers = {"Vary": "Accept"}  # the path has a page as well: what is kept of the answer is not for everybody
+    return Response(encoded, media_type="application/json", headers=headers)
 
 
 @router.get(

@@ -16,11 +16,6 @@ from core.settings import Settings
 WEB = Path(__file__).parent.parent.parent / "web"
 
 
-def vary_by_accept(response: Response) -> None:
-    """A dependency of routes whose path has a page as well: what is kept of their answers is not for everybody."""
-    response.headers["Vary"] = "Accept"
-
-
 class Assets(StaticFiles):
     """A browser asks each time whether it has the newest: else it would run old scripts on a new page for days."""
 

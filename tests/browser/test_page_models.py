@@ -110,7 +110,7 @@ def test_tools_are_told_with_name_and_arguments(chat: ChatPage) -> None:
         call = chat.get("tool-call").first
         expect(call.locator("summary")).to_have_text("lookupquery: tea in Żywiec, limit: 3")
         call.locator("summary").click()
-        expect(call.locator("pre")).to_have_text('{\n  "query": "tea in Żywiec",\n  "limit": 3\n}')
+        expect(call.get_by_test_id("tool-arguments")).to_have_text('{\n  "query": "tea in Żywiec",\n  "limit": 3\n}')
         expect(chat.get("outcome-note")).to_have_text("The model asked for a tool.")
         chat.page.reload()
 
