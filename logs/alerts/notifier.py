@@ -37,7 +37,7 @@ class Notifier:
                     raise SystemExit(f"LOG_ALERTS: apprise number {number}: not a URL that Apprise knows")
 
     async def tell(self, alerts: list[Alert]) -> None:
-        """Each receiver is asked three times. One that never takes it is logged; the others are told all the same."""
+        """Each webhook is asked three times. Who never takes it is logged; the others are told all the same."""
         async with aiohttp.ClientSession(timeout=ANSWER_SECONDS) as session:
             tasks = [self._post(session, webhook, alerts) for webhook in self._webhooks]
             if self._apprise is not None:
