@@ -34,8 +34,8 @@ run_tests() { # [PYTEST ARGUMENT]...
 # the broker runs beside those that break it.
 all_tests() {
     local failed=
-    begin_beside unit-tests tests/unit tests/store
-    "$VENV/bin/python" -m pytest tests/faults tests/logs || failed=yes
+    begin_beside unit-tests tests/unit tests/store tests/logs
+    "$VENV/bin/python" -m pytest tests/faults || failed=yes
     end_beside || failed=yes
     begin_beside page-tests tests/browser tests/peers tests/clients tests/docker
     "$VENV/bin/python" -m pytest tests/integration || failed=yes

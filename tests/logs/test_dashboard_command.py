@@ -28,8 +28,22 @@ def checkout(tmp_path: Path) -> Path:
         if not name.startswith(("tests/", "clients/")) and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
+    _put_venv(folder)
     return folder
+
+
+def _put_venv(folder: Path) -> None:
+    """What `./run.sh setup` leaves, with the Python that the tests run in."""
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").write_text(f'#!/bin/bash\nexec {sys.executable} "$@"\n')
+    (programs / "uvicorn").write_text(f'#!/bin/bash\nexec {sys.executable} -m uvicorn "$@"\n')
+    (programs / "pip").write_text(f"#!{programs}/python\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    base, logs = ((folder / name).read_text() for name in ("requirements.txt", "requirements-logs.txt"))
+    (folder / ".venv" / "installed-requirements.txt").write_text(base)
+    (folder / ".venv" / "installed-requirements-logs.txt").write_text(base + logs)
 
 
 class Command:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from aiohttp import ClientTimeout
+from structlog.testing import LogCapture
 
 from core.background import Background
 from logs.collector.docker.engine import Engine
@@ -223,14 +225,17 @@ async def test_one_that_is_removed_as_it_ends(engine: FakeEngine) -> None:
 
 
 async def test_an_engine_without_a_log_to_give_is_heard_of_once(
-    engine: FakeEngine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said = LogCapture()
+    monkeypatch.setattr("logs.collector.docker.following.log", structlog.wrap_logger(None, [said]))
     monkeypatch.setattr("logs.collector.docker.following.REOPEN_SECONDS", (0.01, 0.01))
     web = engine.add(Container(1, "web"))
     web.log_driver = "none"
     async with collecting(engine, KeptLines()):
         await eventually(lambda: len(engine.follows(web)) > 3)
-    assert "".join(capsys.readouterr()).count("gives no log") == 1
+    warnings = [entry for entry in said.entries if entry["log_level"] == "warning"]
+    assert [entry["action"] for entry in warnings] == ["docker.reopen"]
 
 
 async def test_only_those_that_were_chosen(engine: FakeEngine) -> None:
