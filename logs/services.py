@@ -94,7 +94,7 @@ class Services:
 
     async def _hear(self) -> None:
         """Only once it is known where reading begins: what is heard is to be seen in the stream."""
-        await self.reader.began.wait()
+        await self.tail.begun.wait()
         await self.others.hear()
 
     async def _look(self) -> None:

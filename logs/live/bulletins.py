@@ -10,7 +10,7 @@ class Bulletins:
 
     def put(self, name: str, data: object) -> bool:
         """Whether that is news."""
-        frame = b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
+        frame = event(name, data)
         if name in self._frames and self._frames[name][1] == frame:
             return False
         self._number += 1
@@ -24,3 +24,8 @@ class Bulletins:
     def since(self, number: int) -> tuple[bytes, int]:
         """Those after a number that was told before (0: all), and the number for the next time."""
         return b"".join(frame for at, frame in self._frames.values() if at > number), self._number
+
+
+def event(name: str, data: object) -> bytes:
+    """A Server-Sent Event."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

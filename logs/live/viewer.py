@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from time import monotonic
 
-import msgspec
 from redis.exceptions import RedisError
 
-from logs.live.bulletins import Bulletins
+from logs.live.bulletins import Bulletins, event
 from logs.live.filters import Matcher
 from logs.live.source import LineSource
 from logs.stream.line import LineId, StreamLine
@@ -40,7 +39,7 @@ class Viewer:
         self._source = source
         self._bulletins = bulletins
         self._matcher = matcher
-        self._last_id = last_id or (tail.last_id if tail.has_begun else None)
+        self._last_id = last_id or (tail.last_id if tail.begun.is_set() else None)
         self._rate = rate
         self._allowed = float(rate or 0)
         self._allowed_at = monotonic()
@@ -80,7 +79,7 @@ class Viewer:
 
     async def _growth(self) -> bytes:
         if self._last_id is None:  # Redis has not been there yet
-            self._last_id = self._tail.last_id if self._tail.has_begun else None
+            self._last_id = self._tail.last_id if self._tail.begun.is_set() else None
             return b""
         try:
             lines, missed = await self._source.after(self._last_id, BATCH_LINES, archived=True)
@@ -106,7 +105,3 @@ class Viewer:
         self._allowed -= len(asked) - skipped
         frames = [line.frame for line in asked[skipped:]]
         return [event("skipped", {"lines": skipped}), *frames] if skipped else frames
-
-
-def event(name: str, data: object) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))

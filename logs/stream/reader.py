@@ -41,8 +41,6 @@ class Reader:
         self._on_lines = on_lines
         self._on_lost = on_lost
         self._numbers = WriterNumbers()
-        self.began = asyncio.Event()
-        """It is known after which line reading begins."""
 
     async def run(self) -> None:
         while True:
@@ -69,12 +67,11 @@ class Reader:
     async def _find_place(self) -> None:
         """At first the end of the stream; later on where we were. A Redis that has come back with less gives its next
         line a later id all the same, unless its clock was set back meanwhile."""
-        if not self.began.is_set():
+        if not self._tail.begun.is_set():
             self._tail.last_id = await self._lines.last_id()
         elif await self._lines.now_ms() < self._tail.last_id.ms:
             self._tail.last_id = min(self._tail.last_id, await self._lines.last_id())
-        self.began.set()
-        self._tail.has_begun = True
+        self._tail.begun.set()
 
     async def _read(self) -> None:
         lines = await self._lines.wait_after(self._tail.last_id, BATCH_LINES, BLOCK_MS)

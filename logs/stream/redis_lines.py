@@ -20,11 +20,6 @@ class RedisLines:
         self._most = 100
         """Lines in one answer: fewer where they are long."""
 
-    async def first_id(self) -> LineId | None:
-        """Of the oldest line that is there."""
-        lines = await self.after(None, 1)
-        return lines[0].id if lines else None
-
     async def last_id(self) -> LineId:
         lines = await self.before(None, 1)
         return lines[0].id if lines else FIRST

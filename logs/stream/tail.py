@@ -25,7 +25,7 @@ class Tail:
         self.end = 0
         self.last_id = FIRST
         """Of the last line; at first, the one after which reading began."""
-        self.has_begun = False
+        self.begun = asyncio.Event()
         """It is known after which line reading begins."""
 
     @property
