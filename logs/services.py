@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,7 +12,7 @@ from core.background import Background
 from core.settings import Settings
 from core.telemetry.log_stream.appender import Appender
 from core.telemetry.log_stream.record import timestamp
-from core.telemetry.log_stream.redis_stream import LEADER, OPTIONS
+from core.telemetry.log_stream.redis_stream import LEADER
 from logs.alerts.alerting import Alerting
 from logs.alerts.rules import read_rules
 from logs.archive.archiver import Archiver
@@ -30,6 +29,7 @@ from logs.stream.names import Names
 from logs.stream.notices import LossNotices
 from logs.stream.others import OthersLines
 from logs.stream.reader import Reader
+from logs.stream.redis_client import RedisClient
 from logs.stream.redis_lines import RedisLines
 from logs.stream.redis_state import RedisState
 from logs.stream.tail import Tail
@@ -42,7 +42,7 @@ AGAIN_SECONDS = 1.0
 class Services:
     def __init__(self, settings: Settings) -> None:
         url = settings.redis_url.get_secret_value()
-        self.redis = Redis.from_url(url, **OPTIONS)
+        self.redis = RedisClient.of(url)
         lines = self._lines = RedisLines(self.redis)
         self.closing = asyncio.Event()
         self.tail = Tail()

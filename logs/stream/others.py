@@ -22,6 +22,7 @@ from logs.records.parsing import parse_line
 from logs.stream.hearing import BEATS, Beat, Hearing
 from logs.stream.leadership import LeaderAppender
 from logs.stream.line import StreamLine
+from logs.stream.redis_client import answered
 
 log = structlog.get_logger()
 
@@ -70,8 +71,9 @@ class OthersLines:
         while True:
             pubsub: Any = self._redis.pubsub()
             try:
-                await pubsub.subscribe(BEATS, LINES)
-                await pubsub.psubscribe(f"{LINES}:*")  # not logs*, which would have each line of `logs` twice
+                async with answered():
+                    await pubsub.subscribe(BEATS, LINES)
+                    await pubsub.psubscribe(f"{LINES}:*")  # not logs*, which would have each line of `logs` twice
                 await self._hear(pubsub)
             except RedisError as error:
                 log.info("not hearing what others publish", action="others.deaf", error=str(error))

@@ -1,17 +1,23 @@
 """The traps of Redis' pub/sub and of redis-py: what is lost in them is counted, and nothing is taken for another."""
 
+import asyncio
+
 import pytest
 from redis import Redis
 
 from core.telemetry.log_stream.redis_stream import ANSWER_SECONDS
 from logs.stream.reader import BLOCK_MS
+from logs.stream.redis_client import RedisClient
 from tests.logs.test_losses import lost
 from tests.logs.viewing import Gateway
+from tests.patience import PATIENCE_SECONDS
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
 EVERYTHING = "2000-01-01T00:00:00Z"
+STEPS = 60
+"""Of the event loop: more than a command takes."""
 
 
 async def test_a_connection_that_was_made_anew_is_a_gap(gateway: Gateway, redis: RedisServer) -> None:
@@ -84,3 +90,20 @@ async def test_bytes_of_any_kind_are_a_line(gateway: Gateway, redis: RedisServer
 def test_an_idle_stream_is_not_taken_for_a_dead_server() -> None:
     """redis-py gives up a read that blocks for longer than the time it waits for an answer."""
     assert BLOCK_MS / 1000 < ANSWER_SECONDS
+
+
+async def test_a_task_ends_in_whichever_step_of_a_command_it_is_cancelled(redis: RedisServer) -> None:
+    """Up to Python 3.11 `asyncio.wait_for` loses some cancellations, and redis-py sends by it."""
+
+    async def ask_for_ever() -> None:
+        while True:
+            await client.ping()
+
+    async with RedisClient.of(redis.url) as client:
+        for steps in range(STEPS):
+            task = asyncio.create_task(ask_for_ever())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task], timeout=PATIENCE_SECONDS)
+            assert task.cancelled(), f"the cancellation in step {steps} was lost"
