@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,11 +39,13 @@ def test_the_entrypoint_becomes_the_program(tmp_path: Path, words: list[str], co
     assert printed.startswith(f"{process.pid} {command}")
 
 
-RUNS_UNTIL_TERM = """#!/bin/bash
-trap 'kill $!; echo "${0##*/} ended"; exit 0' TERM
-echo "${0##*/} runs"
-sleep infinity >/dev/null &
-wait
+RUNS_UNTIL_TERM = f"""#!{sys.executable}
+import signal, sys
+from pathlib import Path
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})
+print(Path(sys.argv[0]).name, "runs", flush=True)
+signal.sigwait({{signal.SIGTERM}})
+print(Path(sys.argv[0]).name, "ended", flush=True)
 """
 """Ends in order, and only when it is asked to."""
 
@@ -68,7 +71,7 @@ def test_without_a_word_both_run_and_both_end_in_order(both: subprocess.Popen[st
 
 
 def test_whichever_ends_takes_the_other_along(both: subprocess.Popen[str]) -> None:
-    children = {process.name(): process for process in psutil.Process(both.pid).children()}
+    children = {Path(process.cmdline()[1]).name: process for process in psutil.Process(both.pid).children()}
     children["celery"].kill()
     printed, _ = both.communicate(timeout=PATIENCE_SECONDS)
     assert (printed, both.returncode) == ("uvicorn ended\n", 128 + signal.SIGKILL)
