@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from core.telemetry.log_stream.record import Record, timestamp
+from core.telemetry.log_stream.record import Record, encode_record, timestamp
 
 _decoder = msgspec.json.Decoder(Record)
 
@@ -59,9 +59,10 @@ class StreamLine:
 
     @classmethod
     def from_entry(cls, entry: tuple[bytes, dict[bytes, bytes]]) -> "StreamLine":
-        """Raises ValueError or KeyError for one that none of ours has written."""
+        """Raises ValueError or KeyError for one that none of ours has written. A record that cannot be read becomes the
+        text of another: what is no JSON would break whatever shows it."""
         line_id, fields = entry
-        return cls(
+        line = cls(
             LineId.parse(str(line_id, "ascii")),
             str(fields[b"channel"], "utf-8"),
             fields[b"record"],
@@ -69,14 +70,18 @@ class StreamLine:
             int(fields[b"number"]),
             str(fields[b"mark"], "ascii"),
         )
+        try:
+            line.record = _decoder.decode(line.data)
+        except (msgspec.DecodeError, RecursionError):
+            line.record = Record(timestamp(line.id.ms / 1000), "", str(line.data, "utf-8", "replace"))
+            line.data = encode_record(line.record)
+        if b"\n" in line.data or b"\r" in line.data:  # between its members, where an event of a stream would end
+            line.data = encode_record(line.record)
+        return line
 
     @cached_property
     def record(self) -> Record:
-        """One that cannot be read is shown as it is."""
-        try:
-            return _decoder.decode(self.data)
-        except (msgspec.DecodeError, RecursionError):
-            return Record(timestamp(self.id.ms / 1000), "", str(self.data, "utf-8", "replace"))
+        return _decoder.decode(self.data)
 
     @cached_property
     def json(self) -> bytes:

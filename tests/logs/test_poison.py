@@ -34,6 +34,17 @@ POISON = [
     "=" * 1000,
     'a="' * 1000,
 ]
+NO_RECORDS = [
+    b"",
+    b"no JSON",
+    b'{"time":"x"',
+    b'{"time":1}',
+    b"[]",
+    b'{"time":"x"}\n\nevent: status\ndata: {}',
+    b"\xff{",
+]
+SPREAD = b'{"time":"x",\r\n\n"service":"y",\n\n"message":"spread"}'
+"""A record, over several lines."""
 
 
 @pytest.mark.parametrize("text", POISON, ids=range(len(POISON)))
@@ -63,6 +74,9 @@ async def test_the_gateway_goes_on(shared: Shared) -> None:
         redis.publish(BEATS, "no beat")
         with redis.client() as client:
             client.xadd(STREAM, {"not": "ours"}, id="*")
+            for number, record in enumerate((*NO_RECORDS, SPREAD)):
+                fields = {"channel": "logs", "writer": "", "number": number, "mark": "", "record": record}
+                client.xadd(STREAM, fields, id="*")
         nested: object = 0
         for _ in range(100):
             nested = [nested]
@@ -71,6 +85,9 @@ async def test_the_gateway_goes_on(shared: Shared) -> None:
         await viewer.until_message("end")
         redis.publish("logs", "still heard")
         await viewer.until_message("still heard")
+        for record in NO_RECORDS:
+            assert str(record, "utf-8", "replace") in viewer.messages
+        assert "spread" in viewer.messages
     async with httpx.AsyncClient(base_url=gateway.url) as client_:
         assert (await client_.get("/history", params={"limit": 100})).status_code == 200
         text = (await client_.get("/export", params={"format": "text", "zone": "Asia/Tokyo"})).text
