@@ -1,6 +1,7 @@
 # ./run.sh test: from a bare machine to a verdict.
 
 OLDEST_KUBECTL=1.21
+beside=() # by process id: the logs of tests that run beside others
 
 # All checks, quick ones first; given arguments, pytest alone with them. A part that cannot be had is announced here;
 # its tests skip and say why, or fail where CI=true.
@@ -30,35 +31,38 @@ run_tests() { # [PYTEST ARGUMENT]...
     fi
 }
 
-# Tests that wait most of the time, beside those that need the processor, each in a process of its own. Nothing that needs
-# the broker runs beside those that break it.
+# Tests that wait most of the time, beside those that need the processor, each lane in a process of its own. Nothing that
+# needs the broker runs beside those that break it.
 all_tests() {
-    local failed=
-    begin_beside unit-tests tests/unit tests/store tests/logs
+    local failed='' scripted=('tests/browser/test_logs_'[!s]*.py) # these have a gateway of their own
+    begin_beside unit-tests tests/unit tests/store
+    begin_beside log-tests tests/logs "${scripted[@]}"
     "$VENV/bin/python" -m pytest tests/faults || failed=yes
     end_beside || failed=yes
-    begin_beside page-tests tests/browser tests/peers tests/clients tests/docker
-    "$VENV/bin/python" -m pytest tests/integration || failed=yes
+    begin_beside integration-tests tests/integration/test_[m-z]*.py
+    begin_beside page-tests tests/browser tests/peers tests/clients tests/docker "${scripted[@]/#/--ignore=}"
+    "$VENV/bin/python" -m pytest tests/integration/test_[a-l]*.py || failed=yes
     end_beside || failed=yes
     [[ -z $failed ]]
 }
 
 begin_beside() { # NAME TESTS...
-    beside_log=$LOGS/$1.log
-    "$VENV/bin/python" -m pytest -p no:cacheprovider "${@:2}" >"$beside_log" 2>&1 </dev/null &
-    beside=$!
+    "$VENV/bin/python" -m pytest -p no:cacheprovider "${@:2}" >"$LOGS/$1.log" 2>&1 </dev/null &
+    beside[$!]=$LOGS/$1.log
 }
 
 end_beside() {
-    local code=0
-    wait "$beside" || code=$?
-    beside=
-    cat "$beside_log"
+    local pid code=0
+    for pid in "${!beside[@]}"; do
+        wait "$pid" || code=$?
+        cat "${beside[$pid]}"
+        unset "beside[$pid]"
+    done
     return "$code"
 }
 
 end_tests() {
-    if [[ -n ${beside:-} ]]; then kill "$beside" 2>/dev/null || true; fi
+    if ((${#beside[@]})); then kill "${!beside[@]}" 2>/dev/null || true; fi
     stop_test_broker
 }
 
