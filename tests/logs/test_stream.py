@@ -140,8 +140,9 @@ async def test_a_place_that_is_none_is_refused(shared: Shared) -> None:
 
 async def test_since_begins_in_the_past(shared: Shared) -> None:
     gateway, _, appender = shared
-    appender.append([line("old", at=2_500_000_000), line("new", at=2_600_000_000)])
-    async with gateway.viewer(since="2050-01-01T00:00:00Z") as viewer:
+    said = {"service": "since"}
+    appender.append([line("old", at=2_500_000_000, **said), line("new", at=2_600_000_000, **said)])
+    async with gateway.viewer(since="2050-01-01T00:00:00Z", **said) as viewer:
         await viewer.until_message("new")
         assert viewer.messages == ["new"]
 
