@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewContext, Site, start_site
 from tests.browser.streams_page import StreamsPage
@@ -222,6 +222,19 @@ def test_it_asks_for_a_key_and_shows_what_that_key_may_see(page: Page, guarded: 
     page.reload()
     streams.wait_until_live()
     expect(streams.card(goal)).to_have_count(1)
+
+
+def test_who_gives_no_key_is_not_asked_again_by_what_was_under_way(page: Page, guarded: Site) -> None:
+    held: list[Route] = []
+    page.route("**/turns?*", lambda route: held.append(route))
+    streams = StreamsPage(page)
+    page.goto(f"{guarded.api.url}/streams")
+    expect(streams.get("key-dialog")).to_be_visible()  # for the connection
+    page.keyboard.press("Escape")
+    expect(streams.get("key-dialog")).to_be_hidden()
+    held[0].continue_()
+    expect(streams.get("history-problem")).to_be_visible()
+    expect(streams.get("key-dialog")).to_be_hidden()
 
 
 def test_it_works_under_a_prefix(page: Page, site: Site, goal: str) -> None:

@@ -39,6 +39,7 @@
   class Api {
     isLocked = false; // a key is needed, and the person gave none when asked
     askForKey = async () => false; // set by the page; resolves to true once there is a key
+    #declined = 0; // grows each time the person gives none
 
     constructor(base) {
       this.base = base;
@@ -169,17 +170,24 @@
     async #fetch(path, { silence = null, ...init }) {
       while (true) {
         const { key } = this;
+        const declined = this.#declined;
         silence?.restart();
         const response = await this.#send(path, { ...init, key });
         if (response.ok) return response;
         const problem = await readProblem(response);
         if (response.status !== 401) throw problem;
         silence?.stop(); // a person may take long
-        // Another request may have got a key meanwhile.
-        const hasKey = this.key !== key || (await this.askForKey(key ? "The key of this browser is not accepted (any more)." : ""));
+        // Another request may have got a key meanwhile; or the person was asked for one, and gave none.
+        const hasKey = this.key !== key || (this.#declined === declined && (await this.#asksForKey(key)));
         this.isLocked = !hasKey;
         if (!hasKey) throw problem;
       }
+    }
+
+    async #asksForKey(key) {
+      const hasKey = await this.askForKey(key ? "The key of this browser is not accepted (any more)." : "");
+      if (!hasKey) this.#declined += 1;
+      return hasKey;
     }
 
     async #send(path, { key, timeout, headers = {}, ...init }) {
