@@ -13,6 +13,7 @@ from logs.records.parsing import parse_line
 from logs.stream.hearing import BEATS
 from tests.logs.conftest import Shared
 from tests.logs.viewing import line
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +95,14 @@ async def test_the_gateway_goes_on(shared: Shared) -> None:
         assert "still heard" in text
         for query in ({"until": "9999-12-31T23:59:59Z"}, {"before": "9" * 19 + "-1"}, {"after": "1-" + "9" * 30}):
             assert (await client_.get("/history", params=query)).status_code in (200, 422), query
+
+
+async def test_entries_of_others_are_in_nobodys_way(appender: Appender, redis: RedisServer) -> None:
+    ms, number = map(int, appender.append([line("one")]).split("-"))
+    with redis.client() as client:
+        client.xadd(STREAM, {"not": "ours"}, id=f"{ms + 60_000}-{number + 7}")
+    assert appender.append([line("two")]) == f"{ms + 60_001}-{number + 1}"
+    assert appender.append([line("three")]) == f"{ms + 60_001}-{number + 2}"
 
 
 async def test_a_batch_that_is_known_already_is_answered(appender: Appender) -> None:

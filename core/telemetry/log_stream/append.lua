@@ -18,6 +18,15 @@ local first, count = tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(redis.call('HGET', KEYS[2], 'now') or 0))
 local number = tonumber(redis.call('HGET', KEYS[2], 'number') or 0)
+-- Others may have put entries of their own there, with any id.
+local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if top then
+    local ms, place = string.match(top[1], '^(%d+)-(%d+)$')
+    now = math.max(now, tonumber(ms))
+    if tonumber(ms) == now and tonumber(place) > number then
+        now = now + 1
+    end
+end
 local id = ''
 local published, marked = 0, 0
 
