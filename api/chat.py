@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
+import msgspec
 import structlog
 
 from api.inputs.chat import ChatRequest
@@ -168,7 +169,7 @@ class Chat:
         return created
 
     async def _create(self, new: NewTurn) -> Created:
-        self._owner.catalogue.find(new.model)
+        new = msgspec.structs.replace(new, queue=self._owner.catalogue.find(new.model).queue)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)

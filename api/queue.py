@@ -50,7 +50,7 @@ class Queue:
 
     async def publish(self, turn: Turn, position: int) -> None:
         """The job of a turn that is queued. Raises BrokerDown."""
-        publishing = publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
+        publishing = publish_job(self._connection, Job(turn.key, turn.context, self._store.id, queue=turn.queue))
         # While RabbitMQ takes the job: `call_soon`, so that the job goes first.
         asyncio.get_running_loop().call_soon(self._feeds.expect, turn.key, position)
         await publishing

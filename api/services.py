@@ -3,6 +3,7 @@
 import signal
 
 import structlog
+from aiormq.abc import AbstractChannel
 
 from api.access.access import Access
 from api.access.rate_limit import RateLimit
@@ -35,7 +36,7 @@ class Services:
         self.settings = settings
         self.access = access
         self.rate_limit = RateLimit(settings)
-        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", declare_all, publishes=True)
+        self.connection = BrokerConnection(settings.rabbit_mq, "hopstream api", self._declare, publishes=True)
         self.owner = TurnOwner("api", settings, self.connection)
         self.store = self.owner.store
         self.catalogue = self.owner.catalogue
@@ -79,6 +80,9 @@ class Services:
         await self._housekeeping.stop()
         await self.agents.close()
         await self.owner.stop()
+
+    async def _declare(self, channel: AbstractChannel) -> None:
+        await declare_all(channel, self.catalogue.queues)
 
     async def _open_store(self) -> None:
         """What needs it starts once it is there. Without a database that can be used the process ends, so that a

@@ -10,14 +10,16 @@ from kombu.entity import Exchange, Queue
 
 from core.broker.jobs import TASK_NAME
 from core.broker.tls import celery_tls
-from core.broker.topology import JOBS, JOBS_ARGUMENTS, PREFIX
+from core.broker.topology import JOBS, JOBS_ARGUMENTS, PREFIX, jobs_of
 from core.settings import get_settings
 from core.telemetry.logs import configure_logs
+from workers.queues import served_queues
 
 BROKER_HEARTBEAT_SECONDS = 10
 POOL = "workers.celery.pool:TaskPool"
 
 settings = get_settings()
+queues = [jobs_of(queue) for queue in served_queues(settings)]
 app = Celery("workers", broker=settings.rabbit_mq, include=["workers.celery.tasks"])
 app.conf.update(
     worker_pool=POOL,
@@ -27,7 +29,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the claim keeps a redelivered job from running twice
     worker_hijack_root_logger=False,
     worker_send_task_events=False,  # Flower turns them on, and so does `celery control enable_events`
-    task_queues=[Queue(JOBS, Exchange(""), routing_key=JOBS, queue_arguments=JOBS_ARGUMENTS)],
+    task_queues=[Queue(name, Exchange(""), routing_key=name, queue_arguments=JOBS_ARGUMENTS) for name in queues],
     task_default_queue=JOBS,
     task_routes={TASK_NAME: {"queue": JOBS}},
     task_acks_late=True,

@@ -83,7 +83,7 @@ class DeadJobs:
             turn=key.turn,
             request_id=turn.context.request_id,
         )
-        await publish_job(self._connection, Job(key, turn.context, self._store.id))
+        await publish_job(self._connection, Job(key, turn.context, self._store.id, queue=turn.queue))
 
     async def _bury(self, key: TurnKey) -> None:
         """A finished turn, and one whose owner lives, is left alone; a deleted one has nobody to tell."""

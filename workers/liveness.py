@@ -5,11 +5,12 @@ wait, slots are free, and no job was accepted for a while.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import NamedTuple
 
 import structlog
+from aiormq.abc import AbstractChannel
 
 from core.broker.connection import BrokerConnection
 from core.broker.topology import declare_jobs
@@ -33,12 +34,20 @@ class Slots(NamedTuple):
 
 
 class Liveness:
-    def __init__(self, connection: BrokerConnection, slots: Callable[[], Slots], stuck_seconds: float) -> None:
+    def __init__(
+        self,
+        connection: BrokerConnection,
+        slots: Callable[[], Slots],
+        stuck_seconds: float,
+        queues: Sequence[str | None] = (None,),
+    ) -> None:
+        """`queues`: from which the worker takes jobs."""
         self.waiting = 0
-        """Jobs that waited in the queue at the last check."""
+        """Jobs that waited for this worker, or one like it, at the last check."""
         self._connection = connection
         self._slots = slots
         self._stuck_seconds = stuck_seconds
+        self._queues = queues
         self._accepted = 0
         self._retired = False
         self._moved_at = monotonic()
@@ -63,10 +72,13 @@ class Liveness:
 
     async def check(self) -> None:
         try:
-            self.waiting = (await self._connection.call(declare_jobs)).waiting
+            self.waiting = await self._connection.call(self._count_waiting)
         except BrokerDown:
             self.waiting = 0  # nobody gets a job then
         slots = self.slots
         if not self.waiting or not slots.free or slots.accepted != self._accepted:
             self._accepted = slots.accepted
             self._moved_at = monotonic()
+
+    async def _count_waiting(self, channel: AbstractChannel) -> int:
+        return sum([(await declare_jobs(channel, queue)).waiting for queue in self._queues])

@@ -22,6 +22,7 @@ from core.store.retry import open_when_up
 from core.turns.owner import TurnOwner
 from workers.dead_jobs import DeadJobs
 from workers.liveness import Liveness, Slots
+from workers.queues import served_queues
 from workers.replacement import replace_when_stuck
 from workers.sweeper import Sweeper
 from workers.turn_handler import TurnHandler
@@ -41,6 +42,7 @@ class Runtime:
     def __init__(self, settings: Settings, slots: Callable[[], Slots]) -> None:
         self.turns: TurnHandler
         self._settings = settings
+        self._queues = served_queues(settings)
         self._slots = slots
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="runtime", daemon=True)
@@ -86,7 +88,7 @@ class Runtime:
         self.turns = TurnHandler(owner)
         self._dead_jobs = DeadJobs(owner.store, self._connection, owner.endings, self.turns.announce_end)
         self._sweeper = Sweeper(owner.store, self._connection)
-        self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds)
+        self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds, self._queues)
         if settings.worker_health_port:
             from workers.health import HealthServer  # aiohttp's server: a tenth of the start of those who have no port
 
@@ -100,7 +102,7 @@ class Runtime:
         self._background.run("warm up", owner.warm_up())
 
     async def _set_up(self, channel: AbstractChannel) -> None:
-        await declare_all(channel)
+        await declare_all(channel, self._queues)
         await self._dead_jobs.consume(channel)
 
     async def _close(self) -> None:

@@ -7,7 +7,7 @@ import structlog
 from core.background import Background
 from core.broker.connection import BrokerConnection
 from core.broker.jobs import Job, publish_job
-from core.broker.topology import declare_jobs, log_name
+from core.broker.topology import JobQueue, declare_jobs, log_name
 from core.model.errors import BrokerDown, StoreDown
 from core.store.store import Store
 from core.store.turns.orphans import Requeued
@@ -47,8 +47,9 @@ class Sweeper:
 
     async def _sweep_overdue(self) -> None:
         """A turn that waits while no job waits has lost its job; while jobs wait, it is just not its turn yet."""
-        if await self._store.orphans.has_overdue() and (await self._connection.call(declare_jobs)).waiting == 0:
-            await self._requeue(await self._store.orphans.requeue_overdue(), "overdue")
+        for queue in await self._store.orphans.overdue_queues():
+            if (await self._look_at(queue)).waiting == 0:
+                await self._requeue(await self._store.orphans.requeue_overdue(queue), "overdue")
 
     async def _delete_left_logs(self) -> None:
         """Deleting one that is not there is no error in RabbitMQ."""
@@ -58,8 +59,8 @@ class Sweeper:
     async def _requeue(self, turns: list[Requeued], why: str) -> None:
         if not turns:
             return
-        copies = await self._copies()
-        for key, context, _ in turns:
+        copies = {queue: await self._copies(queue) for queue in {turn.queue for turn in turns}}
+        for key, context, *_ in turns:
             log.warning(
                 "job queued again",
                 action="sweep.requeue",
@@ -69,12 +70,20 @@ class Sweeper:
                 why=why,
             )
         # Together, since a worker that ran hundreds of turns may be gone, and everybody waits.
-        again = [Job(turn.key, turn.context, self._store.id, turn.silent_beat) for turn in turns for _ in range(copies)]
+        again = [
+            Job(turn.key, turn.context, self._store.id, turn.silent_beat, turn.queue)
+            for turn in turns
+            for _ in range(copies[turn.queue])
+        ]
         await asyncio.gather(*(publish_job(self._connection, job) for job in again))
 
-    async def _copies(self) -> int:
+    async def _copies(self, queue: str | None) -> int:
         """So many that one gets to a worker that lives: RabbitMQ serves its consumers in turn, and does not know which
         of them are frozen. A job too many costs one look into the store."""
-        consumers = (await self._connection.call(declare_jobs)).consumers
-        alive = await self._store.processes.count_alive("worker")
+        consumers = (await self._look_at(queue)).consumers
+        # Not every worker serves a queue that has a name.
+        alive = await self._store.processes.count_alive("worker") if queue is None else 1
         return max(consumers - alive, 0) + 1
+
+    async def _look_at(self, queue: str | None) -> JobQueue:
+        return await self._connection.call(lambda channel: declare_jobs(channel, queue))

@@ -168,6 +168,6 @@ class TurnHandler:
     async def _requeue(self, turn: Turn) -> None:
         """A hint only: where it fails, the sweep of another worker finds the turn without an owner."""
         try:
-            await publish_job(self._connection, Job(turn.key, turn.context, self._store.id))
+            await publish_job(self._connection, Job(turn.key, turn.context, self._store.id, queue=turn.queue))
         except BrokerDown:
             return

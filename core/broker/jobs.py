@@ -9,7 +9,7 @@ import msgspec
 from pamqp.commands import Basic
 
 from core.broker.connection import BrokerConnection, broker_down
-from core.broker.topology import JOBS
+from core.broker.topology import jobs_of
 from core.model.context import RequestContext
 from core.model.errors import HopstreamError
 from core.model.keys import TurnKey
@@ -34,6 +34,8 @@ class Job(NamedTuple):
     silent_beat: int = 0
     """Who queued it again has seen that processes without a later heartbeat are silent (`core.store.liveness`): a
     worker that has not looked on for long enough would take the turn's owner for alive. 0: not seen."""
+    queue: str | None = None
+    """That it is sent to; None: the default one."""
 
 
 class _Template(NamedTuple):
@@ -83,7 +85,7 @@ def publish_job(connection: BrokerConnection, job: Job) -> Awaitable[None]:
     )
     body = msgspec.json.encode((job.key, template.kwargs, template.embed))
     channel = connection.message_channel()
-    return _confirm(channel.publish(body, "", JOBS, properties=properties.marshal(), mandatory=True))
+    return _confirm(channel.publish(body, "", jobs_of(job.queue), properties=properties.marshal(), mandatory=True))
 
 
 def job_of(key: TurnKey, headers: Mapping[str, Any]) -> Job:

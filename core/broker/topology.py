@@ -1,5 +1,6 @@
 """Names and arguments of everything we declare in RabbitMQ. Whoever needs a thing declares it, always the same way."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from aiormq.abc import AbstractChannel
@@ -9,6 +10,7 @@ from core.settings import get_settings
 
 PREFIX = get_settings().rabbit_mq_prefix
 JOBS = f"{PREFIX}llm.jobs"
+"""The default queue; see `jobs_of`."""
 DEAD_JOBS = f"{PREFIX}llm.jobs.dead"
 SESSIONS = f"{PREFIX}llm.sessions"
 EVENTS = f"{PREFIX}llm.events"
@@ -53,10 +55,15 @@ class JobQueue(NamedTuple):
     """Workers that are connected, frozen ones among them."""
 
 
-async def declare_jobs(channel: AbstractChannel) -> JobQueue:
-    """Declare both job queues."""
+def jobs_of(queue: str | None) -> str:
+    """The queue of jobs that only workers take which serve it: of an engine, say. None: of all others."""
+    return JOBS if queue is None else f"{JOBS}.{queue}"
+
+
+async def declare_jobs(channel: AbstractChannel, queue: str | None = None) -> JobQueue:
+    """Declare a queue of jobs, and that of dead ones."""
     await channel.queue_declare(DEAD_JOBS, durable=True, arguments=DEAD_JOBS_ARGUMENTS)
-    declared = await channel.queue_declare(JOBS, durable=True, arguments=JOBS_ARGUMENTS)
+    declared = await channel.queue_declare(jobs_of(queue), durable=True, arguments=JOBS_ARGUMENTS)
     return JobQueue(declared.message_count or 0, declared.consumer_count or 0)
 
 
@@ -69,11 +76,12 @@ async def declare_events(channel: AbstractChannel) -> None:
     await channel.exchange_declare(EVENTS, exchange_type="topic", durable=True)
 
 
-async def declare_all(channel: AbstractChannel) -> None:
-    """What a process needs that owns turns."""
+async def declare_all(channel: AbstractChannel, queues: Iterable[str | None] = (None,)) -> None:
+    """What a process needs that owns turns, with the queues of jobs that it sends to or takes from."""
     await declare_sessions(channel)
     await declare_events(channel)
-    await declare_jobs(channel)
+    for queue in queues:
+        await declare_jobs(channel, queue)
 
 
 async def declare_log(channel: AbstractChannel, key: TurnKey) -> None:

@@ -6,7 +6,15 @@ from pydantic import BeforeValidator, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from core.api_keys import parse_api_keys
-from core.setting_groups.types import AmqpUrl, DatabaseUrl, NarratorRelay, RateLimitStorage, RateLimitText, Words
+from core.setting_groups.types import (
+    AmqpUrl,
+    DatabaseUrl,
+    NarratorRelay,
+    RateLimitStorage,
+    RateLimitText,
+    Words,
+    split_commas,
+)
 
 
 class ServiceSettings(BaseSettings):
@@ -77,6 +85,11 @@ class ServiceSettings(BaseSettings):
         100, ge=1, le=1000, description="Answers one worker process streams at the same time."
     )
 
+    worker_queues: Annotated[list[Literal["default", "local"]], NoDecode, BeforeValidator(split_commas)] = Field(
+        [],
+        description="Whose jobs a worker takes, with commas: default, local (those of the local engine's models). "
+        "Default: default, and local where the settings name such a model.",
+    )
     worker_health_port: int = Field(
         0, ge=0, le=65535, description="Port of a worker's own /health and /ready, on API_HOST. 0: none."
     )

@@ -79,6 +79,7 @@ turns = sa.Table(
     sa.Column("metadata", _NULLABLE_JSON),  # the caller's own few labels
     sa.Column("request_id", sa.String(128)),
     sa.Column("trace_context", _NULLABLE_JSON),  # {"traceparent": …, "tracestate": …} (W3C)
+    sa.Column("queue", sa.String(32)),  # of its jobs; NULL: the default one
     sa.Column("message_id", sa.String(128)),  # the client's own, by which a message that is sent again is known
 )
 

@@ -47,18 +47,18 @@ async def test_a_turn_that_is_queued_again_tells_of_the_same_request(store: Stor
     overdue = [await make.queued("overdue", context=context), await make.queued("of nobody")]
     for turn in overdue:
         await make.age(OVERDUE_SECONDS + 1, key=turn.key)
-    requeued = [Requeued(overdue[0].key, context), Requeued(overdue[1].key, RequestContext())]
-    found = [again._replace(silent_beat=0) for again in await store.orphans.requeue_overdue()]
+    requeued = [Requeued(overdue[0].key, context, None), Requeued(overdue[1].key, RequestContext(), None)]
+    found = [again._replace(silent_beat=0) for again in await store.orphans.requeue_overdue(None)]
     assert sorted(found) == sorted(requeued)
 
 
 async def test_an_overdue_turn_is_queued_again_by_one_of_many(store: Store, make: Maker) -> None:
     turn = await make.queued()
-    assert not await store.orphans.has_overdue()
-    assert await store.orphans.requeue_overdue() == []
+    assert await store.orphans.overdue_queues() == []
+    assert await store.orphans.requeue_overdue(None) == []
     await make.age(OVERDUE_SECONDS + 1, key=turn.key)
-    assert await store.orphans.has_overdue()
-    found = await asyncio.gather(*(store.orphans.requeue_overdue() for _ in range(10)))
+    assert await store.orphans.overdue_queues() == [None]
+    found = await asyncio.gather(*(store.orphans.requeue_overdue(None) for _ in range(10)))
     assert [again.key for requeued in found for again in requeued] == [turn.key]
 
 

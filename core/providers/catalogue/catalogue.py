@@ -20,11 +20,14 @@ PROVIDERS: dict[ProviderName, str] = {
     "anthropic": "core.providers.anthropic.provider:AnthropicProvider",
     "gemini": "core.providers.gemini.provider:GeminiProvider",
     "ollama": "core.providers.ollama.provider:OllamaProvider",
+    "local": "core.providers.local.provider:LocalProvider",
     "demo": "core.providers.demo.provider:DemoProvider",
 }
 """The first whose settings are there is the default."""
 RESPONSES = "core.providers.openai_responses.provider:OpenAIResponsesProvider"
 """For models whose `api` is responses."""
+CLOSED: frozenset[ProviderName] = frozenset({"local"})
+"""Those with the models that the settings name, and no others: a name is a place on this machine."""
 MAX_CIRCUITS = 1000
 """People may ask for any name."""
 
@@ -84,6 +87,11 @@ class Catalogue:
         """Those that are known beforehand; others can be asked for as well, by a name that their service knows."""
         return [*self._models.values()]
 
+    @property
+    def queues(self) -> list[str | None]:
+        """Of all their jobs; None: the default one."""
+        return list(dict.fromkeys([None, *(model.queue for model in self.models)]))
+
     def prepare(self) -> None:
         """Called in a thread while the process starts."""
         for provider in self._providers.values():
@@ -99,9 +107,9 @@ class Catalogue:
         if name in self._models:
             return self._models[name]
         prefix, _, rest = name.partition("/")
-        if self._has_prefixes and rest and prefix in self._access:
+        if self._has_prefixes and rest and prefix in self._access and prefix not in CLOSED:
             return Model(name=name, provider=prefix, model=rest)
-        if self._default is None:
+        if self._default is None or self._default in CLOSED:
             raise UnknownModel(f"there is no model {name!r}; GET /models tells which there are", field="model")
         return Model(name=name, provider=self._default)
 

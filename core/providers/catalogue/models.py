@@ -4,10 +4,10 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from core.model.events import Usage
 from core.providers.base import Access, GoesOn
@@ -17,11 +17,12 @@ MODEL_PATTERN = r"^[\x21-\x7e]{1,200}$"
 FIRST_TOKEN_SECONDS = 10.0
 """For the first token of a model that has fallbacks and does not think first: another can answer while people wait."""
 _HEADER = re.compile(r"\s*\[\[\s*model\s*\]\]")
+ENGINE_QUEUE = "local"
 _MILLION = 1_000_000
 _RESERVED = frozenset({"model", "messages", "contents", "input", "stream", "tools", "system", "background", "store"})
 """Members of a request that are the question's own."""
 
-ProviderName = Literal["openai", "anthropic", "gemini", "ollama", "demo"]
+ProviderName = Literal["openai", "anthropic", "gemini", "ollama", "local", "demo"]
 ModelName = Annotated[str, Field(pattern=MODEL_PATTERN)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 
@@ -69,9 +70,21 @@ class Model(BaseModel):
     provider_options: list[str] = []
     """Members of its service's own request that a question may set, inner ones with dots."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _engine(cls, values: Any) -> Any:
+        """What the local engine can do, unless the file says otherwise."""
+        is_local = isinstance(values, dict) and values.get("provider") == "local"
+        return {"continues": True, "images": False, "tools": False, **values} if is_local else values
+
     @property
     def upstream(self) -> str:
         return self.model or self.name
+
+    @property
+    def queue(self) -> str | None:
+        """Of its jobs: models of an engine are answered where that runs. None: by any worker."""
+        return ENGINE_QUEUE if self.provider == "local" else None
 
     @property
     def goes_on(self) -> bool:
@@ -119,6 +132,15 @@ def read_models(path: Path, usual: Mapping[ProviderName, Access]) -> list[Model]
     return models
 
 
+def names_engine(path: Path) -> bool:
+    """Whether the file has a model of the local engine; what else is wrong with it is told by `read_models`."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("model", [])
+        return any(table.get("provider") == "local" for table in tables)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError, TypeError):
+        return False
+
+
 def access_of(model: Model, usual: Access | None) -> Access:
     """How its service is reached. `usual`: as the settings have it; their key goes to their address alone."""
     if model.key is not None:
@@ -149,7 +171,7 @@ def _faults(models: list[Model], text: str, usual: Mapping[ProviderName, Access]
             yield fault("base_url", wrong)
         if model.api == "responses" and model.provider != "openai":
             yield fault("api", "only openai has responses")
-        is_reached = model.key or model.base_url or model.provider in usual or model.provider == "demo"
+        is_reached = model.key or model.base_url or model.provider in (*usual, "local", "demo")
         if not is_reached:
             yield fault("provider", f"{model.provider} is not set up; set its key, or name a key or a base_url here")
         for option in model.provider_options:

@@ -43,7 +43,7 @@ _overdue = IS_QUEUED & _queued_for(OVERDUE_SECONDS)
 
 _FINISH = sa.update(turns).where(IS_TURN, IS_UNFINISHED, IS_ORPHANED).values(finished_at=db_now())
 _KEEP = sa.update(turns).where(IS_TURN).values(tape=sa.bindparam("answer"))
-_HAS_OVERDUE = sa.select(turns.c.turn).where(_overdue).limit(1)
+_OVERDUE_QUEUES = sa.select(turns.c.queue).where(_overdue, turns.c.mode == "queue").distinct()
 _LOST_DIRECT = sa.select(turns).where(IS_RUNNING | IS_WAITING, turns.c.mode == "direct", IS_ORPHANED)
 _CANCELLED_ORPHANS = sa.select(turns).where(IS_ACTIVE, turns.c.cancel_requested, IS_ORPHANED)
 _LEFT_LOGS = sa.select(turns.c.session_id, turns.c.turn).where(
@@ -57,12 +57,12 @@ class _Requeue:
     def __init__(self, condition: sa.ColumnElement[bool]) -> None:
         here = condition & (turns.c.mode == "queue")
         self.exists = sa.select(turns.c.turn).where(here).limit(1)
-        told = (turns.c.session_id, turns.c.turn, turns.c.request_id, turns.c.trace_context)
+        told = (turns.c.session_id, turns.c.turn, turns.c.request_id, turns.c.trace_context, turns.c.queue)
         self.update = sa.update(turns).where(here).values(queued_at=db_now()).returning(*told)
 
 
 _ORPHANS = _Requeue(IS_RUNNING & IS_ORPHANED & (turns.c.queued_at.is_(None) | _queued_for(REQUEUE_SECONDS)))
-_OVERDUE = _Requeue(_overdue)
+_OVERDUE = _Requeue(_overdue & turns.c.queue.is_not_distinct_from(sa.bindparam("of_queue", type_=sa.String)))
 
 
 class Requeued(NamedTuple):
@@ -70,6 +70,7 @@ class Requeued(NamedTuple):
 
     key: TurnKey
     context: RequestContext
+    queue: str | None
     silent_beat: int = 0
     """By which its owner was found silent; see `core.store.liveness`."""
 
@@ -98,12 +99,13 @@ class Orphans:
         """Running turns whose owner is silent. Marked as queued again, so that one process alone sends each job."""
         return await self._requeue(_ORPHANS)
 
-    async def has_overdue(self) -> bool:
-        return await self._database.row(_HAS_OVERDUE) is not None
+    async def overdue_queues(self) -> list[str | None]:
+        """In which turns wait for long."""
+        return [row.queue for row in await self._database.rows(_OVERDUE_QUEUES)]
 
-    async def requeue_overdue(self) -> list[Requeued]:
+    async def requeue_overdue(self, queue: str | None) -> list[Requeued]:
         """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
-        return await self._requeue(_OVERDUE)
+        return await self._requeue(_OVERDUE, of_queue=queue)
 
     async def lost_direct(self, session_id: str | None = None) -> list[Turn]:
         """Direct turns that run or wait, and whose API process is gone; nobody can finish those."""
@@ -122,13 +124,15 @@ class Orphans:
     def _silent(self) -> dict[str, int]:
         return {"silent_beat": self._liveness.silent_beat}
 
-    async def _requeue(self, requeue: _Requeue) -> list[Requeued]:
+    async def _requeue(self, requeue: _Requeue, **which: str | None) -> list[Requeued]:
         silent = self._silent
-        if await self._database.row(requeue.exists, **silent) is None:
+        if await self._database.row(requeue.exists, **which, **silent) is None:
             return []
-        rows = await self._database.rows(requeue.update, **silent)
+        rows = await self._database.rows(requeue.update, **which, **silent)
         return [
-            Requeued(TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context), **silent)
+            Requeued(
+                TurnKey(row.session_id, row.turn), read_context(row.request_id, row.trace_context), row.queue, **silent
+            )
             for row in rows
         ]
 

@@ -106,6 +106,8 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
     """The attempt with which its tape began; None: the last one."""
     upstream: dict[str, Any] | None = None
     """An answer that its service still has, and how it is asked for."""
+    queue: str | None = None
+    """Of its jobs; None: the default one."""
     message_id: str | None = None
     """The client's own."""
     queued_at: float | None = None
@@ -186,6 +188,8 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     context: RequestContext = RequestContext()
     owner: str | None = None
     """The API process of a direct turn, which runs from the start; None in queue mode."""
+    queue: str | None = None
+    """Of its jobs; None: the default one."""
     message_id: str | None = None
     """The client's own: a message that it sends again is no second turn."""
     may_wait: bool = False

@@ -86,6 +86,7 @@ def row_of(new: NewTurn, number: int, *, waits: bool = False) -> dict[str, Any]:
         "metadata": new.labels.metadata or None,
         "request_id": new.context.request_id or None,
         "trace_context": new.context.trace or None,
+        "queue": new.queue,
         "message_id": new.message_id,
     }
 

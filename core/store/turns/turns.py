@@ -1,5 +1,6 @@
 """Turns: create, read, cancel. Who may run and end a turn is in `ownership` and `orphans`."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from itertools import count
@@ -24,7 +25,9 @@ from core.store.turns.waiting import KnownMessage, count_before, refuse_known_me
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
 
-_COUNT_QUEUED = sa.select(sa.func.count()).where(IS_QUEUED)
+_COUNT_QUEUED = sa.select(sa.func.count()).where(
+    IS_QUEUED, turns.c.queue.is_not_distinct_from(sa.bindparam("of_queue", type_=sa.String))
+)
 
 
 class _Statements:
@@ -66,7 +69,7 @@ _statements = cache(_Statements)
 
 _COUNT_AHEAD = _COUNT_QUEUED.where(turns.c.created_at < sa.bindparam("at"))
 _LIST_UNFINISHED = (
-    sa.select(turns.c.session_id, turns.c.turn, turns.c.status)
+    sa.select(turns.c.session_id, turns.c.turn, turns.c.status, turns.c.queue)
     .where(turns.c.status.in_((*ACTIVE, "waiting")))
     .order_by(turns.c.created_at)
 )
@@ -155,9 +158,9 @@ class Turns:
 
         def places(connection: sa.Connection) -> dict[TurnKey, int | None]:
             found: dict[TurnKey, int | None] = {}
-            queued = count(1)
-            for session_id, turn, status in connection.execute(_LIST_UNFINISHED):
-                place = next(queued) if status == "queued" else 0
+            queued: defaultdict[str | None, count[int]] = defaultdict(lambda: count(1))
+            for session_id, turn, status, queue in connection.execute(_LIST_UNFINISHED):
+                place = next(queued[queue]) if status == "queued" else 0
                 found[TurnKey(session_id, turn)] = None if status == "waiting" else place
             return found
 
@@ -165,7 +168,7 @@ class Turns:
 
     async def position(self, turn: Turn) -> int:
         """Place in the queue of a turn that waits: 1 is next."""
-        ahead: int = await self._database.value(_COUNT_AHEAD, at=turn.created_at)
+        ahead: int = await self._database.value(_COUNT_AHEAD, at=turn.created_at, of_queue=turn.queue)
         return ahead + 1
 
     async def request_cancel(self, session_id: str, number: int | None = None) -> Cancelled:
@@ -223,7 +226,9 @@ class Turns:
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
         """With how many turns wait for a worker."""
         title = beginning(new.message, TITLE_CHARS)
-        row = connection.execute(self._statements.next_number, {"session_id": new.session_id, "title": title})
+        row = connection.execute(
+            self._statements.next_number, {"session_id": new.session_id, "title": title, "of_queue": new.queue}
+        )
         numbers = row.one_or_none()
         if numbers is None:
             raise unknown_session(new.session_id)
