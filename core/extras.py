@@ -6,6 +6,7 @@ EXTRAS = {
     "anthropic": "anthropic",
     "apprise": "apprise",
     "gemini": "google.genai",
+    "local": "torch",
     "logs": "re2",
     "mcp": "mcp",
     "ollama": "ollama",

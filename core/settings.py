@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 
 from core.setting_groups.agents import AgentSettings
 from core.setting_groups.bounds import BoundSettings
+from core.setting_groups.local import LocalSettings
 from core.setting_groups.logs import LogSettings
 from core.setting_groups.models import ModelSettings
 from core.setting_groups.service import ServiceSettings
@@ -20,7 +21,7 @@ def _unquote(value: object) -> object:
     return quoted[2] if quoted else value
 
 
-class Settings(LogSettings, BoundSettings, ServiceSettings, AgentSettings, ModelSettings):
+class Settings(LogSettings, BoundSettings, ServiceSettings, AgentSettings, LocalSettings, ModelSettings):
     """The fields are in `core.setting_groups`: the last group named here has the first of them."""
 
     model_config = SettingsConfigDict(

@@ -116,6 +116,8 @@ class Request(msgspec.Struct, frozen=True):
     """Whether the last message is what there is of the answer, and how the rest of it is asked for."""
     kept: Kept | None = None
     """An answer that is to be fetched, from there on, in place of a new one."""
+    conversation: str = ""
+    """Whose it is, for a provider that keeps what it has read of one."""
     on_kept: Callable[[Kept], None] | None = None
     """Told at once when the service has begun an answer that it keeps."""
 

@@ -16,6 +16,7 @@ install_extras() {
     if wants ANTHROPIC_API_KEY anthropic; then install_requirements requirements.txt requirements-anthropic.txt; fi
     if wants GEMINI_API_KEY gemini; then install_requirements requirements.txt requirements-gemini.txt; fi
     if wants OLLAMA_HOST ollama; then install_requirements requirements.txt requirements-ollama.txt; fi
+    if wants LOCAL_MODEL local; then install_requirements requirements.txt requirements-local.txt; fi
     if has_tool_servers; then install_requirements requirements.txt requirements-mcp.txt; fi
 }
 

@@ -8,6 +8,7 @@ beside=() # by process id: the logs of tests that run beside others
 run_tests() { # [PYTEST ARGUMENT]...
     setup
     install_requirements requirements.txt requirements-dev.txt
+    install_requirements requirements.txt requirements-local.txt
     get_postgres
     get_redis
     get_pgbouncer
@@ -39,7 +40,7 @@ all_tests() {
     begin_beside log-tests tests/logs "${scripted[@]}"
     "$VENV/bin/python" -m pytest tests/faults || failed=yes
     end_beside || failed=yes
-    begin_beside integration-tests tests/integration/test_[e-z]*.py
+    begin_beside integration-tests tests/integration/test_[e-z]*.py tests/local
     begin_beside page-tests tests/browser tests/peers tests/clients tests/docker "${scripted[@]/#/--ignore=}"
     "$VENV/bin/python" -m pytest tests/integration/test_[a-d]*.py || failed=yes
     end_beside || failed=yes

@@ -73,6 +73,7 @@ class Prompt:
             provider_options=self._asked.get("provider_options") or {},
             goes_on=begun.way if begun is not None else False,
             kept=rest.kept if rest is not None else None,
+            conversation=self._turn.key.session_id,
             on_kept=on_kept,
         )
         check(request, model)

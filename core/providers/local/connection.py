@@ -1,0 +1,81 @@
+"""The connection of a process to an engine: answers of many turns over one socket."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from core.providers.local.protocol import Ask, FromEngine, Said, State, Stop, encode, read_body
+
+log = structlog.get_logger()
+
+Listener = Callable[[FromEngine | None], None]
+"""Told of what an answer's engine says; None: the connection is gone."""
+_decoder = msgspec.msgpack.Decoder(FromEngine)
+
+
+class EngineConnection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._listeners: dict[int, Listener] = {}
+        self._last_number = 0
+        self.state = State("loading")
+        self._reading = asyncio.create_task(self._read(), name="read from the engine")
+
+    @classmethod
+    async def open(cls, socket: Path) -> "EngineConnection":
+        """Raises OSError."""
+        return cls(*await asyncio.open_unix_connection(socket))
+
+    @property
+    def is_open(self) -> bool:
+        return not self._reading.done()
+
+    def ask(self, question: Ask, listener: Listener) -> int:
+        """The number of the answer; that of the question is not looked at."""
+        self._last_number += 1
+        number = self._last_number
+        self._listeners[number] = listener
+        self._writer.write(encode(msgspec.structs.replace(question, id=number)))
+        return number
+
+    def stop(self, number: int) -> None:
+        """The listener hears no more."""
+        if self._listeners.pop(number, None) is not None and self.is_open:
+            self._writer.write(encode(Stop(number)))
+
+    async def close(self) -> None:
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                self._take(_decoder.decode(await read_body(self._reader)))
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+        except (msgspec.MsgspecError, ValueError) as error:
+            log.error("the engine is not understood", action="local.bad_engine", error=str(error))
+        finally:
+            self._writer.close()
+            listeners = list(self._listeners.values())
+            self._listeners.clear()
+            for listener in listeners:
+                listener(None)
+
+    def _take(self, message: FromEngine) -> None:
+        match message:
+            case State():
+                self.state = message
+            case Said(id=number):
+                if listener := self._listeners.get(number):
+                    listener(message)
+            case _:
+                if listener := self._listeners.pop(message.id, None):
+                    listener(message)

@@ -1,0 +1,39 @@
+"""`python -m core.providers.local.engine SOCKET SETTINGS`: one model on one device, until nobody asks it any more.
+
+It is nobody's child: it returns at once, and the engine goes on in the background. Of several that are started for the
+same socket one stays; torch is loaded by that one alone.
+"""
+
+import asyncio
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from core.providers.local.settings import EngineSettings
+
+
+def main() -> None:
+    socket, settings = Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=EngineSettings)
+    with socket.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if os.fork():
+            os._exit(0)  # the lock is the child's, too
+        os.setsid()
+        socket.unlink(missing_ok=True)  # of one that was killed
+        from core.providers.local.engine.running import serve
+        from core.providers.local.engine.server import EXPECTED
+
+        try:
+            asyncio.run(serve(socket, settings))
+        except EXPECTED as error:
+            sys.exit(f"{settings.model}: {error}")
+
+
+if __name__ == "__main__":
+    main()

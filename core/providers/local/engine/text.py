@@ -1,0 +1,41 @@
+"""Tokens of an answer as text: whole characters, and nothing of what ends it."""
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+
+class AnswerText:
+    """`feed` with each token, then `finish`."""
+
+    def __init__(self, tokenizer: Tokenizer, before: Sequence[int], stops: Sequence[str]) -> None:
+        """`before`: the tokens that the answer follows, for what depends on them, such as a space at its begin."""
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(ids=list(before), skip_special_tokens=True)
+        self._stops = [stop for stop in stops if stop]
+        self._held = ""
+        """May be the beginning of a stop."""
+        self.is_stopped = False
+
+    def feed(self, token: int) -> str:
+        """What there is to say by now; a character comes once all of its tokens are there."""
+        self._held += self._stream.step(self._tokenizer, token) or ""
+        ends = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if ends:
+            self.is_stopped = True
+            text, self._held = self._held[: min(ends)], ""
+            return text
+        kept = max((_begun(stop, self._held) for stop in self._stops), default=0)
+        text, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
+        return text
+
+    def finish(self) -> str:
+        """What was held back, if it was no stop."""
+        text, self._held = self._held, ""
+        return text
+
+
+def _begun(stop: str, text: str) -> int:
+    """So many characters at the end of the text are the beginning of the stop."""
+    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)

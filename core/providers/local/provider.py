@@ -1,0 +1,94 @@
+"""The local provider: models that answer on this machine, each in an engine's process of its own."""
+
+import asyncio
+from collections import defaultdict
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from core.extras import require_extra
+from core.providers.base import Access, Request, Stream
+from core.providers.local.answer import LocalAnswer
+from core.providers.local.connection import EngineConnection
+from core.providers.local.process import connect
+from core.providers.local.protocol import State
+from core.providers.local.request import ask_of
+from core.providers.local.settings import EngineSettings
+from core.settings import Settings
+from core.version import VERSION
+
+
+class LocalProvider:
+    name = "local"
+
+    def __init__(self, usual: EngineSettings) -> None:
+        """`usual`: of the model that questions name; another one has an engine of its own with the same settings."""
+        self._usual = usual
+        self._usual_name = name_of(usual.model)
+        self._engines: dict[str, EngineConnection] = {}
+        self._connecting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @classmethod
+    def access(cls, settings: Settings) -> Access | None:
+        return Access() if settings.local_model else None
+
+    @classmethod
+    def default_models(cls, settings: Settings) -> tuple[str, ...]:
+        return (name_of(settings.local_model),) if settings.local_model else ()
+
+    @classmethod
+    def create(cls, _: Access, settings: Settings) -> Self:
+        require_extra("local", "LOCAL_MODEL")
+        return cls(
+            EngineSettings(
+                model=settings.local_model or "",
+                folder=str(settings.local_dir.absolute()),
+                version=VERSION,
+                dtype=settings.local_dtype,
+                device=settings.local_device,
+                context=settings.local_context,
+                mode=settings.local_cache,
+                sinks=settings.local_sinks,
+                answers=settings.local_answers,
+                kept=settings.local_kept,
+                threads=settings.local_threads,
+            )
+        )
+
+    def prepare(self) -> None: ...
+
+    def stream(self, request: Request) -> Stream:
+        """Raises UnsupportedOption."""
+        return LocalAnswer(ask_of(request), lambda: self._engine(request.model))
+
+    def states(self) -> dict[str, State]:
+        """Of the engines that this process has asked, by model."""
+        return {model: engine.state for model, engine in self._engines.items() if engine.is_open}
+
+    async def close(self) -> None:
+        engines = list(self._engines.values())
+        self._engines.clear()
+        await asyncio.gather(*(engine.close() for engine in engines))
+
+    async def _engine(self, model: str) -> EngineConnection:
+        """Raises NoEngine."""
+        async with self._connecting[model]:
+            engine = self._engines.get(model)
+            if engine is None or not engine.is_open:
+                place = self._usual.model if model == self._usual_name else model
+                settings = msgspec.structs.replace(self._usual, model=_absolute(place))
+                engine = self._engines[model] = await connect(settings)
+            return engine
+
+
+def name_of(model: str) -> str:
+    """What a model is called whose place is this."""
+    name = model.rstrip("/").rpartition("/")[2]
+    return name.removesuffix(".gguf")
+
+
+def _absolute(place: str) -> str:
+    """Names of the hub, `owner/name`, stay as they are where there is no such folder."""
+    is_path = Path(place).exists() or place.startswith((".", "/")) or place.endswith(".gguf")
+    return str(Path(place).absolute()) if is_path else place

@@ -1,0 +1,58 @@
+"""A tiny model as a folder, as the hub has them: weights, configuration, and a tokenizer with a chat template."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+
+TEMPLATE = (
+    "{% for message in messages %}<|begin|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|begin|>assistant\n{% endif %}"
+)
+TEXT = [
+    "Every token of this text was written to a tape in a worker, gathered into a batch and published once.",
+    "Ünïcödé and emoji 🙂🙃 have tokens of several bytes: 日本語, Ελληνικά, العربية.",
+]
+SPECIAL = ["<|begin|>", "<|end|>", "<|pad|>"]
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Of bytes, so that a character can be several tokens."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
+    made.train_from_iterator(TEXT, trainer)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=made, eos_token="<|end|>", pad_token="<|pad|>", chat_template=TEMPLATE
+    )
+
+
+def make_model(folder: Path, *, context: int = 4096) -> Path:
+    """Its answers are nonsense, always the same, and long: the end is unlikely."""
+    made = tokenizer()
+    set_seed(11)
+    config = LlamaConfig(
+        vocab_size=len(made),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=context,
+        eos_token_id=made.eos_token_id,
+        bos_token_id=None,
+        pad_token_id=made.pad_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    texts = [str(made.decode([token])) for token in range(len(made))]
+    plain = [text.isascii() and text.isprintable() for text in texts]
+    with torch.no_grad():  # so that its answers can be read again as the same tokens, more or less
+        model.lm_head.weight *= 20 * torch.tensor(plain)[:, None]
+    model.save_pretrained(folder)
+    made.save_pretrained(folder)
+    return folder

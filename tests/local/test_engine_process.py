@@ -1,0 +1,155 @@
+"""The engine as a process: who starts it, who shares it, and what its end costs."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+
+from core.model.errors import ProviderDropped, ProviderError, UnsupportedOption
+from core.providers.base import Finish, Message, Request, Stream
+from core.providers.local.process import is_running, socket_of
+from core.providers.local.provider import LocalProvider
+from core.providers.local.settings import EngineSettings
+from tests.local.folders import make_model
+from tests.patience import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.anyio
+MODEL = "tiny"
+
+
+def request(text: str, model: str = MODEL, **more: Any) -> Request:
+    options = {"temperature": 0.0, **more.pop("options", {})}
+    return Request(model, [Message("user", text)], options, **more)
+
+
+async def whole(stream: Stream) -> tuple[str, Finish]:
+    text = ""
+    async for item in stream:
+        if isinstance(item, Finish):
+            return text, item
+        text += "".join(getattr(part, "text", "") for part in item)
+    raise AssertionError("no finish")
+
+
+@pytest.fixture
+def settings(model_folder: Path, tmp_path: Path) -> EngineSettings:
+    """An engine of the test's own, because its folder is."""
+    return EngineSettings(
+        model=str(model_folder), folder=str(tmp_path), version="test", context=64, answers=4, kept=2, idle_seconds=0.5
+    )
+
+
+@pytest.fixture
+async def providers(settings: EngineSettings) -> AsyncIterator[list[LocalProvider]]:
+    providers = [LocalProvider(settings), LocalProvider(settings)]
+    yield providers
+    for provider in providers:
+        await provider.close()
+    await ended(settings)
+
+
+def pids(settings: EngineSettings) -> list[int]:
+    socket = str(socket_of(settings))
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if socket in (process.info["cmdline"] or [])]
+
+
+async def ended(settings: EngineSettings) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while is_running(socket_of(settings)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_processes_share_an_engine(providers: list[LocalProvider], settings: EngineSettings) -> None:
+    answers = await asyncio.gather(
+        *(whole(provider.stream(request("tape", options={"max_tokens": 20}))) for provider in providers)
+    )
+    assert answers[0][0] == answers[1][0] != ""
+    assert answers[0][1].reason == "length"
+    assert len(pids(settings)) == 1
+    usage = answers[0][1].told.usage
+    assert usage is not None
+    assert usage.output_tokens == 20
+
+
+async def test_it_ends_when_nobody_is_there(providers: list[LocalProvider], settings: EngineSettings) -> None:
+    await whole(providers[0].stream(request("tape", options={"max_tokens": 1})))
+    await providers[0].close()
+    await ended(settings)
+    assert not socket_of(settings).exists()
+    await whole(providers[0].stream(request("tape", options={"max_tokens": 1})))
+
+
+async def test_one_that_is_killed_is_started_again(providers: list[LocalProvider], settings: EngineSettings) -> None:
+    stream = providers[0].stream(request("tape"))
+    await anext(stream)
+    (pid,) = pids(settings)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(ProviderDropped):
+        await whole(stream)
+    _, finish = await whole(providers[0].stream(request("tape", options={"max_tokens": 3})))
+    assert finish.reason == "length"
+    assert pids(settings) != [pid]
+
+
+async def test_an_answer_that_is_left_makes_room(providers: list[LocalProvider]) -> None:
+    streams = [providers[0].stream(request("tape")) for _ in range(4)]
+    for stream in streams:
+        await anext(stream)
+    waiting = asyncio.create_task(whole(providers[1].stream(request("byte", options={"max_tokens": 2}))))
+    await streams[0].aclose()
+    assert (await waiting)[1].reason == "length"
+    for stream in streams[1:]:
+        await stream.aclose()
+
+
+async def test_a_client_that_is_gone_makes_room(providers: list[LocalProvider]) -> None:
+    streams = [providers[0].stream(request("tape")) for _ in range(4)]
+    for stream in streams:
+        await anext(stream)
+    waiting = asyncio.create_task(whole(providers[1].stream(request("byte", options={"max_tokens": 2}))))
+    await providers[0].close()
+    assert (await waiting)[1].reason == "length"
+    with pytest.raises(ProviderDropped):
+        await whole(streams[0])
+
+
+async def test_a_model_that_cannot_run_is_named(settings: EngineSettings, tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "odd")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"model_type": "llama"', '"model_type": "bloom"'))
+    odd = msgspec.structs.replace(settings, model=str(folder))
+    provider = LocalProvider(odd)
+    with pytest.raises(ProviderError, match="bloom"):
+        await whole(provider.stream(request("tape", "odd")))
+    await provider.close()
+    await ended(odd)
+
+
+async def test_a_model_that_is_not_there_is_told(settings: EngineSettings, tmp_path: Path) -> None:
+    gone = msgspec.structs.replace(settings, model=str(tmp_path / "gone"))
+    provider = LocalProvider(gone)
+    with pytest.raises(ProviderError, match="there is no model"):
+        await whole(provider.stream(request("tape", "gone")))
+    await provider.close()
+    await ended(gone)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"options": {"presence_penalty": 1.0}}, "presence_penalty"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"provider_options": {"cache": {"mode": "none"}}}, "mode"),
+        ({"provider_options": {"top_q": 1}}, "top_q"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+    ],
+)
+def test_what_it_has_not_got_is_refused(settings: EngineSettings, asked: dict[str, Any], told: str) -> None:
+    with pytest.raises(UnsupportedOption, match=told):
+        LocalProvider(settings).stream(request("tape", **asked))

@@ -1,0 +1,52 @@
+"""Which token is chosen: by temperature, top_p, top_k and seed."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from core.providers.local.engine.sampling import Sampler, Sampling
+
+SCORES = torch.tensor([0.5, 0.1, 0.3, 0.1]).log()
+TIMES = 4000
+
+
+def shares(sampling: Sampling) -> dict[int, float]:
+    sampler = Sampler(sampling)
+    return {token: count / TIMES for token, count in Counter(sampler.choose(SCORES) for _ in range(TIMES)).items()}
+
+
+def test_tokens_come_as_often_as_their_scores_say() -> None:
+    assert shares(Sampling(seed=1)) == pytest.approx({0: 0.5, 1: 0.1, 2: 0.3, 3: 0.1}, abs=0.03)
+
+
+def test_a_low_temperature_makes_the_likely_ones_likelier() -> None:
+    assert shares(Sampling(temperature=0.5, seed=1))[0] == pytest.approx(0.25 / 0.36, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "tokens"),
+    [
+        (Sampling(top_k=1), {0}),
+        (Sampling(top_k=2), {0, 2}),
+        (Sampling(top_k=100), {0, 1, 2, 3}),
+        (Sampling(top_p=0.4), {0}),
+        (Sampling(top_p=0.7), {0, 2}),
+        (Sampling(top_p=0.0001), {0}),
+        (Sampling(temperature=0), {0}),
+        (Sampling(temperature=0, top_p=0.5, top_k=3), {0}),
+    ],
+)
+def test_only_those_are_chosen_that_may_be(sampling: Sampling, tokens: set[int]) -> None:
+    sampler = Sampler(sampling)
+    assert {sampler.choose(SCORES) for _ in range(500)} == tokens
+
+
+def test_a_seed_chooses_the_same_again() -> None:
+    one, other, another = (Sampler(Sampling(seed=seed)) for seed in (5, 5, 6))
+    texts = [[sampler.choose(SCORES) for _ in range(50)] for sampler in (one, other, another)]
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_of_equals_the_first_is_the_likeliest() -> None:
+    assert Sampler(Sampling(temperature=0)).choose(torch.tensor([1.0, 2.0, 2.0])) == 1

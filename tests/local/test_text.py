@@ -1,0 +1,56 @@
+"""Tokens as text: whole characters, and stops that nobody sees."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.providers.local.engine.text import AnswerText
+from tests.local.folders import tokenizer
+
+TOKENIZER = tokenizer().backend_tokenizer
+
+
+def said(text: str, *stops: str) -> tuple[list[str], bool]:
+    """The pieces of an answer with these tokens, and whether a stop has ended it."""
+    answer = AnswerText(TOKENIZER, TOKENIZER.encode("Hello").ids, stops)
+    pieces = []
+    for token in TOKENIZER.encode(text).ids:
+        pieces.append(answer.feed(token))
+        if answer.is_stopped:
+            return pieces, True
+    return [*pieces, answer.finish()], False
+
+
+@given(st.text(max_size=40))
+def test_the_pieces_are_the_text(text: str) -> None:
+    pieces, _ = said(text)
+    assert "".join(pieces) == text
+
+
+@pytest.mark.parametrize("text", ["🙂", "日本語", "a🙃b", "Ünïcödé"])
+def test_no_piece_has_half_a_character(text: str) -> None:
+    pieces, _ = said(text)
+    assert "\ufffd" not in "".join(pieces)
+    assert "".join(pieces) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "stops", "shown"),
+    [
+        ("one STOP two", ["STOP"], "one "),
+        ("one ST two STO", ["STOP"], "one ST two STO"),
+        ("aaab", ["aab"], "a"),
+        ("one\n\nUser: two", ["\nUser:", "\n\nUser"], "one"),
+        ("日本語", ["本"], "日"),
+        ("one", ["", "three"], "one"),
+    ],
+)
+def test_a_stop_ends_it_and_is_not_said(text: str, stops: list[str], shown: str) -> None:
+    pieces, is_stopped = said(text, *stops)
+    assert "".join(pieces) == shown
+    assert is_stopped == (shown != text)
+
+
+def test_what_cannot_begin_a_stop_is_said_at_once() -> None:
+    pieces, _ = said("tape worker", "xyz")
+    assert "".join(pieces[:-1]) == "tape worker"
