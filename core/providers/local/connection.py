@@ -24,16 +24,23 @@ class EngineConnection:
         self._listeners: dict[int, Listener] = {}
         self._last_number = 0
         self.state = State("loading")
+        self.is_open = True
+        self._has_heard = asyncio.Event()
+        """From the engine, or that it has ended."""
         self._reading = asyncio.create_task(self._read(), name="read from the engine")
 
     @classmethod
     async def open(cls, socket: Path) -> "EngineConnection":
-        """Raises OSError."""
-        return cls(*await asyncio.open_unix_connection(socket))
-
-    @property
-    def is_open(self) -> bool:
-        return not self._reading.done()
+        """Once the engine has told its state: one that is being killed still takes connections. Raises OSError."""
+        connection = cls(*await asyncio.open_unix_connection(socket))
+        try:
+            await connection._has_heard.wait()
+        except asyncio.CancelledError:
+            await connection.close()
+            raise
+        if not connection.is_open:
+            raise ConnectionResetError("the engine has ended")
+        return connection
 
     def ask(self, question: Ask, listener: Listener) -> int:
         """The number of the answer; that of the question is not looked at."""
@@ -51,6 +58,8 @@ class EngineConnection:
     async def close(self) -> None:
         self._reading.cancel()
         await asyncio.wait([self._reading])
+        self.is_open = False  # it may have ended before it began
+        self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
 
@@ -63,6 +72,8 @@ class EngineConnection:
         except (msgspec.MsgspecError, ValueError) as error:
             log.error("the engine is not understood", action="local.bad_engine", error=str(error))
         finally:
+            self._has_heard.set()
+            self.is_open = False  # before anybody is told, who may ask again
             self._writer.close()
             listeners = list(self._listeners.values())
             self._listeners.clear()
@@ -73,6 +84,7 @@ class EngineConnection:
         match message:
             case State():
                 self.state = message
+                self._has_heard.set()
             case Said(id=number):
                 if listener := self._listeners.get(number):
                     listener(message)

@@ -46,7 +46,10 @@ async def connect(settings: EngineSettings) -> EngineConnection:
     has_started = False
     while asyncio.get_running_loop().time() < deadline:
         try:
-            return await EngineConnection.open(socket)
+            async with asyncio.timeout_at(deadline):
+                return await EngineConnection.open(socket)
+        except TimeoutError as error:
+            raise NoEngine(f"it did not answer within {START_SECONDS:g} s") from error
         except OSError:
             pass
         if not is_running(socket):
