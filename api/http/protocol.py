@@ -79,11 +79,17 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server waits for all connections: not for a client that takes nothing."""
         super().shutdown()
-        self.loop.call_later(STALLED_SECONDS, self._abort_if_stalled)
+        self.loop.call_later(STALLED_SECONDS, self._abort_if_stalled, 0)
 
-    def _abort_if_stalled(self) -> None:
-        if self.flow.write_paused:
+    def _abort_if_stalled(self, unsent_before: int) -> None:
+        """What is left may be too little for writing to be paused: it is looked at until it is gone, or no less."""
+        if self not in self.connections:
+            return
+        unsent = self.transport.get_write_buffer_size()
+        if self.flow.write_paused or 0 < unsent_before <= unsent:
             self.transport.abort()
+        else:
+            self.loop.call_later(STALLED_SECONDS, self._abort_if_stalled, unsent)
 
     def on_message_begin(self) -> None:
         self._expect_head()

@@ -40,9 +40,9 @@ all_tests() {
     begin_beside log-tests tests/logs "${scripted[@]}"
     "$VENV/bin/python" -m pytest tests/faults || failed=yes
     end_beside || failed=yes
-    begin_beside integration-tests tests/integration/test_[e-z]*.py tests/local
+    begin_beside integration-tests tests/integration/test_[e-z]*.py
     begin_beside page-tests tests/browser tests/peers tests/clients tests/docker "${scripted[@]/#/--ignore=}"
-    "$VENV/bin/python" -m pytest tests/integration/test_[a-d]*.py || failed=yes
+    "$VENV/bin/python" -m pytest tests/integration/test_[a-d]*.py tests/local || failed=yes
     end_beside || failed=yes
     [[ -z $failed ]]
 }
