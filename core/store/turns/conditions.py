@@ -15,6 +15,8 @@ IS_QUEUED = turns.c.status == "queued"
 IS_RUNNING = turns.c.status == "running"
 IS_ACTIVE = sa.or_(*(turns.c.status == status for status in ACTIVE))
 IS_UNFINISHED = IS_ACTIVE | IS_WAITING
+IS_OF_QUEUE = turns.c.queue.is_not_distinct_from(sa.bindparam("of_queue", type_=sa.String))
+"""Its parameter: the name of the queue, None for the default one."""
 IS_ORPHANED = turns.c.owner.is_(None) | turns.c.owner.not_in(alive())
 """No process that is alive runs it."""
 IS_OWN = (

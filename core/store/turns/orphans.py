@@ -13,6 +13,7 @@ from core.store.liveness import Liveness, silent
 from core.store.schema import db_now, turns
 from core.store.turns.conditions import (
     IS_ACTIVE,
+    IS_OF_QUEUE,
     IS_ORPHANED,
     IS_QUEUED,
     IS_RUNNING,
@@ -62,7 +63,7 @@ class _Requeue:
 
 
 _ORPHANS = _Requeue(IS_RUNNING & IS_ORPHANED & (turns.c.queued_at.is_(None) | _queued_for(REQUEUE_SECONDS)))
-_OVERDUE = _Requeue(_overdue & turns.c.queue.is_not_distinct_from(sa.bindparam("of_queue", type_=sa.String)))
+_OVERDUE = _Requeue(_overdue & IS_OF_QUEUE)
 
 
 class Requeued(NamedTuple):

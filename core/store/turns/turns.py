@@ -14,7 +14,7 @@ from core.store.database.base import Database, Insert
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import ACTIVE, db_now, narrator_events, sessions, turns
 from core.store.sessions import unknown_session
-from core.store.turns.conditions import IS_QUEUED, IS_RUNNING, IS_TURN, IS_WAITING, of
+from core.store.turns.conditions import IS_OF_QUEUE, IS_QUEUED, IS_RUNNING, IS_TURN, IS_WAITING, of
 from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.history import read_earlier
 from core.store.turns.pages import NEWEST, Bookmark, TurnPage, read_page
@@ -25,9 +25,7 @@ from core.store.turns.waiting import KnownMessage, count_before, refuse_known_me
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
 
-_COUNT_QUEUED = sa.select(sa.func.count()).where(
-    IS_QUEUED, turns.c.queue.is_not_distinct_from(sa.bindparam("of_queue", type_=sa.String))
-)
+_COUNT_QUEUED = sa.select(sa.func.count()).where(IS_QUEUED, IS_OF_QUEUE)
 
 
 class _Statements:
