@@ -4,7 +4,7 @@
 
 Three producers say lines to a Redis, a gateway streams them, and Chromium shows them. Told for each rate: the longest
 time between two frames, the memory of the page's scripts, how many lines the page says it skipped, and how long a line
-that somebody publishes takes until it is on the page, and in a stream that nobody filters.
+that somebody publishes takes until it is on the page, and in a stream of such lines alone.
 """
 
 import argparse
@@ -33,7 +33,6 @@ MARK_SECONDS = 0.5
 """From one line that is looked for to the next."""
 WARM_SECONDS = 5.0
 """Starting producers, and the page's first lines, are not what is measured."""
-PATIENCE_SECONDS = 5.0
 
 # A line is looked for in the text of the list's rows at each frame, as a person would see it.
 WATCH = """() => {

@@ -172,9 +172,7 @@ async def test_silence_is_noticed(start_gateway: StartGateway, appender: Appende
         shown = await viewer.until(firing)
         assert shown.data["firing"][0]["text"] == "no line of cron for 1 s"
         async with anyio.create_task_group() as ticking:
-            ticking.start_soon(
-                _tick, appender
-            )  # for as long as it takes: on a busy machine one may be old when it is seen
+            ticking.start_soon(_tick, appender)  # again and again: on a busy machine one may be old when it is seen
             await viewer.until(quiet)
             ticking.cancel_scope.cancel()
         await viewer.until(firing)

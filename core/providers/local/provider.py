@@ -12,7 +12,6 @@ from core.providers.base import Access, Request, Stream
 from core.providers.local.answer import LocalAnswer
 from core.providers.local.connection import EngineConnection
 from core.providers.local.process import connect
-from core.providers.local.protocol import State
 from core.providers.local.request import ask_of
 from core.providers.local.settings import EngineSettings
 from core.settings import Settings
@@ -61,10 +60,6 @@ class LocalProvider:
     def stream(self, request: Request) -> Stream:
         """Raises UnsupportedOption."""
         return LocalAnswer(ask_of(request), lambda: self._engine(request.model))
-
-    def states(self) -> dict[str, State]:
-        """Of the engines that this process has asked, by model."""
-        return {model: engine.state for model, engine in self._engines.items() if engine.is_open}
 
     async def close(self) -> None:
         engines = list(self._engines.values())
