@@ -1,7 +1,7 @@
 """Tokens as text: whole characters, and stops that nobody sees."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.providers.local.engine.text import AnswerText
@@ -22,6 +22,9 @@ def said(text: str, *stops: str) -> tuple[list[str], bool]:
 
 
 @given(st.text(max_size=40))
+@example("\ufffd")
+@example("a\ufffd\ufffd")
+@example("\ufffd\ufffdb")
 def test_the_pieces_are_the_text(text: str) -> None:
     pieces, _ = said(text)
     assert "".join(pieces) == text
@@ -32,6 +35,13 @@ def test_no_piece_has_half_a_character(text: str) -> None:
     pieces, _ = said(text)
     assert "\ufffd" not in "".join(pieces)
     assert "".join(pieces) == text
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a🙂", "a"), ("🙂", ""), ("🙂 日", "🙂 ")])
+def test_half_a_character_at_the_end_is_not_said(text: str, shown: str) -> None:
+    answer = AnswerText(TOKENIZER, TOKENIZER.encode("Hello").ids, ())
+    pieces = [answer.feed(token) for token in TOKENIZER.encode(text).ids[:-1]]
+    assert "".join([*pieces, answer.finish()]) == shown
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+_HALF = "\ufffd"
+"""What decoders write for it."""
+
 
 class AnswerText:
     """`feed` with each token, then `finish`."""
@@ -13,6 +16,9 @@ class AnswerText:
         """`before`: the tokens that the answer follows, for what depends on them, such as a space at its begin."""
         self._tokenizer = tokenizer
         self._stream = DecodeStream(ids=list(before), skip_special_tokens=True)
+        self._last = list(before[-1:])
+        self._unsaid: list[int] = []
+        """Tokens whose last character is not there yet, as far as can be seen: U+FFFD itself looks like a half one."""
         self._stops = [stop for stop in stops if stop]
         self._held = ""
         """May be the beginning of a stop."""
@@ -20,7 +26,11 @@ class AnswerText:
 
     def feed(self, token: int) -> str:
         """What there is to say by now; a character comes once all of its tokens are there."""
-        self._held += self._stream.step(self._tokenizer, token) or ""
+        self._unsaid.append(token)
+        text = self._stream.step(self._tokenizer, token)
+        if text is not None:
+            self._held += text
+            self._last, self._unsaid = [token], []
         ends = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if ends:
             self.is_stopped = True
@@ -31,9 +41,17 @@ class AnswerText:
         return text
 
     def finish(self) -> str:
-        """What was held back, if it was no stop."""
-        text, self._held = self._held, ""
+        """What was held back, if it was no stop, without the half of a character."""
+        text, self._held = self._held + self._rest(), ""
         return text
+
+    def _rest(self) -> str:
+        if not self._unsaid:
+            return ""
+        before, whole = (self._tokenizer.decode(tokens) for tokens in (self._last, self._last + self._unsaid))
+        rest = whole.removeprefix(before)
+        is_whole = self._tokenizer.encode(rest, add_special_tokens=False).ids == self._unsaid
+        return rest if is_whole else rest.rstrip(_HALF)
 
 
 def _begun(stop: str, text: str) -> int:
