@@ -49,7 +49,10 @@ class Session:
             assert torch.allclose(scores.double(), expected[place], atol=CLOSE), place
 
 
-windows = st.builds(Window, st.integers(0, 6), st.integers(2, SLOTS - 6))
+windows = st.one_of(
+    st.builds(Window, st.integers(0, 6), st.integers(2, SLOTS - 6)),
+    st.sampled_from([Window(2, 10), Window(4, 8)]),  # of one size, so that sessions are looked at together
+)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("join"), st.integers(0, ROWS - 1), windows, st.integers(0, 1000)),

@@ -33,6 +33,10 @@ def test_a_low_temperature_makes_the_likely_ones_likelier() -> None:
         (Sampling(top_p=0.4), {0}),
         (Sampling(top_p=0.7), {0, 2}),
         (Sampling(top_p=0.0001), {0}),
+        (Sampling(top_p=0.99), {0, 1, 2, 3}),
+        (Sampling(top_k=2, top_p=0.6), {0}),
+        (Sampling(top_k=2, top_p=0.63), {0, 2}),
+        (Sampling(temperature=1e-310), {0}),
         (Sampling(temperature=0), {0}),
         (Sampling(temperature=0, top_p=0.5, top_k=3), {0}),
     ],
@@ -40,6 +44,21 @@ def test_a_low_temperature_makes_the_likely_ones_likelier() -> None:
 def test_only_those_are_chosen_that_may_be(sampling: Sampling, tokens: set[int]) -> None:
     sampler = Sampler(sampling)
     assert {sampler.choose(SCORES) for _ in range(500)} == tokens
+
+
+@pytest.mark.parametrize("top_p", [0.3, 0.9, 0.999, 1.0])
+@pytest.mark.parametrize("top_k", [0, 1_000])
+def test_of_many_tokens_so_many_are_left_as_reach_top_p(top_p: float, top_k: int) -> None:
+    scores = torch.randn(5_000, generator=torch.Generator().manual_seed(3))
+    likely = sorted(scores.double().exp().tolist(), reverse=True)[: top_k or None]
+    reached = [sum(likely[: count + 1]) / sum(likely) for count in range(len(likely))]
+    left = next((count for count, share in enumerate(reached, 1) if share >= top_p - 1e-12), len(likely))
+    sampler = Sampler(Sampling(top_p=top_p, top_k=top_k, seed=1))
+    ranks = {token: rank for rank, token in enumerate(scores.sort(descending=True).indices.tolist())}
+    drawn = [ranks[sampler.choose(scores)] for _ in range(TIMES)]
+    assert left * 0.9 - 10 < max(drawn) < left
+    expected = sum(rank * share for rank, share in enumerate(likely[:left])) / sum(likely[:left])
+    assert sum(drawn) / TIMES == pytest.approx(expected, rel=0.05)
 
 
 def test_a_seed_chooses_the_same_again() -> None:

@@ -145,6 +145,7 @@ class Scheduler:
         running = [each for each in self._running.values() if each.answer.is_read]
         if not running:
             return
+        running.sort(key=lambda each: each.answer.row)  # those that lie side by side are quicker together
         scores = self._model.step([each.answer.place for each in running], [each.answer.next_token for each in running])
         for number, each in enumerate(running):
             each.answer.seen(1)

@@ -11,16 +11,16 @@ from core.providers.local.engine.cache.rotary import turn
 def attend_step(query: Tensor, keys: Tensor, values: Tensor, plan: StepPlan, scaling: float) -> Tensor:
     """`query`: (sessions, heads, 1, width). `keys` and `values`: of all rows, (rows, their heads, slots, width).
 
-    One session after the other, because each sees slots of another number, of which none has to be hidden or padded.
-    The query heads that share a key head stand in for several tokens, which see the same.
+    Sessions that see as much are looked at together, if their rows lie side by side, where none has to be copied; none is
+    hidden or padded. The query heads that share a key head stand in for several tokens, which see the same.
     """
     shared = keys.shape[1]
+    grouped = query.reshape(query.shape[0], shared, -1, query.shape[-1])
     answers = []
-    for number, (row, seen) in enumerate(plan.seen):
-        grouped = query[number].reshape(1, shared, -1, query.shape[-1])
-        kept = (keys[row : row + 1, :, :seen], values[row : row + 1, :, :seen])
-        answers.append(scaled_dot_product_attention(grouped, *kept, scale=scaling).reshape(1, 1, query.shape[1], -1))
-    return torch.cat(answers)
+    for sessions, rows, seen in plan.runs:
+        kept = (keys[rows, :, :seen], values[rows, :, :seen])
+        answers.append(scaled_dot_product_attention(grouped[sessions], *kept, scale=scaling))
+    return torch.cat(answers).reshape(query.shape[0], 1, query.shape[1], -1)
 
 
 def attend_piece(

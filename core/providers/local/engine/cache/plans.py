@@ -17,14 +17,22 @@ class Place(NamedTuple):
     window: Window
 
 
+class Run(NamedTuple):
+    """Sessions of a step whose rows lie one after the other, and which see as many slots each."""
+
+    sessions: slice
+    rows: slice
+    seen: int
+    """Slots, those of the step's own tokens among them."""
+
+
 class StepPlan(NamedTuple):
     """One further token of each of several sessions."""
 
     rows: Tensor
     slots: Tensor
     """Where each is written."""
-    seen: list[tuple[int, int]]
-    """Row and number of slots that each sees, its own among them."""
+    runs: list[Run]
 
 
 class PiecePlan(NamedTuple):
@@ -48,8 +56,20 @@ def plan_step(places: list[Place], device: str) -> StepPlan:
     return StepPlan(
         torch.tensor([place.row for place in places], device=device),
         torch.tensor([place.window.slot(place.length) for place in places], device=device),
-        [(place.row, place.window.held(place.length + 1)) for place in places],
+        _runs(places),
     )
+
+
+def _runs(places: list[Place]) -> list[Run]:
+    runs: list[Run] = []
+    for number, (row, length, window) in enumerate(places):
+        seen = window.held(length + 1)
+        if runs and runs[-1].rows.stop == row and runs[-1].seen == seen:
+            sessions, rows, _ = runs.pop()
+            runs.append(Run(slice(sessions.start, number + 1), slice(rows.start, row + 1), seen))
+        else:
+            runs.append(Run(slice(number, number + 1), slice(row, row + 1), seen))
+    return runs
 
 
 def plan_piece(place: Place, tokens: int, frequencies: Frequencies, device: str) -> PiecePlan:
