@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.turn_views import TurnView, time_of
+from core.model.model_states import EngineState
 from core.providers.catalogue.models import Model
 from core.store.turns.records import Session, Turn
 
@@ -137,12 +138,17 @@ class ToolList(BaseModel):
 
 class Health(BaseModel):
     status: Literal["ok", "stuck"]
-    version: str | None = Field(None, description="With a key only, where there are keys; the next four too.")
+    version: str | None = Field(None, description="With a key only, where there are keys; the next five too.")
     provider: str | None = None
     model: str | None = None
     workers: int | None = Field(None, description="Workers alive by heartbeat.")
     circuits: dict[str, str] | None = Field(
         None, description="Models whose service is not asked for a while, by the word of any process: open, half_open."
+    )
+    engines: dict[str, EngineState] | None = Field(
+        None,
+        description="Models that machines of ours answer with, by the word of any process that has one; left out "
+        "without any. Questions wait for one that is loading; one that is stopped is started by the next.",
     )
     broker: Literal["up", "down"]
     store: Literal["up", "down"]

@@ -16,6 +16,7 @@ from celery.worker import state
 from core.background import Background
 from core.broker.connection import BUSY, BrokerConnection
 from core.broker.topology import declare_all
+from core.providers.catalogue.models import ENGINE_QUEUE
 from core.settings import Settings
 from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
@@ -95,6 +96,8 @@ class Runtime:
             self._health = HealthServer(self._liveness, self._connection)
             await self._health.start(settings.api_host, settings.worker_health_port)
         self._connection.start()
+        if ENGINE_QUEUE in self._queues:
+            owner.catalogue.load_engines()
         owner.keeper.start()
         self._sweeper.start()
         replacing = replace_when_stuck(self._liveness, owner.keeper, settings.shutdown_grace)

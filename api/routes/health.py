@@ -14,6 +14,7 @@ from api.http.problems import responses
 from api.services import Services
 from api.views import Health, ProviderTest, Readiness
 from core.model.errors import ProviderError, StoreDown
+from core.model.model_states import ModelStates, merged
 from core.model.tape import Tape
 from core.providers.base import Finish, Message, Request
 from core.version import VERSION
@@ -41,7 +42,8 @@ async def health(services: ProcessServices, is_known: IsKnown, response: Respons
         default = services.catalogue.find(services.catalogue.default_model)
         told.provider, told.model = default.provider, default.name
         told.workers = workers or 0
-        told.circuits = await _circuits(services)
+        states = await _model_states(services)
+        told.circuits, told.engines = dict(states.circuits), dict(states.engines) or None
     return told
 
 
@@ -75,12 +77,13 @@ async def test(services: ProcessServices) -> ProviderTest:
     return ProviderTest(model=route.model.name, latency_ms=round((perf_counter() - begin) * 1000, 1), reply=tape.text())
 
 
-async def _circuits(services: Services) -> dict[str, str]:
+async def _model_states(services: Services) -> ModelStates:
     """This process's own at least."""
+    own = services.catalogue.states()
     with suppress(StoreDown, TimeoutError):
         async with asyncio.timeout(STORE_SECONDS):
-            return {**await services.store.processes.circuits(), **services.catalogue.circuits()}
-    return {**services.catalogue.circuits()}
+            return merged([await services.store.processes.model_states(), own])
+    return own
 
 
 async def _count_workers(services: Services) -> int | None:

@@ -3,11 +3,12 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import msgspec
 
 from core.model.events import Usage
+from core.model.model_states import EngineState
 from core.model.parts import Part
 
 GoesOn = Literal[True, False, "vllm", "prefix"]
@@ -209,3 +210,14 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """May be called again."""
+
+
+@runtime_checkable
+class EngineProvider(Protocol):
+    """A provider whose models are loaded by an engine on this machine, before they can answer."""
+
+    def load(self) -> None:
+        """Begin with the model that most questions are for, if there is one: the first would wait for it."""
+
+    def state(self, model: str) -> EngineState | None:
+        """None: nobody has asked for it here."""

@@ -1,10 +1,10 @@
 """Heartbeats: one row per worker and per API process, renewed every second, that also tells the process's version."""
 
-from collections.abc import Mapping
 from time import monotonic
 
 import sqlalchemy as sa
 
+from core.model.model_states import NO_STATES, ModelStates, merged
 from core.store.database.base import Database
 from core.store.liveness import IS_SILENT, SILENT_SECONDS, Liveness, alive
 from core.store.schema import db_now, processes
@@ -25,7 +25,9 @@ _COUNT_ALIVE = (
 _OLDEST_FORMAT = sa.select(sa.func.min(sa.func.coalesce(processes.c.format, 1))).where(
     processes.c.process_id.in_(alive())
 )
-_CIRCUITS = sa.select(processes.c.circuits).where(processes.c.circuits.is_not(None), _IS_ALIVE)
+_MODEL_STATES = sa.select(processes.c.circuits, processes.c.engines).where(
+    processes.c.circuits.is_not(None) | processes.c.engines.is_not(None), _IS_ALIVE
+)
 _LEAVE = sa.delete(processes).where(
     (processes.c.process_id == sa.bindparam("leaving"))
     | (IS_SILENT & (processes.c.seen_at < db_now() - FORGET_SECONDS))
@@ -38,17 +40,17 @@ class Processes:
         self._liveness = liveness
         others = processes.alias()  # SQLite would take the row itself, PostgreSQL the table
         next_beat = sa.select(sa.func.coalesce(sa.func.max(others.c.beat), 0) + 1).scalar_subquery()
-        circuits = sa.bindparam("circuits", type_=processes.c.circuits.type)
+        states = {name: sa.bindparam(name, type_=processes.c[name].type) for name in ModelStates._fields}
         row = database.insert(processes).values(
-            version=VERSION, format=FORMAT, started_at=db_now(), seen_at=db_now(), beat=next_beat, circuits=circuits
+            version=VERSION, format=FORMAT, started_at=db_now(), seen_at=db_now(), beat=next_beat, **states
         )
-        renewed = {"seen_at": db_now(), "beat": next_beat, "circuits": circuits}
+        renewed = {"seen_at": db_now(), "beat": next_beat, **states}
         self._beat = row.on_conflict_do_update(index_elements=["process_id"], set_=renewed)
 
-    async def beat(self, process_id: str, kind: str, circuits: Mapping[str, str] | None = None) -> None:
-        """In a thread, which keeps SQLite's log of writes short. `circuits`: the models that this process does not ask
-        for a while, with the state of each."""
-        parameters = {"process_id": process_id, "kind": kind, "circuits": circuits or None}
+    async def beat(self, process_id: str, kind: str, states: ModelStates = NO_STATES) -> None:
+        """In a thread, which keeps SQLite's log of writes short."""
+        told = {name: state or None for name, state in states._asdict().items()}
+        parameters = {"process_id": process_id, "kind": kind, **told}
         await self._database.run_in_thread(lambda connection: connection.execute(self._beat, parameters))
 
     async def look(self) -> None:
@@ -61,10 +63,10 @@ class Processes:
         oldest: int | None = await self._database.value(_OLDEST_FORMAT, silent_beat=self._liveness.silent_beat)
         return FORMAT if oldest is None else min(oldest, FORMAT)
 
-    async def circuits(self) -> dict[str, str]:
-        """Of all processes alive: the models that one of them does not ask for a while."""
-        rows = await self._database.rows(_CIRCUITS, silent_beat=self._liveness.silent_beat)
-        return {name: state for row in rows for name, state in row.circuits.items()}
+    async def model_states(self) -> ModelStates:
+        """Of all processes alive."""
+        rows = await self._database.rows(_MODEL_STATES, silent_beat=self._liveness.silent_beat)
+        return merged(ModelStates(row.circuits or {}, row.engines or {}) for row in rows)
 
     async def leave(self, process_id: str) -> None:
         """A process that stops in order is gone at once; its turns need not wait for its silence."""

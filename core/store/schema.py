@@ -139,6 +139,7 @@ processes = sa.Table(
     sa.Column("format", sa.Integer),  # see core.version; NULL: 1
     sa.Column("beat", sa.BigInteger),  # the number of its last heartbeat among all; NULL: of a release without numbers
     sa.Column("circuits", _NULLABLE_JSON),  # models that it does not ask for a while, with the state of each
+    sa.Column("engines", _NULLABLE_JSON),  # models of its machine's own engine, with the state of each
 )
 
 schema_marks = sa.Table(

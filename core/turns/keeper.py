@@ -3,7 +3,7 @@
 Workers and API processes each have one, because both can own turns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -12,6 +12,7 @@ import structlog
 from core.background import Background
 from core.model.errors import StoreDown
 from core.model.keys import TurnKey
+from core.model.model_states import ModelStates
 from core.store.store import Store
 from core.store.turns.ownership import OwnedTurn
 from core.turns.lease import Lease
@@ -26,10 +27,10 @@ CHECK_SECONDS = 0.4
 
 class Keeper:
     def __init__(
-        self, store: Store, process_id: str, kind: str, circuits: Callable[[], Mapping[str, str]] = dict
+        self, store: Store, process_id: str, kind: str, states: Callable[[], ModelStates] = ModelStates
     ) -> None:
-        """`circuits`: the models that this process does not ask for a while."""
-        self._circuits = circuits
+        """`states`: what this process has to tell of models."""
+        self._states = states
         self.lease = Lease()
         self.runs: dict[TurnKey, Run] = {}
         """The runs of this process, for others to look at."""
@@ -84,7 +85,7 @@ class Keeper:
         runs = list(self.runs.items())
         beat_due = self.lease.age() >= BEAT_SECONDS - CHECK_SECONDS / 2
         if beat_due:
-            await self._store.processes.beat(self._process_id, self._kind, self._circuits())
+            await self._store.processes.beat(self._process_id, self._kind, self._states())
             self.oldest_format = await self._store.processes.oldest_format()
         if runs or beat_due:
             mine = {own.key: own for own in await self._store.ownership.owned_by(self._process_id)}

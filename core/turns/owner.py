@@ -29,7 +29,7 @@ class TurnOwner:
         self.toolbox = Toolbox(settings)
         self.bus = BusPublisher(connection, own_id)
         self.subscribers = turn_subscribers(settings, self.bus)
-        self.keeper = Keeper(self.store, own_id, kind, self.catalogue.circuits)
+        self.keeper = Keeper(self.store, own_id, kind, self.catalogue.states)
         self.endings = Endings(self.store, connection, self.subscribers)
         self.runs = RunServices(
             store=self.store,

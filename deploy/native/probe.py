@@ -33,6 +33,13 @@ COMMAND_CHARS = 60
 LISTENING = "0A"  # include/net/tcp_states.h, as /proc/net/tcp shows it
 
 
+_ENGINE = {
+    "loading": " (it is being loaded; questions wait for it)",
+    "stopped": " (it is loaded with the next question)",
+    "failed": " (it CANNOT BE LOADED: data/logs/worker-1.log says why)",
+}
+
+
 class No(Exception):
     """The answer, with its reason."""
 
@@ -131,7 +138,8 @@ def health(host: str, port: str) -> str:
         key = os.environ.get("API_KEYS", "").split(",")[0].partition(":")[2].strip()
         connection.request("GET", "/health", headers={"Authorization": f"Bearer {key}"} if key else {})
         answer = json.loads(connection.getresponse().read())
-        return " ".join(str(answer[key]) for key in ("status", "provider", "workers", "broker", "store", "model"))
+        told = [str(answer[key]) for key in ("status", "provider", "workers", "broker", "store", "model")]
+        return " ".join(told) + _ENGINE.get((answer.get("engines") or {}).get(answer["model"], ""), "")
     except (OSError, http.client.HTTPException) as error:
         raise No(f"the API does not answer ({error})") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -13,6 +13,8 @@ import pytest
 
 from core.model.errors import ProviderDropped, ProviderError, UnsupportedOption
 from core.providers.base import Finish, Message, Request, Stream
+from core.providers.local.connection import EngineConnection
+from core.providers.local.engine.server import BEAT_SECONDS
 from core.providers.local.process import is_running, socket_of
 from core.providers.local.provider import LocalProvider
 from core.providers.local.settings import EngineSettings
@@ -97,6 +99,57 @@ async def test_one_that_is_killed_is_started_again(providers: list[LocalProvider
     assert pids(settings) != [pid]
 
 
+async def state(provider: LocalProvider, wanted: str, model: str = MODEL) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while provider.state(model) != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_it_is_told_how_far_the_engine_is(providers: list[LocalProvider], settings: EngineSettings) -> None:
+    one, other = providers
+    assert one.state(MODEL) is None
+    one.load()
+    await state(one, "loading")
+    await state(one, "ready")
+    assert other.state(MODEL) is None
+    (pid,) = pids(settings)
+    os.kill(pid, signal.SIGKILL)
+    await state(one, "stopped")
+    await whole(one.stream(request("tape", options={"max_tokens": 1})))
+    assert one.state(MODEL) == "ready"
+
+
+async def test_one_that_hangs_is_lost(
+    providers: list[LocalProvider], settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.providers.local.connection.SILENT_SECONDS", 3 * BEAT_SECONDS)
+    stream = providers[0].stream(request("tape"))
+    await anext(stream)
+    (pid,) = pids(settings)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(ProviderDropped):
+            await whole(stream)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+async def test_one_that_has_nothing_to_do_is_not_lost(
+    providers: list[LocalProvider], settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.providers.local.connection.SILENT_SECONDS", 3 * BEAT_SECONDS)
+    providers[0].load()
+    await state(providers[0], "ready")
+    engine = await EngineConnection.open(socket_of(settings))
+    told = [engine.state]
+    monkeypatch.setattr(engine, "_take", told.append)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(told) < 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert providers[0].state(MODEL) == "ready"
+    await engine.close()
+
+
 async def test_an_answer_that_is_left_makes_room(providers: list[LocalProvider]) -> None:
     streams = [providers[0].stream(request("tape")) for _ in range(4)]
     for stream in streams:
@@ -127,6 +180,7 @@ async def test_a_model_that_cannot_run_is_named(settings: EngineSettings, tmp_pa
     provider = LocalProvider(odd)
     with pytest.raises(ProviderError, match="bloom"):
         await whole(provider.stream(request("tape", "odd")))
+    assert provider.state("odd") == "failed"
     await provider.close()
     await ended(odd)
 
@@ -136,6 +190,7 @@ async def test_a_model_that_is_not_there_is_told(settings: EngineSettings, tmp_p
     provider = LocalProvider(gone)
     with pytest.raises(ProviderError, match="there is no model"):
         await whole(provider.stream(request("tape", "gone")))
+    assert provider.state("gone") == "failed"
     await provider.close()
     await ended(gone)
 
@@ -144,7 +199,7 @@ async def test_a_model_that_is_not_there_is_told(settings: EngineSettings, tmp_p
     ("asked", "told"),
     [
         ({"options": {"presence_penalty": 1.0}}, "presence_penalty"),
-        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": [{"type": "function"}], "tool_choice": "required"}, "tool_choice"),
         ({"provider_options": {"cache": {"mode": "none"}}}, "mode"),
         ({"provider_options": {"top_q": 1}}, "top_q"),
         ({"response_format": {"type": "json_object"}}, "response_format"),

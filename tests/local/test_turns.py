@@ -83,6 +83,36 @@ async def test_the_model_is_listed_and_others_are_not_there(site: Site) -> None:
     assert (refused.status_code, refused.json()["code"]) == (400, "unknown_model")
 
 
+async def test_health_tells_of_the_engine_before_anybody_asks(model_folder: Path, tmp_path: Path) -> None:
+    settings = {"LOCAL_MODEL": str(model_folder), "LOCAL_DIR": str(tmp_path), **NOBODY_ELSE}
+    with Stack(tmp_path, **settings) as stack:
+        api = stack.start_api()
+        stack.start_worker()
+        async with Client(api.url) as client:
+            states = []
+            with anyio.fail_after(PATIENCE_SECONDS):
+                while "ready" not in states:
+                    health = (await client.http.get("/health")).json()
+                    states += (health.get("engines") or {}).values()
+            assert set(states) <= {"loading", "ready"}
+
+
+async def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    settings = {"LOCAL_MODEL": str(tmp_path / "gone"), "LOCAL_DIR": str(tmp_path), **NOBODY_ELSE}
+    with Stack(tmp_path, **settings) as stack:
+        api = stack.start_api()
+        worker = stack.start_worker()
+        async with Client(api.url) as client:
+            with anyio.fail_after(PATIENCE_SECONDS):
+                while (await client.http.get("/health")).json().get("engines") != {"gone": "failed"}:
+                    pass
+            assert "there is no model at" in worker.output()
+            session = new_session()
+            await client.ask("tape", session_id=session)
+            assert types_of(await client.read(session))[-1] == "error"
+            assert "there is no model at" in str(await client.turn(session))
+
+
 @pytest.mark.parametrize("lost", ["engine", "worker"])
 async def test_an_answer_goes_on_without_a_restart(site: Site, lost: str) -> None:
     whole = await answer(site.client, options=LONG)

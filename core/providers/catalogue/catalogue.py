@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from core.model.errors import UnknownModel
-from core.providers.base import Access, Provider
+from core.model.model_states import EngineState, ModelStates
+from core.providers.base import Access, EngineProvider, Provider
 from core.providers.catalogue.circuit import Circuit, CircuitState
 from core.providers.catalogue.models import Model, ProviderName, access_of, read_models
 from core.settings import Settings
@@ -97,6 +98,12 @@ class Catalogue:
         for provider in self._providers.values():
             provider.prepare()
 
+    def load_engines(self) -> None:
+        """From the event loop."""
+        for provider in self._providers.values():
+            if isinstance(provider, EngineProvider):
+                provider.load()
+
     async def close(self) -> None:
         for provider in self._providers.values():
             await provider.close()
@@ -131,10 +138,13 @@ class Catalogue:
         except UnknownModel:
             return False
 
-    def circuits(self) -> dict[str, CircuitState]:
-        """Those that are not closed, by the name of the model."""
-        states = {circuit.name: circuit.state for circuit in self._circuits.values()}
-        return {name: state for name, state in states.items() if state is not CircuitState.CLOSED}
+    def states(self) -> ModelStates:
+        circuits = {circuit.name: circuit.state for circuit in self._circuits.values()}
+        engines = {model.name: self._engine_state(model) for model in self.models}
+        return ModelStates(
+            {name: state for name, state in circuits.items() if state is not CircuitState.CLOSED},
+            {name: state for name, state in engines.items() if state is not None},
+        )
 
     def _usual_models(self) -> list[Model]:
         """Of the providers that the settings ask for."""
@@ -158,6 +168,10 @@ class Catalogue:
         if (path, access) not in self._providers:
             self._providers[path, access] = _kind(path).create(access, self._settings)
         return self._providers[path, access]
+
+    def _engine_state(self, model: Model) -> EngineState | None:
+        provider = self._provider(model)
+        return provider.state(model.upstream) if isinstance(provider, EngineProvider) else None
 
     def _circuit(self, provider: Provider, model: Model) -> Circuit:
         key = id(provider), model.upstream

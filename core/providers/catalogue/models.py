@@ -75,7 +75,7 @@ class Model(BaseModel):
     def _engine(cls, values: Any) -> Any:
         """What the local engine can do, unless the file says otherwise."""
         is_local = isinstance(values, dict) and values.get("provider") == "local"
-        return {"continues": True, "images": False, "tools": False, **values} if is_local else values
+        return {"continues": True, "images": False, **values} if is_local else values
 
     @property
     def upstream(self) -> str:

@@ -12,6 +12,9 @@ from core.providers.local.protocol import Ask, FromEngine, Said, State, Stop, en
 
 log = structlog.get_logger()
 
+SILENT_SECONDS = 60.0
+"""An engine that tells nothing for so long is taken for lost. To convert a model keeps it from telling for a while."""
+
 Listener = Callable[[FromEngine | None], None]
 """Told of what an answer's engine says; None: the connection is gone."""
 _decoder = msgspec.msgpack.Decoder(FromEngine)
@@ -66,7 +69,11 @@ class EngineConnection:
     async def _read(self) -> None:
         try:
             while True:
-                self._take(_decoder.decode(await read_body(self._reader)))
+                async with asyncio.timeout(SILENT_SECONDS):
+                    body = await read_body(self._reader)
+                self._take(_decoder.decode(body))
+        except TimeoutError:
+            log.error("the engine is silent", action="local.silent", seconds=SILENT_SECONDS)
         except (asyncio.IncompleteReadError, OSError):
             pass
         except (msgspec.MsgspecError, ValueError) as error:
@@ -83,6 +90,8 @@ class EngineConnection:
     def _take(self, message: FromEngine) -> None:
         match message:
             case State():
+                if message.state == "failed":
+                    log.error("the engine has failed", action="local.failed", error=message.what)
                 self.state = message
                 self._has_heard.set()
             case Said(id=number):

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+import structlog
 
 from core.extras import require_extra
+from core.model.model_states import EngineState
 from core.providers.base import Access, Request, Stream
 from core.providers.local.answer import LocalAnswer
 from core.providers.local.connection import EngineConnection
-from core.providers.local.process import connect
+from core.providers.local.process import NoEngine, connect
 from core.providers.local.request import ask_of
 from core.providers.local.settings import EngineSettings
 from core.settings import Settings
 from core.version import VERSION
+
+log = structlog.get_logger()
 
 
 class LocalProvider:
@@ -27,6 +31,9 @@ class LocalProvider:
         self._usual_name = name_of(usual.model)
         self._engines: dict[str, EngineConnection] = {}
         self._connecting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._failed: set[str] = set()
+        """Models whose engine did not start."""
+        self._loading: asyncio.Task[None] | None = None
 
     @classmethod
     def access(cls, settings: Settings) -> Access | None:
@@ -57,11 +64,26 @@ class LocalProvider:
 
     def prepare(self) -> None: ...
 
+    def load(self) -> None:
+        if self._usual.model and self._loading is None:
+            self._loading = asyncio.create_task(self._load(), name="load the local model")
+
     def stream(self, request: Request) -> Stream:
         """Raises UnsupportedOption."""
         return LocalAnswer(ask_of(request), lambda: self._engine(request.model))
 
+    def state(self, model: str) -> EngineState | None:
+        engine = self._engines.get(model)
+        if engine is None:
+            return "failed" if model in self._failed else "loading" if self._connecting[model].locked() else None
+        if engine.is_open or engine.state.state == "failed":
+            return engine.state.state
+        return "stopped"
+
     async def close(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
         engines = list(self._engines.values())
         self._engines.clear()
         await asyncio.gather(*(engine.close() for engine in engines))
@@ -73,8 +95,20 @@ class LocalProvider:
             if engine is None or not engine.is_open:
                 place = self._usual.model if model == self._usual_name else model
                 settings = msgspec.structs.replace(self._usual, model=_absolute(place))
-                engine = self._engines[model] = await connect(settings)
+                try:
+                    engine = self._engines[model] = await connect(settings)
+                except NoEngine:
+                    self._engines.pop(model, None)
+                    self._failed.add(model)
+                    raise
+                self._failed.discard(model)
             return engine
+
+    async def _load(self) -> None:
+        try:
+            await self._engine(self._usual_name)
+        except NoEngine as error:
+            log.error("the engine does not start", action="local.no_engine", error=str(error))
 
 
 def name_of(model: str) -> str:

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.25
 """How often it is looked at whether anybody is still there, and whether the state is another."""
+BEAT_SECONDS = 1.0
+"""The state is told that often at least, so that providers know of an engine that hangs."""
 MOST_UNREAD_BYTES = 16 * 1024 * 1024
 """A provider that does not read what it is told is cut off; whoever asked goes on elsewhere."""
 EXPECTED = (Unsupported, OSError, ValueError)
@@ -44,6 +46,7 @@ class Server:
         self._early: list[FromProvider] = []
         """What was asked while the model is loaded."""
         self._state = State("loading", name)
+        self._told_at = self._loop.time()
         self._failure: BaseException | None = None
 
     async def serve(self, idle_seconds: float) -> None:
@@ -113,14 +116,14 @@ class Server:
             client.transport.abort()
 
     def _look(self) -> None:
-        if self._scheduler is None:
-            return
-        state = State("ready", self._name, self._scheduler.answering, self._scheduler.waiting, self._scheduler.slots)
-        if state != self._state:
+        scheduler, state = self._scheduler, self._state
+        if scheduler is not None:
+            state = State("ready", self._name, scheduler.answering, scheduler.waiting, scheduler.slots)
+        if state != self._state or self._loop.time() - self._told_at > BEAT_SECONDS:
             self._tell_all(state)
 
     def _tell_all(self, state: State) -> None:
-        self._state = state
+        self._state, self._told_at = state, self._loop.time()
         for client in self._clients:
             client.write(encode(state))
 
