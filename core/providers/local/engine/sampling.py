@@ -3,12 +3,10 @@
 import random
 
 import msgspec
-import torch
 from torch import Tensor
 
-
 FEW = 256
-"""Tokens, the likeliest, which mostly are all that top_p leaves. To order a whole vocabulary takes ten times as long."""
+"""Tokens, the likeliest, which mostly are all that top_p leaves: to order a vocabulary takes ten times as long."""
 
 
 class Sampling(msgspec.Struct, frozen=True):

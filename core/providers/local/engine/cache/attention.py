@@ -11,15 +11,15 @@ from core.providers.local.engine.cache.rotary import turn
 def attend_step(query: Tensor, keys: Tensor, values: Tensor, plan: StepPlan, scaling: float) -> Tensor:
     """`query`: (sessions, heads, 1, width). `keys` and `values`: of all rows, (rows, their heads, slots, width).
 
-    Sessions that see as much are looked at together, if their rows lie side by side, where none has to be copied; none is
-    hidden or padded. The query heads that share a key head stand in for several tokens, which see the same.
+    Sessions whose rows lie side by side are looked at together, where nothing has to be copied. The query heads that
+    share a key head stand in for several tokens, which see the same.
     """
     shared = keys.shape[1]
     grouped = query.reshape(query.shape[0], shared, -1, query.shape[-1])
     answers = []
-    for sessions, rows, seen in plan.runs:
+    for sessions, rows, seen, mask in plan.runs:
         kept = (keys[rows, :, :seen], values[rows, :, :seen])
-        answers.append(scaled_dot_product_attention(grouped[sessions], *kept, scale=scaling))
+        answers.append(scaled_dot_product_attention(grouped[sessions], *kept, attn_mask=mask, scale=scaling))
     return torch.cat(answers).reshape(query.shape[0], 1, query.shape[1], -1)
 
 

@@ -47,5 +47,7 @@ class Memory:
         return kept[layer] if kept is not None else self.keys[layer, row, :, :sinks]
 
     def forget(self, row: int) -> None:
-        """Another text begins in it."""
+        """Another text begins in it. What is hidden of a row is multiplied by 0, which leaves NaN what it is."""
         self._first_keys.pop(row, None)
+        self.keys[:, row] = 0
+        self.values[:, row] = 0

@@ -8,6 +8,9 @@ from torch import Tensor
 from core.providers.local.engine.cache.rotary import Frequencies
 from core.providers.local.engine.cache.window import Window
 
+MOST_PADDED = 1.5
+"""Slots that are read for sessions together, to those that they see."""
+
 
 class Place(NamedTuple):
     """Of a session: its row, and how many tokens of its text the cache has seen."""
@@ -18,12 +21,14 @@ class Place(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Sessions of a step whose rows lie one after the other, and which see as many slots each."""
+    """Sessions of a step whose rows lie one after the other."""
 
     sessions: slice
     rows: slice
     seen: int
-    """Slots, those of the step's own tokens among them."""
+    """Slots, those of the step's own tokens among them: of the session that sees most."""
+    mask: Tensor | None
+    """bool of shape (sessions, 1, 1, seen): what each of them sees, where that is not all."""
 
 
 class StepPlan(NamedTuple):
@@ -56,20 +61,32 @@ def plan_step(places: list[Place], device: str) -> StepPlan:
     return StepPlan(
         torch.tensor([place.row for place in places], device=device),
         torch.tensor([place.window.slot(place.length) for place in places], device=device),
-        _runs(places),
+        _runs(places, device),
     )
 
 
-def _runs(places: list[Place]) -> list[Run]:
+def _runs(places: list[Place], device: str) -> list[Run]:
+    """A run's sessions are looked at together, as if all saw as much as the one that sees most."""
+    seen = [place.window.held(place.length + 1) for place in places]
     runs: list[Run] = []
-    for number, (row, length, window) in enumerate(places):
-        seen = window.held(length + 1)
-        if runs and runs[-1].rows.stop == row and runs[-1].seen == seen:
-            sessions, rows, _ = runs.pop()
-            runs.append(Run(slice(sessions.start, number + 1), slice(rows.start, row + 1), seen))
-        else:
-            runs.append(Run(slice(number, number + 1), slice(row, row + 1), seen))
+    first = 0
+    for end in range(1, len(places) + 1):
+        if end < len(places) and places[end].row == places[end - 1].row + 1:
+            together = seen[first : end + 1]
+            if max(together) * len(together) <= MOST_PADDED * sum(together):
+                continue
+        runs.append(_run(places[first:end], seen[first:end], first, device))
+        first = end
     return runs
+
+
+def _run(places: list[Place], seen: list[int], first: int, device: str) -> Run:
+    most = max(seen)
+    mask = None
+    if min(seen) < most:
+        mask = (torch.arange(most, device=device) < torch.tensor(seen, device=device)[:, None])[:, None, None]
+    rows = slice(places[0].row, places[-1].row + 1)
+    return Run(slice(first, first + len(places)), rows, most, mask)
 
 
 def plan_piece(place: Place, tokens: int, frequencies: Frequencies, device: str) -> PiecePlan:

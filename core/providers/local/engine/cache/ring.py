@@ -93,7 +93,7 @@ class RingCache(Cache):
     def __init__(self, layers: list[RingLayer], device: str) -> None:
         super().__init__(layers=[*layers])
         self._layers = layers
-        self._kinds = list({id(layer.kind): layer.kind for layer in layers}.values())
+        self.kinds = list({id(layer.kind): layer.kind for layer in layers}.values())
         self._device = device
         self.attention = f"ring-{next(_numbers)}"
         """Name of its attention, for transformers."""
@@ -101,18 +101,18 @@ class RingCache(Cache):
 
     @property
     def bytes(self) -> int:
-        return sum(kind.memory.bytes for kind in self._kinds)
+        return sum(kind.memory.bytes for kind in self.kinds)
 
     def plan_step(self, places: Sequence[Place]) -> None:
-        for kind in self._kinds:
+        for kind in self.kinds:
             kind.plan_step(places, self._device)
 
     def plan_piece(self, place: Place, tokens: int) -> None:
-        for kind in self._kinds:
+        for kind in self.kinds:
             kind.plan_piece(place, tokens, self._device)
 
     def forget(self, row: int) -> None:
-        for kind in self._kinds:
+        for kind in self.kinds:
             kind.memory.forget(row)
 
     def _attend(
