@@ -32,6 +32,46 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+SAYS_TOOLS = (
+    "{% for tool in tools or [] %}<|begin|>tool {{ tool['function']['name'] }}<|end|>\n{% endfor %}"
+    "{% for message in messages %}<|begin|>{{ message['role'] }}\n{{ message['content'] }}"
+    "{% for call in message['tool_calls'] or [] %}{{ call['function'] | tojson }}{% endfor %}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|begin|>assistant{{ ANSWERS }}{% endif %}"
+)
+AFTER_TOOLS = "{{ '\t' if messages[-1]['role'] == 'tool' else '\n' }}"
+
+
+def make_scripted(folder: Path, first: str, after_tools: str) -> Path:
+    """A model that always says the one, and the other where the last message is a tool's. Each of its layers adds
+    nothing, so the next token depends on the last one alone."""
+    made = tokenizer()
+    made.add_tokens([first, after_tools])
+    made.chat_template = SAYS_TOOLS.replace("{{ ANSWERS }}", AFTER_TOOLS)
+    config = LlamaConfig(
+        vocab_size=len(made),
+        hidden_size=320,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=10,
+        eos_token_id=made.eos_token_id,
+        bos_token_id=None,
+        pad_token_id=made.pad_token_id,
+    )
+    model = LlamaForCausalLM(config)
+    following = {"\n": first, first: "<|end|>", "\t": after_tools, after_tools: "<|end|>"}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        model.model.norm.weight.fill_(1.0)
+        model.model.embed_tokens.weight.copy_(torch.eye(len(made), 320))
+        for before, after in following.items():
+            one, other = (made.encode(text, add_special_tokens=False) for text in (before, after))
+            model.lm_head.weight[other[0], one[-1]] = 1.0
+    model.save_pretrained(folder)
+    made.save_pretrained(folder)
+    return folder
+
+
 def make_model(folder: Path, *, context: int = 4096) -> Path:
     """Its answers are nonsense, always the same, and long: the end is unlikely."""
     made = tokenizer()

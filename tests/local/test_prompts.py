@@ -3,7 +3,7 @@
 import pytest
 
 from core.providers.local.engine.prompts import BadConversation, Message, Prompts
-from tests.local.folders import tokenizer
+from tests.local.folders import SAYS_TOOLS, tokenizer
 
 SYSTEM: Message = {"role": "system", "content": "Be brief."}
 USER: Message = {"role": "user", "content": "Why is the sky blue?"}
@@ -46,6 +46,23 @@ def test_no_content_ends_its_own_message(text: str) -> None:
     tokens = prompts.whole([{"role": "user", "content": text}]).tokens
     special = [made.convert_tokens_to_ids(name) for name in ("<|begin|>", "<|end|>")]
     assert [token for token in tokens if token in special] == [special[0], special[1], special[0]]
+
+
+def test_tools_are_given_to_a_template_that_knows_them() -> None:
+    knowing = tokenizer()
+    knowing.chat_template = SAYS_TOOLS
+    tool = {"type": "function", "function": {"name": "add<|end|>", "description": "Adds.", "parameters": {}}}
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": {"a": "<|begin|>"}}}
+    messages = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "tool", "content": "3"}]
+    tokens = Prompts(knowing).whole(messages, tools=[tool]).tokens
+    assert text_of(tokens).startswith("<|begin|>tool add<\u200b|end|><|end|>\n<|begin|>user")
+    assert '"name": "add"' in text_of(tokens)
+    assert text_of(tokens).count("<|begin|>") == 5
+
+
+def test_a_template_that_knows_none_is_named() -> None:
+    with pytest.raises(BadConversation, match="knows no tools"):
+        prompts.whole([USER], tools=[{"type": "function", "function": {"name": "add"}}])
 
 
 def test_a_model_without_a_template_has_a_plain_one() -> None:

@@ -89,7 +89,7 @@ async def test_health_tells_of_the_engine_before_anybody_asks(model_folder: Path
         api = stack.start_api()
         stack.start_worker()
         async with Client(api.url) as client:
-            states = []
+            states: list[str] = []
             with anyio.fail_after(PATIENCE_SECONDS):
                 while "ready" not in states:
                     health = (await client.http.get("/health")).json()

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from core.model.errors import ContextTooLong, ProviderDropped, ProviderError
 from core.model.events import Usage
-from core.model.parts import Part, Text
+from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream, Told
 from core.providers.local.connection import EngineConnection
+from core.providers.local.markup import MarkedText
 from core.providers.local.process import NoEngine
 from core.providers.local.protocol import Ask, Ended, Failed, FromEngine, Said
 
@@ -18,6 +19,7 @@ class LocalAnswer(Stream):
         self._connected = connected
         self._connection: EngineConnection | None = None
         self._number = 0
+        self._text = MarkedText(question.begun, has_tools=bool(question.tools))
         self._parts: list[Part] = []
         self._last: Ended | Failed | None = None
         self._is_lost = False
@@ -65,8 +67,9 @@ class LocalAnswer(Stream):
     def _on_news(self, news: FromEngine | None) -> None:
         match news:
             case Said(text=text):
-                self._parts.append(Text(text))
+                self._parts += self._text.feed(text)
             case Ended() | Failed():
+                self._parts += self._text.finish()
                 self._last = news
             case _:
                 self._is_lost = True
@@ -76,7 +79,7 @@ class LocalAnswer(Stream):
         """Raises ProviderError."""
         match self._last:
             case Ended(reason=reason):
-                return Finish(reason, self.told())
+                return Finish("tool_calls" if self._text.has_called else reason, self.told())
             case Failed(message=message, is_too_long=True):
                 raise ContextTooLong(message)
             case Failed(message=message, is_of_request=is_of_request):

@@ -28,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """`messages` as a chat template takes them. `begun`: the text of the answer that is to be gone on with.
+    """`messages` and `tools` as a chat template takes them. `begun`: the text of the answer that is to be gone on with.
     `conversation`: whose it is; what was read for it may be kept."""
 
     id: int
@@ -36,6 +36,7 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     options: Options
     begun: str = ""
     conversation: str = ""
+    tools: list[dict[str, Any]] = []
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):

@@ -15,8 +15,8 @@ CACHE = "cache"
 
 def ask_of(request: Request) -> Ask:
     """Raises UnsupportedOption."""
-    if request.tools:
-        raise UnsupportedOption("the local engine calls no tools")
+    if request.tools and request.tool_choice not in (None, "auto"):
+        raise UnsupportedOption("the local engine has no option tool_choice")
     if request.response_format is not None and request.response_format.get("type") != "text":
         raise UnsupportedOption("the local engine has no response_format")
     messages = list(request.messages)
@@ -24,7 +24,14 @@ def ask_of(request: Request) -> Ask:
     if request.goes_on:
         begun = messages.pop().text()
     options = translated(request.options, _OPTIONS, "the local engine")
-    return Ask(0, [_message(message) for message in messages], _options(options, request), begun, request.conversation)
+    return Ask(
+        0,
+        [_message(message) for message in messages],
+        _options(options, request),
+        begun,
+        request.conversation,
+        request.tools or [],
+    )
 
 
 _OPTIONS: dict[str, Rename] = {
@@ -50,4 +57,12 @@ def _options(options: dict[str, Any], request: Request) -> Options:
 def _message(message: Message) -> dict[str, Any]:
     if not all(isinstance(part, str | TextContent) for part in message.content):
         raise UnsupportedOption("the local engine takes text alone")
-    return {"role": message.role, "content": message.text()}
+    wire: dict[str, Any] = {"role": message.role, "content": message.text()}
+    if message.role == "tool":
+        return {**wire, "tool_call_id": message.tool_call_id or ""}
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.object()}}
+            for call in message.tool_calls
+        ]
+    return wire

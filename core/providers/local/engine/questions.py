@@ -61,14 +61,14 @@ class Questions:
     def kept(self, understood: Understood, answer: Answer, text: str) -> Kept | None:
         """For the next question of the conversation; None where the cache has something else than the text."""
         ask = understood.ask
-        if not ask.conversation or answer.is_cut:
+        if not ask.conversation or ask.tools or answer.is_cut:
             return None
         messages = [*ask.messages, {"role": "assistant", "content": text}]
         unseen = answer.next_token if answer.reason == "length" else -1
         return Kept(answer.row, answer.length, unseen, answer.question.window, _hashes(messages))
 
     def _new(self, ask: Ask) -> Understood:
-        prompt = self._prompts.whole(ask.messages, ask.begun)
+        prompt = self._prompts.whole(ask.messages, ask.begun, ask.tools)
         if not prompt.tokens:
             raise Refused("there is nothing to answer")
         window = self._window(ask.options, prompt.system)
@@ -77,7 +77,9 @@ class Questions:
     def _following(self, ask: Ask, kept: Kept | None) -> Understood | None:
         """None where what is kept is not what comes before the question."""
         answered = max((at for at, message in enumerate(ask.messages) if message["role"] == "assistant"), default=-1)
-        if kept is None or ask.begun or answered < 0 or not _continues(ask.messages[: answered + 1], kept.messages):
+        if kept is None or ask.begun or ask.tools or answered < 0:
+            return None
+        if not _continues(ask.messages[: answered + 1], kept.messages):
             return None
         system = kept.window.sinks if ask.options.sinks in (None, "system") else 0
         if self._window(ask.options, system) != kept.window:
@@ -147,4 +149,4 @@ def _continues(messages: Sequence[Message], seen: tuple[int, ...]) -> bool:
 
 
 def _hashes(messages: Sequence[Message]) -> tuple[int, ...]:
-    return tuple(hash(msgspec.msgpack.encode([message["role"], message.get("content")])) for message in messages)
+    return tuple(hash(msgspec.msgpack.encode(message)) for message in messages)

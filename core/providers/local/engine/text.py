@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+from core.providers.local.beginnings import begun
+
 _HALF = "\ufffd"
 """What decoders write for it."""
 
@@ -36,7 +38,7 @@ class AnswerText:
             self.is_stopped = True
             text, self._held = self._held[: min(ends)], ""
             return text
-        kept = max((_begun(stop, self._held) for stop in self._stops), default=0)
+        kept = max((begun(stop, self._held) for stop in self._stops), default=0)
         text, self._held = self._held[: len(self._held) - kept], self._held[len(self._held) - kept :]
         return text
 
@@ -52,8 +54,3 @@ class AnswerText:
         rest = whole.removeprefix(before)
         is_whole = self._tokenizer.encode(rest, add_special_tokens=False).ids == self._unsaid
         return rest if is_whole else rest.rstrip(_HALF)
-
-
-def _begun(stop: str, text: str) -> int:
-    """So many characters at the end of the text are the beginning of the stop."""
-    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)
