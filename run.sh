@@ -37,6 +37,7 @@ Hopstream: LLM answers streamed through RabbitMQ
   ./run.sh chaos [MINUTES] [ARGS]
                           break a system under load for so long (10), and count every token; --help tells ARGS
   ./run.sh bench [ARGS]   what the queue costs, beside LiteLLM; more than an hour, or --help tells how to have less
+                          ('bench local': the local engine, beside transformers and llama.cpp)
 
 With a running Docker engine, start uses deploy/compose.yaml, otherwise this machine itself.
 MODE=native or MODE=docker decides. Settings come from the environment, then from .env.

@@ -25,22 +25,23 @@ class CachedModel:
         return self._pass([[token] for token in tokens], [[place.length] for place in places])
 
     @torch.inference_mode()
-    def read(self, place: Place, tokens: Sequence[int]) -> Tensor:
-        """Several further tokens of one session, not more than are recent to it. Scores after the last, as above."""
+    def read(self, place: Place, tokens: Sequence[int], scored: int = 1) -> Tensor:
+        """Several further tokens of one session, not more than are recent to it. Scores after the last ones, as many as
+        `scored`, of shape (scored, vocabulary), float32."""
         self.cache.plan_piece(place, len(tokens))
-        return self._pass([list(tokens)], [list(range(place.length, place.length + len(tokens)))])
+        return self._pass([list(tokens)], [list(range(place.length, place.length + len(tokens)))], scored)
 
     def forget(self, row: int) -> None:
         """Another text begins in it."""
         self.cache.forget(row)
 
-    def _pass(self, tokens: list[list[int]], positions: list[list[int]]) -> Tensor:
+    def _pass(self, tokens: list[list[int]], positions: list[list[int]], scored: int = 1) -> Tensor:
         answer = self.model(
             input_ids=torch.tensor(tokens, device=self.device),
             position_ids=torch.tensor(positions, device=self.device),
             cache=self.cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=scored,
         )
-        scores: Tensor = answer.logits[:, -1].float()
+        scores: Tensor = answer.logits.float().flatten(0, 1)
         return scores

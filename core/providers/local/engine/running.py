@@ -8,7 +8,7 @@ import torch
 from transformers.utils.logging import disable_progress_bar
 
 from core.providers.local.engine.building import Size, with_cache
-from core.providers.local.engine.loading import load
+from core.providers.local.engine.loading import Loaded, load
 from core.providers.local.engine.prompts import Prompts
 from core.providers.local.engine.questions import Defaults, Questions
 from core.providers.local.engine.scheduler import Limits, Scheduler
@@ -20,9 +20,16 @@ NICENESS = 5
 """What carries tokens comes before what makes them."""
 
 
-def new_scheduler(settings: EngineSettings, tell: Callable[[list[FromEngine]], None]) -> Scheduler:
+Tell = Callable[[list[FromEngine]], None]
+
+
+def new_scheduler(settings: EngineSettings, tell: Tell) -> Scheduler:
     """Loads the model. Raises Unsupported, OSError."""
-    loaded = load(settings.model, settings.dtype, settings.device, Path(settings.folder))
+    return scheduler_of(load(settings.model, settings.dtype, settings.device, Path(settings.folder)), settings, tell)
+
+
+def scheduler_of(loaded: Loaded, settings: EngineSettings, tell: Tell) -> Scheduler:
+    """The model is its own from now on. Raises Unsupported."""
     limits = Limits(settings.answers, settings.kept, settings.piece)
     prompts = Prompts(loaded.tokenizer)
     sampling = loaded.model.generation_config
