@@ -29,7 +29,7 @@ from core.store.reach import Reach
 from core.store.store import Store
 from core.store.turns.orphans import process_lost
 from core.store.turns.records import Created, NewTurn, Turn
-from core.turns.attempts.compatibility import check_agents
+from core.turns.attempts.compatibility import check_agents, check_queue
 
 log = structlog.get_logger()
 
@@ -79,9 +79,12 @@ class Chat:
         too."""
         if new.input is None or "messages" not in new.input:
             check_length("message", len(new.message), self._settings.max_message_chars)
+        new = msgspec.structs.replace(new, queue=self._owner.catalogue.find(new.model).queue)
         if new.mode == "queue":  # before anything is stored
             if new.input is not None and "agent" in new.input:
                 check_agents(self._owner.keeper.oldest_format)
+            if new.queue is not None:
+                check_queue(self._owner.keeper.oldest_format)
             self._connection.channel()
         return await self._queue.carry(f"submit to {new.session_id}", self._submit(new, is_started))
 
@@ -169,7 +172,6 @@ class Chat:
         return created
 
     async def _create(self, new: NewTurn) -> Created:
-        new = msgspec.structs.replace(new, queue=self._owner.catalogue.find(new.model).queue)
         limit = self._settings.max_queued_turns
         try:
             return await self._store.turns.create(new, limit)

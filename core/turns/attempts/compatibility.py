@@ -12,6 +12,9 @@ one before it could read refusals, steps, pieces and results, and showed no piec
 AGENTS_FORMAT = 4
 """The first whose processes answer as the agent of a turn, and make its tools' calls; those before would leave out its
 prompt. For those of format 3 nothing is converted: they pass over the ends of steps."""
+QUEUES_FORMAT = 5
+"""The first whose processes give a lost turn back to the queue that it came from; those before would give it to any
+worker, which may not have its model."""
 UPGRADE_RETRY_SECONDS = 5.0
 """Until the last process of the earlier release is gone, say."""
 
@@ -21,6 +24,15 @@ def check_agents(oldest_format: int) -> None:
     if oldest_format < AGENTS_FORMAT:
         raise Upgrading(
             "a process of an earlier release still runs, which would answer without the agent's prompt; ask again",
+            retry_after=UPGRADE_RETRY_SECONDS,
+        )
+
+
+def check_queue(oldest_format: int) -> None:
+    """Before a turn is queued that is not for any worker. Raises Upgrading."""
+    if oldest_format < QUEUES_FORMAT:
+        raise Upgrading(
+            "a process of an earlier release still runs, which knows no models on machines of ours; ask again",
             retry_after=UPGRADE_RETRY_SECONDS,
         )
 
