@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 import structlog
 
-from core.extras import require_extra
+from core.extras import missing_extra
 from core.model.model_states import EngineState
 from core.providers.base import Access, Request, Stream
 from core.providers.local.answer import LocalAnswer
@@ -45,7 +45,6 @@ class LocalProvider:
 
     @classmethod
     def create(cls, _: Access, settings: Settings) -> Self:
-        require_extra("local", "LOCAL_MODEL")
         return cls(
             EngineSettings(
                 model=settings.local_model or "",
@@ -90,9 +89,11 @@ class LocalProvider:
 
     async def _engine(self, model: str) -> EngineConnection:
         """Raises NoEngine."""
+        if missing := missing_extra("local", "LOCAL_MODEL"):
+            raise NoEngine(missing)
         async with self._connecting[model]:
             engine = self._engines.get(model)
-            if engine is None or not engine.is_open:
+            if engine is None or not engine.is_open or engine.state.state == "failed":
                 place = self._usual.model if model == self._usual_name else model
                 settings = msgspec.structs.replace(self._usual, model=_absolute(place))
                 try:
