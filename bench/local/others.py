@@ -23,7 +23,7 @@ class Generate(NamedTuple):
 
     def measure(self, prompt: list[int], sessions: int, tokens: int) -> list[list[float]]:
         times = _Times()
-        inputs = torch.tensor([prompt] * sessions)
+        inputs = torch.tensor([prompt] * sessions, device=self.model.device)
         options: dict[str, Any] = {
             "do_sample": False,
             "max_new_tokens": tokens,

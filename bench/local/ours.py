@@ -16,12 +16,6 @@ from core.providers.local.protocol import Ask, Ended, FromEngine, Options, Stop
 from core.providers.local.settings import EngineSettings
 
 
-class Endless(Loaded):
-    """No token ends an answer."""
-
-    ends = frozenset()
-
-
 class Ours:
     def __init__(
         self, scheduler: Scheduler, steps: "SimpleQueue[tuple[int, float]]", news: "SimpleQueue[FromEngine]"
@@ -35,7 +29,7 @@ class Ours:
         """When each token of each session came, from when all answer until each has as many."""
         for number in range(sessions):
             message = {"role": "user", "content": f"{number}. {prompt}"}
-            self._scheduler.put(Ask(number, [message], Options(temperature=0.0)))
+            self._scheduler.put(Ask(number, [message], Options(temperature=0.0, ignore_eos=True)))
         times: list[float] = []
         while len(times) < tokens:
             size, now = self._steps.get()
@@ -71,7 +65,7 @@ def ours(loaded: Loaded, settings: EngineSettings) -> Iterator[Ours]:
         for each in told:
             news.put(each)
 
-    scheduler = scheduler_of(Endless(*loaded), settings, tell)
+    scheduler = scheduler_of(loaded, settings, tell)
     thread = threading.Thread(target=scheduler.run)
     thread.start()
     try:

@@ -108,6 +108,7 @@ def _by_steps(model: CachedModel, tokens: Sequence[int], window: Window, stream:
     for place, token in enumerate(tokens[:-1]):
         began = time.perf_counter()
         scores = model.step([Place(0, place, window)], [token])
+        _wait()
         stream.step_seconds.append(time.perf_counter() - began)
         if place % PIECE == 0 and place >= stream.first:
             stream.bytes[place] = model.cache.bytes
@@ -132,8 +133,15 @@ def _recompute(loaded: Loaded, tokens: Sequence[int], stream: Stream) -> None:
         text = [*begins, *tokens[place - stream.context + len(begins) : place]]
         began = time.perf_counter()
         scores = loaded.model(torch.tensor([text], device=loaded.model.device), logits_to_keep=1).logits[0].float()
+        _wait()
         stream.recomputed_seconds.append(time.perf_counter() - began)
         stream.recomputed += _losses(scores, tokens[place : place + 1])
+
+
+def _wait() -> None:
+    """A GPU works on while Python goes on."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _losses(scores: Tensor, following: Sequence[int]) -> list[float]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-EngineState = Literal["ready", "loading", "stopped", "failed"]
-"""stopped: it has ended, and is started by the next question."""
-ENGINE_STATES: tuple[EngineState, ...] = ("ready", "loading", "stopped", "failed")
-"""The more it is in want of an operator, the further behind."""
+EngineState = Literal["stopped", "ready", "loading", "failed"]
+"""stopped: the one that a process knew has ended; the next question starts it, or has done so elsewhere."""
+ENGINE_STATES: tuple[EngineState, ...] = ("stopped", "ready", "loading", "failed")
+"""The word of a process counts more, the further behind."""
 
 
 class ModelStates(NamedTuple):

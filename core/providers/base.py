@@ -119,6 +119,8 @@ class Request(msgspec.Struct, frozen=True):
     """An answer that is to be fetched, from there on, in place of a new one."""
     conversation: str = ""
     """Whose it is, for a provider that keeps what it has read of one."""
+    is_whole: bool = False
+    """What is not among the messages is to be forgotten; else early ones may have been left out for want of room."""
     on_kept: Callable[[Kept], None] | None = None
     """Told at once when the service has begun an answer that it keeps."""
 

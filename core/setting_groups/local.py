@@ -20,8 +20,8 @@ class LocalSettings(BaseSettings):
     local_dir: Path = Field(Path("data/local"), description="Folder of what is made of .gguf files, once.")
     local_device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-        description="cpu, cuda, cuda:1, mps; auto: a GPU, if there is one.",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="cpu, cuda, cuda:1; auto: a GPU, if there is one. Apple's cannot count positions exactly.",
     )
     local_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="What it computes with; auto: float32 on a CPU, bfloat16 elsewhere."

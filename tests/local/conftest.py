@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Threads that wait for one another take a hundred times as long where other tests run beside them."""
 has_torch = find_spec("torch") is not None or os.environ.get("CI") == "true"
 collect_ignore_glob = [] if has_torch else ["test_*.py"]
 

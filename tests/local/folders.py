@@ -1,10 +1,14 @@
 """A tiny model as a folder, as the hub has them: weights, configuration, and a tokenizer with a chat template."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, set_seed
+from transformers.utils.logging import disable_progress_bar
+
+disable_progress_bar()  # type: ignore[no-untyped-call]  # it has a thread that stays
 
 TEMPLATE = (
     "{% for message in messages %}<|begin|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
@@ -17,14 +21,14 @@ TEXT = [
 SPECIAL = ["<|begin|>", "<|end|>", "<|pad|>"]
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Of bytes, so that a character can be several tokens."""
+def tokenizer(*, merges: bool = True) -> PreTrainedTokenizerFast:
+    """Of bytes, so that a character can be several tokens; without merges, each is one."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=300 if merges else 259, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     made.train_from_iterator(TEXT, trainer)
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
@@ -42,11 +46,24 @@ AFTER_TOOLS = "{{ '\t' if messages[-1]['role'] == 'tool' else '\n' }}"
 
 
 def make_scripted(folder: Path, first: str, after_tools: str) -> Path:
-    """A model that always says the one, and the other where the last message is a tool's. Each of its layers adds
-    nothing, so the next token depends on the last one alone."""
+    """A model that always says the one, and the other where the last message is a tool's."""
     made = tokenizer()
     made.add_tokens([first, after_tools])
     made.chat_template = SAYS_TOOLS.replace("{{ ANSWERS }}", AFTER_TOOLS)
+    return _make_following(folder, made, ["\n", first, "<|end|>"], ["\t", after_tools, "<|end|>"])
+
+
+def make_cycling(folder: Path, text: str) -> Path:
+    """A model that says this again and again, and goes on as it should from wherever it is in it. No byte comes twice
+    in the text, and each is a token."""
+    made = tokenizer(merges=False)
+    bytes_of_it = [made.convert_ids_to_tokens(token) for token in made.encode(text, add_special_tokens=False)]
+    return _make_following(folder, made, ["\n", *bytes_of_it, bytes_of_it[0]])
+
+
+def _make_following(folder: Path, made: PreTrainedTokenizerFast, *chains: list[str]) -> Path:
+    """Of each chain's tokens one follows the other. The layers add nothing, so the next token depends on the last one
+    alone."""
     config = LlamaConfig(
         vocab_size=len(made),
         hidden_size=320,
@@ -58,18 +75,21 @@ def make_scripted(folder: Path, first: str, after_tools: str) -> Path:
         pad_token_id=made.pad_token_id,
     )
     model = LlamaForCausalLM(config)
-    following = {"\n": first, first: "<|end|>", "\t": after_tools, after_tools: "<|end|>"}
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
         model.model.norm.weight.fill_(1.0)
         model.model.embed_tokens.weight.copy_(torch.eye(len(made), 320))
-        for before, after in following.items():
-            one, other = (made.encode(text, add_special_tokens=False) for text in (before, after))
-            model.lm_head.weight[other[0], one[-1]] = 1.0
+        for before, after in (pair for chain in chains for pair in pairwise(chain)):
+            model.lm_head.weight[_id(made, after), _id(made, before)] = 1.0
     model.save_pretrained(folder)
     made.save_pretrained(folder)
     return folder
+
+
+def _id(made: PreTrainedTokenizerFast, token: str) -> int:
+    known = made.get_vocab().get(token)
+    return int(known if known is not None else made.encode(token, add_special_tokens=False)[-1])
 
 
 def make_model(folder: Path, *, context: int = 4096) -> Path:

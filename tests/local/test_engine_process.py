@@ -11,6 +11,7 @@ import msgspec
 import psutil
 import pytest
 
+from core import extras
 from core.model.errors import ProviderDropped, ProviderError, UnsupportedOption
 from core.providers.base import Finish, Message, Request, Stream
 from core.providers.local.connection import EngineConnection
@@ -193,6 +194,21 @@ async def test_a_model_that_is_not_there_is_told(settings: EngineSettings, tmp_p
     assert provider.state("gone") == "failed"
     await provider.close()
     await ended(gone)
+
+
+@pytest.mark.parametrize("options", [{"seed": 2**64}, {"seed": -(2**70)}])
+async def test_numbers_that_are_too_large_are_refused(providers: list[LocalProvider], options: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedOption, match="cannot be asked"):
+        await whole(providers[0].stream(request("tape", options=options)))
+    assert (await whole(providers[0].stream(request("tape", options={"max_tokens": 1}))))[0] != ""
+
+
+async def test_without_its_packages_the_line_is_told_that_installs_them(
+    settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(extras.EXTRAS, "local", "no.such_package")
+    with pytest.raises(ProviderError, match=r"pip install -r requirements-local\.txt"):
+        await whole(LocalProvider(settings).stream(request("tape")))
 
 
 @pytest.mark.parametrize(

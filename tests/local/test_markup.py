@@ -42,6 +42,8 @@ CASES = [
     (f"<think>hm</think>{ADD}{ADD}", [(Reasoning, "hm")] + 2 * [(ToolCall, 'add {"a": 1, "b": [2, "</x>"]}')]),
     ('<tool_call>{"name": "now"}</tool_call>', [(ToolCall, "now {}")]),
     ('<tool_call>{"name": "f", "arguments": "{\\"a\\": 1}"}</tool_call>', [(ToolCall, 'f {"a": 1}')]),
+    ('<tool_call>{"name": "f", "arguments": {"a": "\\ud83d"}}</tool_call>', [(ToolCall, 'f {"a": "\\ufffd"}')]),
+    ('<tool_call>{"name": "f", "arguments": {"a": 1e999}}</tool_call>', [(ToolCall, 'f {"a": null}')]),
     ("<tool_call>no JSON</tool_call>.", [(Text, "<tool_call>no JSON</tool_call>.")]),
     ("<tool_call>[1]</tool_call>", [(Text, "<tool_call>[1]</tool_call>")]),
     (ADD[:-3], [(Text, ADD[:-3])]),

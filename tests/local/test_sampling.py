@@ -1,10 +1,13 @@
 """Which token is chosen: by temperature, top_p, top_k and seed."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
+from core.providers.local.engine.running import usual_sampling
 from core.providers.local.engine.sampling import Sampler, Sampling
 
 SCORES = torch.tensor([0.5, 0.1, 0.3, 0.1]).log()
@@ -59,6 +62,18 @@ def test_of_many_tokens_so_many_are_left_as_reach_top_p(top_p: float, top_k: int
     assert left * 0.9 - 10 < max(drawn) < left
     expected = sum(rank * share for rank, share in enumerate(likely[:left])) / sum(likely[:left])
     assert sum(drawn) / TIMES == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("told", "usual"),
+    [
+        ({}, Sampling(0.8, 0.95, 40)),
+        ({"temperature": 0.2}, Sampling(0.2, 1.0, 0)),
+        ({"top_p": 0.9, "top_k": 20}, Sampling(1.0, 0.9, 20)),
+    ],
+)
+def test_usually_it_is_as_the_model_tells(told: dict[str, Any], usual: Sampling) -> None:
+    assert usual_sampling(GenerationConfig(**told)) == usual  # type: ignore[no-untyped-call]
 
 
 def test_a_seed_chooses_the_same_again() -> None:

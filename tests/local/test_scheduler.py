@@ -7,11 +7,15 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from torch import Tensor
 
+from core.providers.local.engine.prompts import Prompts
 from core.providers.local.engine.running import new_scheduler
+from core.providers.local.engine.sampling import Sampler
 from core.providers.local.engine.scheduler import Scheduler
 from core.providers.local.protocol import Ask, Ended, Failed, FromEngine, Options, Said, State, Stop
 from core.providers.local.settings import EngineSettings
+from tests.local.folders import tokenizer
 from tests.patience import PATIENCE_SECONDS
 
 WORDS = ["tape", "worker", "batch", "token", "byte", "written"]
@@ -123,8 +127,62 @@ def test_the_next_question_reads_only_what_is_new(engine: Engine) -> None:
     assert following.cached_tokens == ended.input_tokens + 9
     read_again, whole = engine.answer(3, "tape", first, "worker", max_tokens=10)
     assert whole.cached_tokens == 0
-    if following.input_tokens == whole.input_tokens:  # the answer is read as the tokens that it was made of
-        assert second == read_again
+    assert following.input_tokens == whole.input_tokens
+    assert second == read_again
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+FIRST = {"role": "user", "content": "tape"}
+NEXT = {"role": "user", "content": "worker"}
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "is_whole", "is_used"),
+    [
+        ([SYSTEM, FIRST], [SYSTEM, FIRST], False, True),
+        ([SYSTEM, FIRST], [FIRST], False, False),
+        ([FIRST], [SYSTEM, FIRST], False, False),
+        ([FIRST, NEXT, FIRST], [FIRST], False, True),
+        ([FIRST, NEXT, FIRST], [FIRST], True, False),
+        ([FIRST, NEXT, FIRST], [FIRST, NEXT, FIRST], True, True),
+    ],
+)
+def test_nothing_counts_that_is_not_asked_for_any_more(
+    engine: Engine, before: list[Any], then: list[Any], is_whole: bool, is_used: bool
+) -> None:
+    options = Options(temperature=0.0, max_tokens=5)
+    engine.scheduler.put(Ask(1, before, options, conversation="c"))
+    text, _ = engine.end(1)
+    answered = [*then, {"role": "assistant", "content": text}, NEXT]
+    engine.scheduler.put(Ask(2, answered, options, conversation="c", is_whole=is_whole))
+    assert (engine.end(2)[1].cached_tokens > 0) == is_used
+
+
+def test_what_is_kept_without_room_for_more_is_left(engine: Engine) -> None:
+    text, _ = engine.answer(1, "tape", conversation="c", mode="full", max_tokens=20)
+    said = ["tape", text, "worker"]
+    more, _ = engine.answer(2, *said, conversation="c", mode="full", max_tokens=5)
+    _, ended = engine.answer(3, "worker", more, "byte", conversation="c", mode="full", max_tokens=5)
+    assert (ended.cached_tokens, ended.output_tokens) == (0, 5)
+
+
+def test_one_that_fails_fails_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = Sampler.choose
+
+    def broken(sampler: Sampler, scores: Tensor) -> int:
+        if sampler._sampling.seed == 13:
+            raise ArithmeticError("13")
+        return choose(sampler, scores)
+
+    monkeypatch.setattr(Sampler, "choose", broken)
+    for number in range(3):
+        engine.ask(number, "worker", max_tokens=50)
+    engine.ask(3, "tape", seed=13)
+    assert "its log says why" in engine.failure(3).message
+    assert [engine.end(number)[1].output_tokens for number in range(3)] == [50, 50, 50]
+    for number in range(10, 14):
+        engine.ask(number, "worker", max_tokens=3)
+    assert [engine.end(number)[1].output_tokens for number in range(10, 14)] == [3] * 4
 
 
 def test_what_is_kept_for_others_or_for_another_text_is_not_used(engine: Engine) -> None:
@@ -193,3 +251,25 @@ def test_a_stop_ends_an_answer(engine: Engine) -> None:
     stop = whole[10:13]
     cut, ended = engine.answer(2, "tape", stop=[stop], max_tokens=30)
     assert (cut, ended.reason) == (whole[: whole.index(stop)], "stop")
+
+
+def test_a_new_one_waits_for_its_own_pieces_and_a_step_of_the_others_each(model_folder: Path) -> None:
+    passes: list[list[FromEngine]] = []
+    question = [{"role": "user", "content": "Every token of this text was written to a tape. " * 5}]
+    pieces = -(-len(Prompts(tokenizer()).whole(question).tokens) // 8)
+
+    def tell(news: list[FromEngine]) -> None:
+        passes.append(news)
+        if len(passes) == 5:
+            scheduler.put(Ask(3, question, Options(**GREEDY)))
+        if any(isinstance(each, Said) and each.id == 3 for each in news):
+            scheduler.close()
+
+    settings = EngineSettings(str(model_folder), str(model_folder), "test", context=256, answers=4, piece=8)
+    scheduler = new_scheduler(settings, tell)
+    for number in range(3):
+        scheduler.put(Ask(number, [{"role": "user", "content": WORDS[number]}], Options(**GREEDY)))
+    scheduler.run()
+    meanwhile = passes[5:]
+    assert len(meanwhile) == pieces > 5
+    assert all({0, 1, 2} <= {each.id for each in news if isinstance(each, Said)} for news in meanwhile)

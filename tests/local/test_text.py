@@ -3,11 +3,20 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models
 
 from core.providers.local.engine.text import AnswerText
 from tests.local.folders import tokenizer
 
 TOKENIZER = tokenizer().backend_tokenizer
+BYTES = Tokenizer(
+    models.BPE(
+        {name: place for place, name in enumerate([*(f"<0x{byte:02X}>" for byte in range(256)), "bar", "\u2581bar"])},
+        [],
+        byte_fallback=True,
+    )
+)
+BYTES.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
 
 
 def said(text: str, *stops: str) -> tuple[list[str], bool]:
@@ -42,6 +51,24 @@ def test_half_a_character_at_the_end_is_not_said(text: str, shown: str) -> None:
     answer = AnswerText(TOKENIZER, TOKENIZER.encode("Hello").ids, ())
     pieces = [answer.feed(token) for token in TOKENIZER.encode(text).ids[:-1]]
     assert "".join([*pieces, answer.finish()]) == shown
+
+
+@pytest.mark.parametrize("before", ["한국어", "😀", "🦩 你好", "Hello", "\ufffd"])
+@pytest.mark.parametrize("text", ["x", " 는", "🙂"])
+def test_what_was_said_before_is_not_said_again(before: str, text: str) -> None:
+    answer = AnswerText(TOKENIZER, TOKENIZER.encode(before).ids, ())
+    pieces = [answer.feed(token) for token in TOKENIZER.encode(text).ids]
+    assert "".join([*pieces, answer.finish()]) == text
+
+
+@given(st.lists(st.sampled_from(["<0x41>", "<0xE4>", "<0xF0>", "<0x9F>", "<0x99>", "<0x82>", "bar", "\u2581bar"])))
+@example(["<0x41>", "<0xE4>", "bar"])
+@example(["<0xF0>", "<0x9F>", "<0x99>", "<0x82>", "<0xE4>", "bar"])
+def test_bytes_that_are_no_character_harm_nobody(tokens: list[str]) -> None:
+    """As with Gemma, Llama 2 and Mistral, whose tokenizers have a token for each byte."""
+    answer = AnswerText(BYTES, [BYTES.token_to_id("bar")], ())
+    said = "".join([*(answer.feed(BYTES.token_to_id(token)) for token in tokens), answer.finish()])
+    assert said.count("bar") == sum("bar" in token for token in tokens)
 
 
 @pytest.mark.parametrize(

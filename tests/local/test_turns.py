@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,14 +12,17 @@ import anyio
 import psutil
 import pytest
 
+from core.turns.attempts.compatibility import QUEUES_FORMAT
+from core.version import FORMAT
 from tests.client import Client, new_session, text_of, types_of
 from tests.integration.conftest import broker  # noqa: F401 - the same check that a RabbitMQ answers
+from tests.local.folders import make_cycling
 from tests.patience import PATIENCE_SECONDS
 from tests.processes import Worker
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("broker")]
-LONG: dict[str, Any] = {"temperature": 0, "max_tokens": 1500}
+CYCLE = "the quick,brown🙂日.fxjmpsvlazydg"
 SHORT: dict[str, Any] = {"temperature": 0, "max_tokens": 30}
 NOBODY_ELSE = {"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}
 
@@ -106,32 +111,83 @@ async def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
             with anyio.fail_after(PATIENCE_SECONDS):
                 while (await client.http.get("/health")).json().get("engines") != {"gone": "failed"}:
                     pass
-            assert "there is no model at" in worker.output()
+            assert "there is no model" in worker.output()
             session = new_session()
             await client.ask("tape", session_id=session)
             assert types_of(await client.read(session))[-1] == "error"
-            assert "there is no model at" in str(await client.turn(session))
+            assert "there is no model" in str(await client.turn(session))
+
+
+async def test_the_turns_of_a_long_conversation_cost_what_its_first_does(site: Site) -> None:
+    session = new_session()
+    usages = []
+    for number in range(1, 31):
+        await site.client.ask(f"question {number}", session_id=session, options=SHORT)
+        await site.client.read(session, turn=number)
+        usages.append((await site.client.turn(session, number))["usage"])
+    read = [usage["input_tokens"] - usage["cached_tokens"] for usage in usages]
+    assert max(read[1:]) <= read[0] + 5  # what ends the answer before, which the first has not
+    assert usages[-1]["input_tokens"] > 4 * 256  # LOCAL_CONTEXT
+
+
+async def test_models_of_a_file(model_folder: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models.toml"
+    models.write_text(f'[[model]]\nname = "here"\nprovider = "local"\nmodel = "{model_folder}"\n')
+    settings = {"MODELS_FILE": str(models), "LOCAL_DIR": str(tmp_path / "local"), **NOBODY_ELSE}
+    with Stack(tmp_path, **settings) as stack:
+        api = stack.start_api()
+        stack.start_worker()
+        async with Client(api.url) as client:
+            assert await answer(client) == await answer(client, model="here") != ""
 
 
 @pytest.mark.parametrize("lost", ["engine", "worker"])
-async def test_an_answer_goes_on_without_a_restart(site: Site, lost: str) -> None:
-    whole = await answer(site.client, options=LONG)
-    session = new_session()
-    await site.client.ask("tape", session_id=session, options=LONG)
-    async with site.client.stream(session) as stream:
-        before = await stream.read_chars(200)
-        if lost == "engine":
-            os.kill(site.engine(), signal.SIGKILL)
-        else:
-            (owner,) = [worker for worker in site.workers if session in worker.output()]
-            owner.kill()
-        events = await stream.rest()
-    assert "restart" not in types_of(events)
-    text = text_of(events)
-    turn = await site.client.turn(session)
-    assert (turn["status"], turn["text"]) == ("done", text)
-    assert text.startswith(before)
-    assert len(text) > len(whole) / 2
+async def test_an_answer_goes_on_without_a_character_lost_or_doubled(tmp_path: Path, lost: str) -> None:
+    model = make_cycling(tmp_path / "cycle", CYCLE)
+    settings = {"LOCAL_MODEL": str(model), "LOCAL_DIR": str(tmp_path), "LOCAL_CONTEXT": "256", **NOBODY_ELSE}
+    with Stack(tmp_path, **settings) as stack:
+        api = stack.start_api()
+        workers = stack.start_workers(2)
+        async with Client(api.url) as client:
+            session = new_session()
+            await client.ask("tape", session_id=session, options={"temperature": 0, "max_tokens": 3_000})
+            async with client.stream(session) as stream:
+                await stream.read_chars(300)
+                if lost == "engine":
+                    os.kill(Site(stack, client, workers).engine(), signal.SIGKILL)
+                else:
+                    (owner,) = [worker for worker in workers if session in worker.output()]
+                    owner.kill()
+                events = await stream.rest()
+            assert "restart" not in types_of(events)
+            text = text_of(events)
+            turn = await client.turn(session)
+            assert (turn["status"], turn["text"]) == ("done", text)
+            assert turn["attempt"] > 1
+            assert text == (CYCLE * len(text))[: len(text)]
+            assert len(text) > 300
+
+
+async def test_nobody_is_asked_while_another_may_misplace_it(site: Site) -> None:
+    """A worker of an earlier release, which tells so with its heartbeats."""
+
+    def set_format(number: int) -> None:
+        with closing(sqlite3.connect(site.stack.home / "test.db")) as database, database:
+            database.execute("UPDATE processes SET format = ? WHERE kind = 'worker'", (number,))
+
+    async def until(status: int) -> dict[str, Any]:
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while (response := await site.client.ask("tape", options=SHORT)).status_code != status:
+                pass
+        told: dict[str, Any] = response.json()
+        return told
+
+    set_format(QUEUES_FORMAT - 1)
+    try:
+        assert (await until(503))["code"] == "upgrading"
+    finally:
+        set_format(FORMAT)
+    await until(202)
 
 
 async def test_workers_that_do_not_serve_it_leave_its_jobs(model_folder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from core.model.model_states import ModelStates, merged
         (["ready", "loading"], "loading"),
         (["loading", "ready", "ready"], "loading"),
         (["failed", "ready"], "failed"),
-        (["ready", "stopped"], "stopped"),
+        (["ready", "stopped"], "ready"),
+        (["stopped"], "stopped"),
         (["ready"], "ready"),
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from core.model.errors import ContextTooLong, ProviderDropped, ProviderError
+from core.model.errors import ContextTooLong, ProviderDropped, ProviderError, UnsupportedOption
 from core.model.events import Usage
 from core.model.parts import Part
 from core.providers.base import Finish, Item, Stream, Told
@@ -62,7 +62,10 @@ class LocalAnswer(Stream):
             self._connection = await self._connected()
         except NoEngine as error:
             raise ProviderError(f"the engine does not start: {error}", transient=True, is_away=True) from error
-        self._number = self._connection.ask(self._question, self._on_news)
+        try:
+            self._number = self._connection.ask(self._question, self._on_news)
+        except (ValueError, OverflowError) as error:
+            raise UnsupportedOption(f"the local engine cannot be asked that: {error}") from error
 
     def _on_news(self, news: FromEngine | None) -> None:
         match news:

@@ -46,11 +46,13 @@ class EngineConnection:
         return connection
 
     def ask(self, question: Ask, listener: Listener) -> int:
-        """The number of the answer; that of the question is not looked at."""
+        """The number of the answer; that of the question is not looked at. Raises ValueError or OverflowError for what
+        MessagePack has no word for: numbers of more than 64 bits, half characters."""
         self._last_number += 1
         number = self._last_number
+        told = encode(msgspec.structs.replace(question, id=number))
         self._listeners[number] = listener
-        self._writer.write(encode(msgspec.structs.replace(question, id=number)))
+        self._writer.write(told)
         return number
 
     def stop(self, number: int) -> None:
@@ -85,7 +87,7 @@ class EngineConnection:
             listeners = list(self._listeners.values())
             self._listeners.clear()
             for listener in listeners:
-                listener(None)
+                _tell(listener, None)
 
     def _take(self, message: FromEngine) -> None:
         match message:
@@ -96,7 +98,15 @@ class EngineConnection:
                 self._has_heard.set()
             case Said(id=number):
                 if listener := self._listeners.get(number):
-                    listener(message)
+                    _tell(listener, message)
             case _:
                 if listener := self._listeners.pop(message.id, None):
-                    listener(message)
+                    _tell(listener, message)
+
+
+def _tell(listener: Listener, news: FromEngine | None) -> None:
+    try:
+        listener(news)
+    except Exception:
+        log.exception("an answer is not understood", action="local.listener")
+        listener(None)  # its own loss alone

@@ -4,10 +4,10 @@ The marks are those of Qwen, and of most open models since: `<think>` thoughts `
 `<tool_call>` an object with `name` and `arguments` `</tool_call>`.
 """
 
-import json
 from typing import Literal
 
 from core.model.parts import Part, Reasoning, Text
+from core.providers.http.lenient_json import parse
 from core.providers.http.reader import whole_call
 from core.providers.local.beginnings import begun
 
@@ -86,11 +86,10 @@ class MarkedText:
     def _call(self, body: str) -> Part:
         """What is no call after all is text."""
         try:
-            told = json.loads(body)
+            told = parse(body.encode())
             name, arguments = told["name"], told.get("arguments", {})
-            if isinstance(arguments, str):
-                arguments = json.loads(arguments)
-        except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+            call = whole_call(None, str(name), parse(arguments.encode()) if isinstance(arguments, str) else arguments)
+        except (ValueError, OverflowError, TypeError, KeyError, AttributeError):
             return Text(CALL + body + CALLED)
         self.has_called = True
-        return whole_call(None, str(name), arguments)
+        return call

@@ -14,10 +14,11 @@ Mode = Literal["sink", "window", "full"]
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """None: the engine's own. `sinks` and `window` are tokens; `system` keeps the whole system prompt as sinks."""
+    """None: the engine's own. `sinks` and `window` are tokens; `system` keeps the whole system prompt as sinks.
+    `ignore_eos` goes on behind the token that ends an answer, to measure."""
 
     temperature: Annotated[float, Meta(ge=0)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0)] | None = None
     seed: int | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
@@ -25,11 +26,13 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode | None = None
     sinks: Annotated[int, Meta(ge=0)] | Literal["system"] | None = None
     window: Annotated[int, Meta(ge=1)] | None = None
+    ignore_eos: bool = False
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
-    """`messages` and `tools` as a chat template takes them. `begun`: the text of the answer that is to be gone on with.
-    `conversation`: whose it is; what was read for it may be kept."""
+    """`messages` and `tools` as OpenAI's chat completions have them. `begun`: the text of the answer that is to be gone
+    on with. `conversation`: whose it is; what was read for it may be kept. `is_whole`: what is not among the messages
+    is to be forgotten."""
 
     id: int
     messages: list[dict[str, Any]]
@@ -37,6 +40,7 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     begun: str = ""
     conversation: str = ""
     tools: list[dict[str, Any]] = []
+    is_whole: bool = False
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):

@@ -31,6 +31,7 @@ def ask_of(request: Request) -> Ask:
         begun,
         request.conversation,
         request.tools or [],
+        request.is_whole,
     )
 
 
@@ -62,7 +63,7 @@ def _message(message: Message) -> dict[str, Any]:
         return {**wire, "tool_call_id": message.tool_call_id or ""}
     if message.tool_calls:
         wire["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.object()}}
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in message.tool_calls
         ]
     return wire

@@ -74,6 +74,7 @@ class Prompt:
             goes_on=begun.way if begun is not None else False,
             kept=rest.kept if rest is not None else None,
             conversation=self._turn.key.session_id,
+            is_whole=self._given is not None,
             on_kept=on_kept,
         )
         check(request, model)

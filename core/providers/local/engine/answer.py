@@ -49,7 +49,7 @@ class Answer:
         question = self.question
         self.unread, self.length = list(question.unread), question.length
         self._sampler = Sampler(question.sampling)
-        self._text = AnswerText(self.tokenizer, question.unread[-1:], question.stops)
+        self._text = AnswerText(self.tokenizer, question.unread, question.stops)
 
     @property
     def place(self) -> Place:

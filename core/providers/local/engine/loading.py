@@ -1,6 +1,7 @@
 """Models from where they are: a folder, a GGUF file, the hub, or what was converted before."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +42,7 @@ def load(name: str, dtype: str, device: str, cache: Path) -> Loaded:
     chosen_dtype = choose_dtype(dtype, chosen_device)
     place = Path(name)
     if place.is_absolute() and not place.exists():
-        raise FileNotFoundError(f"there is no model at {name}")
+        raise FileNotFoundError(f"there is no model {place.name!r} where the settings say")
     source = str(converted(place, cache)) if place.suffix == ".gguf" else name
     check(AutoConfig.from_pretrained(source, trust_remote_code=False))
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
@@ -54,9 +55,7 @@ def load(name: str, dtype: str, device: str, cache: Path) -> Loaded:
 def choose_device(device: str) -> str:
     if device != "auto":
         return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def choose_dtype(dtype: str, device: str) -> torch.dtype:
@@ -80,11 +79,16 @@ def converted(file: Path, cache: Path) -> Path:
     model.hf_quantizer = None  # type: ignore[assignment]
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    making = folder.with_suffix(".making")
+    making = folder.with_name(f"{folder.name}.{os.getpid()}.making")
     shutil.rmtree(making, ignore_errors=True)
     model.save_pretrained(making)
     tokenizer.save_pretrained(making)
-    making.rename(folder)
+    try:
+        making.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        shutil.rmtree(making)  # another engine was quicker
     return folder
 
 

@@ -1,13 +1,12 @@
 """What a question asks of the engine: its tokens, its window, and whether its conversation is known."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
 from core.providers.local.engine.answer import Answer, Question
 from core.providers.local.engine.cache.window import Window
-from core.providers.local.engine.prompts import BadConversation, Message, Prompts
+from core.providers.local.engine.prompts import BadConversation, Message, Prompt, Prompts
 from core.providers.local.engine.rows import Kept
 from core.providers.local.engine.sampling import Sampling
 from core.providers.local.protocol import Ask, Failed, Mode, Options
@@ -33,6 +32,8 @@ class Understood(msgspec.Struct, frozen=True):
     """Tokens of the question in all."""
     is_following: bool
     """The row that is kept for its conversation has all that comes before."""
+    opening: str
+    """Of the answer, which the template has written already: it is said first."""
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -41,9 +42,7 @@ class Defaults(msgspec.Struct, frozen=True):
     slots: int
     mode: Mode
     sinks: int | str
-    temperature: float
-    top_p: float
-    top_k: int
+    sampling: Sampling
 
 
 class Questions:
@@ -65,31 +64,35 @@ class Questions:
             return None
         messages = [*ask.messages, {"role": "assistant", "content": text}]
         unseen = answer.next_token if answer.reason == "length" else -1
-        return Kept(answer.row, answer.length, unseen, answer.question.window, _hashes(messages))
+        has_system = messages[0]["role"] == "system"
+        return Kept(answer.row, answer.length, unseen, answer.question.window, has_system, _hashes(messages))
 
     def _new(self, ask: Ask) -> Understood:
         prompt = self._prompts.whole(ask.messages, ask.begun, ask.tools)
         if not prompt.tokens:
             raise Refused("there is nothing to answer")
         window = self._window(ask.options, prompt.system)
-        return self._understood(ask, prompt.tokens, window, 0)
+        return self._understood(ask, prompt, window, 0)
 
     def _following(self, ask: Ask, kept: Kept | None) -> Understood | None:
         """None where what is kept is not what comes before the question."""
         answered = max((at for at, message in enumerate(ask.messages) if message["role"] == "assistant"), default=-1)
         if kept is None or ask.begun or ask.tools or answered < 0:
             return None
-        if not _continues(ask.messages[: answered + 1], kept.messages):
+        if not _continues(ask.messages[: answered + 1], kept, is_whole=ask.is_whole):
             return None
         system = kept.window.sinks if ask.options.sinks in (None, "system") else 0
         if self._window(ask.options, system) != kept.window:
             return None
         unseen = [kept.next_token] if kept.next_token >= 0 else []
-        tokens = unseen + self._prompts.following(ask.messages, answered)
-        return self._understood(ask, tokens, kept.window, kept.length)
+        prompt = self._prompts.following(ask.messages, answered)
+        tokens = unseen + prompt.tokens
+        if self._mode(ask.options) == "full" and kept.length + len(tokens) >= self._defaults.slots:
+            return None  # the question alone may have room, without what was left out of it
+        return self._understood(ask, prompt._replace(tokens=tokens), kept.window, kept.length)
 
-    def _understood(self, ask: Ask, tokens: list[int], window: Window, length: int) -> Understood:
-        options, read = ask.options, length + len(tokens)
+    def _understood(self, ask: Ask, prompt: Prompt, window: Window, length: int) -> Understood:
+        options, read = ask.options, length + len(prompt.tokens)
         most = options.max_tokens or 1 << 30
         if self._mode(options) == "full":
             room = self._defaults.slots - read
@@ -100,8 +103,8 @@ class Questions:
                     is_too_long=True,
                 )
             most = min(most, room)
-        question = Question(tokens, window, self._sampling(options), self._stops(options), most, length)
-        return Understood(ask, question, read, length > 0)
+        question = Question(prompt.tokens, window, self._sampling(options), self._stops(options), most, length)
+        return Understood(ask, question, read, length > 0, prompt.opening)
 
     def _window(self, options: Options, system: int) -> Window:
         """Raises Refused."""
@@ -122,30 +125,25 @@ class Questions:
         return options.mode or self._defaults.mode
 
     def _sampling(self, options: Options) -> Sampling:
-        def chosen(value: Any, default: Any) -> Any:
-            return default if value is None else value
-
-        defaults = self._defaults
-        return Sampling(
-            chosen(options.temperature, defaults.temperature),
-            chosen(options.top_p, defaults.top_p),
-            chosen(options.top_k, defaults.top_k),
-            options.seed,
-        )
+        asked = {name: getattr(options, name) for name in ("temperature", "top_p", "top_k")}
+        told = {name: value for name, value in asked.items() if value is not None}
+        return msgspec.structs.replace(self._defaults.sampling, seed=options.seed, **told)
 
     def _stops(self, options: Options) -> tuple[str, ...]:
         return (*options.stop, *self._prompts.stops)
 
 
-def _continues(messages: Sequence[Message], seen: tuple[int, ...]) -> bool:
-    """Whether these are the last that were seen, after the same system prompt: the first ones may have been left out of
-    the question, because a prompt has no room for them."""
-    hashes = _hashes(messages)
-    has_system = bool(messages) and messages[0]["role"] == "system"
-    if has_system and hashes[:1] != seen[:1]:
+def _continues(messages: Sequence[Message], seen: Kept, *, is_whole: bool) -> bool:
+    """Whether these are the last that were seen, under the same system prompt: the first ones may have been left out of
+    the question, because a prompt has no room for them, unless it `is_whole`."""
+    if messages[0]["role"] != "system" and seen.has_system:
         return False
-    rest = hashes[1:] if has_system else hashes
-    return len(rest) <= len(seen) - has_system and seen[len(seen) - len(rest) :] == rest
+    hashes = _hashes(messages)
+    if is_whole or len(hashes) >= len(seen.messages):
+        return hashes == seen.messages
+    first = int(seen.has_system)
+    rest = hashes[first:]
+    return hashes[:first] == seen.messages[:first] and seen.messages[len(seen.messages) - len(rest) :] == rest
 
 
 def _hashes(messages: Sequence[Message]) -> tuple[int, ...]:

@@ -17,6 +17,8 @@ class Kept(msgspec.Struct, frozen=True):
     next_token: int
     """The answer's last one, where the cache has not seen it; else -1."""
     window: Window
+    has_system: bool
+    """The first of the messages is the system's."""
     messages: tuple[int, ...]
     """A hash of each."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 
 import msgspec
+import structlog
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -12,7 +13,9 @@ from core.providers.local.engine.answer import Answer
 from core.providers.local.engine.model import CachedModel
 from core.providers.local.engine.questions import Questions, Refused, Understood
 from core.providers.local.engine.rows import Rows
-from core.providers.local.protocol import Ask, Ended, FromEngine, FromProvider, Said, Stop
+from core.providers.local.protocol import Ask, Ended, Failed, FromEngine, FromProvider, Said, Stop
+
+log = structlog.get_logger()
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -120,13 +123,19 @@ class Scheduler:
             except Refused as refused:
                 self._news.append(refused.told(ask.id))
                 continue
-            answer = Answer(ask.id, understood.question, self._ends, self._tokenizer)
+            except Exception:  # noqa: BLE001 - it is this question's alone
+                self._tell_broken(ask.id)
+                continue
+            ends = self._ends if not ask.options.ignore_eos else frozenset()
+            answer = Answer(ask.id, understood.question, ends, self._tokenizer)
             if understood.is_following:
                 answer.row = self._rows.resume(ask.conversation)
             else:
                 answer.row = self._rows.take()
                 self._model.forget(answer.row)
             self._running[ask.id] = _Running(answer, understood, [ask.begun] if ask.begun else [])
+            if understood.opening:
+                self._say(self._running[ask.id], understood.opening)
 
     def _read(self) -> None:
         """One piece of the first that has something to read."""
@@ -137,6 +146,7 @@ class Scheduler:
         piece = answer.take_piece(self._limits.piece)
         scores = self._model.read(answer.place, piece)
         answer.seen(len(piece))
+        self._running[answer.id] = self._running.pop(answer.id)  # the others' pieces come next
         if answer.is_read:
             self._choose(reading, scores[0])
 
@@ -153,10 +163,15 @@ class Scheduler:
 
     def _choose(self, running: _Running, scores: Tensor) -> None:
         answer = running.answer
-        text = answer.choose(scores)
+        try:
+            text = answer.choose(scores)
+        except Exception:  # noqa: BLE001 - it is this answer's alone
+            del self._running[answer.id]
+            self._rows.free(answer.row)
+            self._tell_broken(answer.id)
+            return
         if text:
-            running.text.append(text)
-            self._news.append(Said(answer.id, text))
+            self._say(running, text)
         if answer.reason is None:
             return
         del self._running[answer.id]
@@ -167,3 +182,12 @@ class Scheduler:
             self._rows.free(answer.row)
         else:
             self._rows.keep(running.understood.ask.conversation, kept)
+
+    def _say(self, running: _Running, text: str) -> None:
+        running.text.append(text)
+        self._news.append(Said(running.answer.id, text))
+
+    def _tell_broken(self, number: int) -> None:
+        """One that raises what nobody has thought of; the others' answers are worth more than to find out."""
+        log.exception("an answer has failed", action="local.answer")
+        self._news.append(Failed(number, "the engine cannot answer this question: its log says why"))

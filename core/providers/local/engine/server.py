@@ -22,6 +22,7 @@ BEAT_SECONDS = 1.0
 """The state is told that often at least, so that providers know of an engine that hangs."""
 MOST_UNREAD_BYTES = 16 * 1024 * 1024
 """A provider that does not read what it is told is cut off; whoever asked goes on elsewhere."""
+LAST_WORDS_SECONDS = 2.0
 EXPECTED = (Unsupported, OSError, ValueError)
 """What a model raises that cannot be loaded."""
 _decoder = msgspec.msgpack.Decoder(FromProvider)
@@ -61,9 +62,11 @@ class Server:
                 if self._clients:
                     alone_since = self._loop.time()
                 self._look()
-            for client in self._clients:  # what was told last is to reach them
-                with suppress(ConnectionError):
-                    await client.drain()
+            for client in list(self._clients):  # what was told last is to reach them
+                with suppress(ConnectionError, TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS_SECONDS):
+                        await client.drain()
+                client.close()
         self._socket.unlink(missing_ok=True)
         if self._failure is not None:
             raise self._failure
@@ -93,6 +96,11 @@ class Server:
 
     def _on_failed(self, error: BaseException) -> None:
         self._failure = error
+        if self._scheduler is not None:  # the answers go on in another engine, as if this one had been killed
+            log.critical("the engine has failed", action="local.failed", exc_info=error)
+            for client in self._clients:
+                client.transport.abort()
+            return
         what = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
         for number in list(self._owners):
             self._send(Failed(number, what))
