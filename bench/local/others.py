@@ -109,7 +109,7 @@ def _has_token(line: str) -> bool:
 @contextmanager
 def llama_cpp(file: Path, sessions: int, context: int, threads: int) -> Iterator[LlamaCpp]:
     """With room for so many sessions of this many tokens each."""
-    import xllamacpp  # type: ignore[import-not-found]  # only this contender needs it
+    import xllamacpp  # only this contender needs it
 
     params = xllamacpp.CommonParams()
     params.model.path = str(file)

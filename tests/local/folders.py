@@ -57,7 +57,7 @@ def make_cycling(folder: Path, text: str) -> Path:
     """A model that says this again and again, and goes on as it should from wherever it is in it. No byte comes twice
     in the text, and each is a token."""
     made = tokenizer(merges=False)
-    bytes_of_it = [made.convert_ids_to_tokens(token) for token in made.encode(text, add_special_tokens=False)]
+    bytes_of_it = [str(made.convert_ids_to_tokens(token)) for token in made.encode(text, add_special_tokens=False)]
     return _make_following(folder, made, ["\n", *bytes_of_it, bytes_of_it[0]])
 
 
