@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import psutil
@@ -14,9 +15,12 @@ import pytest
 from core import extras
 from core.model.errors import ProviderDropped, ProviderError, UnsupportedOption
 from core.providers.base import Finish, Message, Request, Stream
+from core.providers.local.answer import LocalAnswer
 from core.providers.local.connection import EngineConnection
-from core.providers.local.engine.server import BEAT_SECONDS
+from core.providers.local.engine.scheduler import Scheduler
+from core.providers.local.engine.server import BEAT_SECONDS, Server
 from core.providers.local.process import is_running, socket_of
+from core.providers.local.protocol import Ask, Options
 from core.providers.local.provider import LocalProvider
 from core.providers.local.settings import EngineSettings
 from tests.local.folders import make_model
@@ -194,6 +198,41 @@ async def test_a_model_that_is_not_there_is_told(settings: EngineSettings, tmp_p
     assert provider.state("gone") == "failed"
     await provider.close()
     await ended(gone)
+
+
+class Broken:
+    """A scheduler that fails with the first question."""
+
+    answering, waiting, slots = 0, 0, 1
+
+    def __init__(self) -> None:
+        self._is_asked = threading.Event()
+
+    def put(self, _: object) -> None:
+        self._is_asked.set()
+
+    def run(self) -> None:
+        self._is_asked.wait()
+        raise MemoryError("no memory for one more token")
+
+
+async def test_a_failure_with_the_model_loaded_is_as_good_as_a_kill(tmp_path: Path) -> None:
+    socket = tmp_path / "engine.sock"
+    server = asyncio.create_task(Server(socket, MODEL, lambda _: cast(Scheduler, Broken())).serve(PATIENCE_SECONDS))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not socket.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        engine = await EngineConnection.open(socket)
+
+        async def connected() -> EngineConnection:
+            return engine
+
+        with pytest.raises(ProviderError) as failure:
+            await whole(LocalAnswer(Ask(0, [{"role": "user", "content": "tape"}], Options()), connected))
+        assert failure.value.transient
+        with pytest.raises(MemoryError):
+            await server
+    await engine.close()
 
 
 @pytest.mark.parametrize("options", [{"seed": 2**64}, {"seed": -(2**70)}])

@@ -8,19 +8,22 @@ import asyncio
 import fcntl
 import os
 import sys
+import time
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
 from core.providers.local.settings import EngineSettings
 
+LOCK_TRIES = 5
+LOCK_SECONDS = 0.05
+
 
 def main() -> None:
     socket, settings = Path(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=EngineSettings)
     with socket.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock):
             return
         if os.fork():
             os._exit(0)  # the lock is the child's, too
@@ -33,6 +36,18 @@ def main() -> None:
             asyncio.run(serve(socket, settings))
         except EXPECTED as error:
             sys.exit(f"{settings.model}: {error}")
+
+
+def _locked(lock: TextIO) -> bool:
+    """Who looks whether an engine runs has the lock for a moment; an engine has it for good."""
+    for _ in range(LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_SECONDS)
+        else:
+            return True
+    return False
 
 
 if __name__ == "__main__":
