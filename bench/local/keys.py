@@ -2,12 +2,12 @@
 
 import time
 from copy import deepcopy
-from statistics import median
 
 import msgspec
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, set_seed
 
+from bench.local.rates import tenths_ms
 from core.providers.local.engine.building import Size, with_cache
 from core.providers.local.engine.cache.plans import Place
 from core.providers.local.engine.cache.window import Window
@@ -49,14 +49,12 @@ def measure(tokens: int) -> LongRun:
     seen = text[:-1]
     anew = _anew(made, seen)
     kept, expected = _keys(model), _keys(anew)
-    full = seconds[WINDOW.size :]
-    tenth = len(full) // 10
     return LongRun(
         len(seen),
         float((kept - expected).abs().max()),
         float(expected.abs().max()),
         sizes,
-        (1_000 * median(full[:tenth]), 1_000 * median(full[-tenth:])),
+        tenths_ms(seconds[WINDOW.size :]),
     )
 
 

@@ -29,7 +29,7 @@ def plot(stream: Stream, path: Path) -> None:
     duration.set(title="window with sinks: time per token", xlabel="tokens of the text", ylabel="ms")
     duration.set_ylim(0, 1.5 * max(milliseconds))
     for axes in (perplexity, duration):
-        axes.axvline(stream.first, color="#444444", linewidth=0.8, linestyle=":")
+        axes.axvline(stream.context, color="#444444", linewidth=0.8, linestyle=":")
         axes.grid(alpha=0.25)
     perplexity.legend(frameon=False)
     figure.savefig(path.with_suffix(".png"), dpi=110)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.local.given import Given
+from bench.local.rates import tenths_ms
 from bench.local.text import text_tokens
 from bench.tables import table_of
 from core.providers.local.engine.building import Size, with_cache
@@ -27,8 +28,7 @@ RECOMPUTED = 200
 
 class Stream(msgspec.Struct):
     context: int
-    first: int
-    """The first token whose window is full: the figures are of those from there on."""
+    """Tokens of a full window: the figures are of the tokens from there on."""
     losses: dict[str, list[float]]
     """Of each token by `full`, `window` and `sink`: minus the logarithm of what it was given, nat."""
     sampled: list[int]
@@ -43,7 +43,7 @@ class Stream(msgspec.Struct):
 
     def perplexity(self, mode: str, *, at_sampled: bool) -> float:
         losses = self.losses[mode]
-        places = self.sampled if at_sampled else range(self.first, len(losses))
+        places = self.sampled if at_sampled else range(self.context, len(losses))
         return exp(mean(losses[place] for place in places))
 
     @property
@@ -53,14 +53,12 @@ class Stream(msgspec.Struct):
     @property
     def tenths_ms(self) -> tuple[float, float]:
         """Milliseconds per token: medians of the first and the last tenth once the window is full."""
-        full = self.step_seconds[self.first :]
-        tenth = len(full) // 10
-        return 1_000 * median(full[:tenth]), 1_000 * median(full[-tenth:])
+        return tenths_ms(self.step_seconds[self.context :])
 
     @property
     def speedup(self) -> float:
         """Of `sink` over a window that is computed anew for each token."""
-        return median(self.recomputed_seconds) / median(self.step_seconds[self.first :])
+        return median(self.recomputed_seconds) / median(self.step_seconds[self.context :])
 
 
 def measure(given: Given) -> Stream:
@@ -68,7 +66,7 @@ def measure(given: Given) -> Stream:
     tokens = text_tokens(_load(given).tokenizer, given.tokens)
     sink, window, full = Window(SINKS, context - SINKS), Window(0, context), Window(0, len(tokens))
     every = max(1, (len(tokens) - context) // RECOMPUTED)
-    stream = Stream(context, context, {}, list(range(context, len(tokens), every)), [], [], [], {})
+    stream = Stream(context, {}, list(range(context, len(tokens), every)), [], [], [], {})
     stream.losses["sink"] = list(_by_steps(_cached(given, context), tokens, sink, stream))
     stream.losses["window"] = list(_by_pieces(_cached(given, context), tokens, window))
     stream.losses["full"] = list(_by_pieces(_cached(given, len(tokens)), tokens, full))
@@ -86,7 +84,7 @@ def table(stream: Stream) -> str:
     sizes = set(stream.bytes.values())
     return "\n\n".join(
         (
-            table_of(("perplexity", f"tokens {stream.first:,} on", f"{len(stream.sampled)} of them"), rows),
+            table_of(("perplexity", f"tokens {stream.context:,} on", f"{len(stream.sampled)} of them"), rows),
             f"A token takes {first:.1f} ms in the first tenth after the window is full, {last:.1f} in the last "
             f"({last / first:.3f}); to compute the window anew takes {stream.speedup:.0f} times as long. "
             f"The cache has {' or '.join(f'{size:,}' for size in sorted(sizes))} bytes all along.",
@@ -110,7 +108,7 @@ def _by_steps(model: CachedModel, tokens: Sequence[int], window: Window, stream:
         scores = model.step([Place(0, place, window)], [token])
         _wait()
         stream.step_seconds.append(time.perf_counter() - began)
-        if place % PIECE == 0 and place >= stream.first:
+        if place % PIECE == 0 and place >= stream.context:
             stream.bytes[place] = model.cache.bytes
         yield from _losses(scores, tokens[place + 1 : place + 2])
 

@@ -54,6 +54,10 @@ class ToolCallRequest(msgspec.Struct, frozen=True):
     name: str
     arguments: str
 
+    def as_openai(self) -> dict[str, Any]:
+        """As OpenAI's chat completions have it."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
     def object(self) -> dict[str, Any]:
         """The arguments as most services take them; none where they are no object, or were cut off."""
         try:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -64,15 +65,12 @@ def make_cycling(folder: Path, text: str) -> Path:
 def _make_following(folder: Path, made: PreTrainedTokenizerFast, *chains: list[str]) -> Path:
     """Of each chain's tokens one follows the other. The layers add nothing, so the next token depends on the last one
     alone."""
-    config = LlamaConfig(
-        vocab_size=len(made),
+    config = _config(
+        made,
         hidden_size=320,
         intermediate_size=8,
         num_hidden_layers=1,
         num_attention_heads=10,
-        eos_token_id=made.eos_token_id,
-        bos_token_id=None,
-        pad_token_id=made.pad_token_id,
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():
@@ -87,6 +85,11 @@ def _make_following(folder: Path, made: PreTrainedTokenizerFast, *chains: list[s
     return folder
 
 
+def _config(made: PreTrainedTokenizerFast, **sizes: Any) -> LlamaConfig:
+    ends = {"eos_token_id": made.eos_token_id, "pad_token_id": made.pad_token_id}
+    return LlamaConfig(vocab_size=len(made), bos_token_id=None, **ends, **sizes)
+
+
 def _id(made: PreTrainedTokenizerFast, token: str) -> int:
     known = made.get_vocab().get(token)
     return int(known if known is not None else made.encode(token, add_special_tokens=False)[-1])
@@ -96,17 +99,14 @@ def make_model(folder: Path, *, context: int = 4096) -> Path:
     """Its answers are nonsense, always the same, and long: the end is unlikely."""
     made = tokenizer()
     set_seed(11)
-    config = LlamaConfig(
-        vocab_size=len(made),
+    config = _config(
+        made,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=context,
-        eos_token_id=made.eos_token_id,
-        bos_token_id=None,
-        pad_token_id=made.pad_token_id,
     )
     model = LlamaForCausalLM(config)
     texts = [str(made.decode([token])) for token in range(len(made))]

@@ -140,7 +140,7 @@ class Catalogue:
 
     def states(self) -> ModelStates:
         circuits = {circuit.name: circuit.state for circuit in self._circuits.values()}
-        engines = {model.name: self._engine_state(model) for model in self.models}
+        engines = {model.name: self._engine_state(model) for model in self.models if model.queue is not None}
         return ModelStates(
             {name: state for name, state in circuits.items() if state is not CircuitState.CLOSED},
             {name: state for name, state in engines.items() if state is not None},

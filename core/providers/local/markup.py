@@ -38,10 +38,9 @@ class MarkedText:
 
     def finish(self) -> list[Part]:
         """What was held back: a mark or a call that has no end is text."""
-        mark = CALL if self._reads == "call" else ""
-        if mark:
-            self._reads = "text"
-        held, self._held = mark + self._held, ""
+        held, self._held = self._held, ""
+        if self._reads == "call":
+            held, self._reads = CALL + held, "text"
         return self._told(held)
 
     def _next(self) -> list[Part] | None:

@@ -21,19 +21,18 @@ UPGRADE_RETRY_SECONDS = 5.0
 
 def check_agents(oldest_format: int) -> None:
     """Before a turn with an agent is queued, which any worker may take. Raises Upgrading."""
-    if oldest_format < AGENTS_FORMAT:
-        raise Upgrading(
-            "a process of an earlier release still runs, which would answer without the agent's prompt; ask again",
-            retry_after=UPGRADE_RETRY_SECONDS,
-        )
+    _check(oldest_format, AGENTS_FORMAT, "which would answer without the agent's prompt")
 
 
 def check_queue(oldest_format: int) -> None:
     """Before a turn is queued that is not for any worker. Raises Upgrading."""
-    if oldest_format < QUEUES_FORMAT:
+    _check(oldest_format, QUEUES_FORMAT, "which knows no models on machines of ours")
+
+
+def _check(oldest_format: int, needed: int, why: str) -> None:
+    if oldest_format < needed:
         raise Upgrading(
-            "a process of an earlier release still runs, which knows no models on machines of ours; ask again",
-            retry_after=UPGRADE_RETRY_SECONDS,
+            f"a process of an earlier release still runs, {why}; ask again", retry_after=UPGRADE_RETRY_SECONDS
         )
 
 

@@ -1,6 +1,5 @@
 """A conversation as the tokens that a model reads."""
 
-import json
 import re
 from collections.abc import Sequence
 from secrets import token_hex
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
+from core.providers.base import ToolCallRequest
 from core.providers.local.markup import THINK
 
 Message = dict[str, Any]
@@ -133,17 +133,13 @@ def _with_arguments(message: Message) -> Message:
     calls = message.get("tool_calls")
     if not calls:
         return message
-    functions = [{**call["function"], "arguments": _object(call["function"]["arguments"])} for call in calls]
-    return {**message, "tool_calls": [{**call, "function": each} for call, each in zip(calls, functions, strict=True)]}
-
-
-def _object(text: str) -> dict[str, Any]:
-    """None of it where it is no object, or was cut off."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    functions = [call["function"] for call in calls]
+    objects = [ToolCallRequest("", each["name"], each["arguments"]).object() for each in functions]
+    with_objects = [{**each, "arguments": value} for each, value in zip(functions, objects, strict=True)]
+    return {
+        **message,
+        "tool_calls": [{**call, "function": each} for call, each in zip(calls, with_objects, strict=True)],
+    }
 
 
 def _opening(text: str) -> str:
