@@ -124,6 +124,11 @@ class HttpServer:
             else:
                 return
 
+    def wait_gone(self) -> None:
+        """Until it has ended of itself: up to then it may still take connections."""
+        assert self._process is not None
+        self._process.wait(PATIENCE_SECONDS)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()

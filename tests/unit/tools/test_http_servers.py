@@ -120,6 +120,7 @@ async def test_a_server_that_dies_in_mid_call(home: Path) -> None:
             for output in (await call(toolbox, "die"), await hanging):
                 assert output.is_error
                 assert LOST in output.content
+            server.wait_gone()
             assert "cannot be reached (ConnectError)" in (await call(toolbox, "add", a=1, b=2)).content
             server.kill()
             server.start()
