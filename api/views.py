@@ -51,7 +51,7 @@ class SessionSummary(BaseModel):
             title=session.title,
             created_at=time_of(session.created_at),
             updated_at=time_of(session.updated_at),
-            turns=session.last_turn,
+            turns=session.turns,
             status=session.status,
         )
 

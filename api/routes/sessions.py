@@ -31,6 +31,7 @@ async def show_session(session_id: SessionIdPath, caller: CurrentCaller) -> Sess
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=responses(404, 422, 503))
 async def delete_session(session_id: SessionIdPath, caller: CurrentCaller) -> Response:
-    """Delete a session and its turns; one that still runs is stopped first."""
+    """Delete a session and its turns; one that still runs is stopped first. Another session of this name goes on with
+    the numbers of turns for a day."""
     await caller.chat.delete(session_id)
     return Response(status_code=204)

@@ -26,6 +26,15 @@ sessions = sa.Table(
     sa.Index("sessions_of_key", "key_name", "updated_at"),
 )
 
+deleted_sessions = sa.Table(  # for a while: their turns' numbers are not given again
+    "deleted_sessions",
+    metadata,
+    sa.Column("session_id", sa.String(128), primary_key=True),
+    sa.Column("last_turn", sa.Integer, nullable=False),
+    sa.Column("deleted_at", sa.Double, nullable=False),
+    sa.Index("deleted_sessions_by_age", "deleted_at"),
+)
+
 turns = sa.Table(
     "turns",
     metadata,

@@ -42,7 +42,7 @@ async def answer_turns(store: Store, make: Maker, session_id: str, count: int) -
     await make.queued(session_id)
     await store.turns.request_cancel(session_id)
     assert await store.orphans.requeue_lost() == []
-    assert (await store.sessions.get(session_id)).last_turn == count + 2
+    assert (await store.sessions.get(session_id)).turns == count + 2
 
 
 def test_a_migration_s_file_is_named_after_its_revision() -> None:

@@ -171,7 +171,7 @@ async def test_its_first_turn_is_the_first(store: Store, make: Maker) -> None:
     turn = await make.queued()
     assert turn.turn == 1
     session = await store.sessions.get("s")
-    assert (session.last_turn, session.title) == (1, "hello")
+    assert (session.turns, session.title) == (1, "hello")
     assert await store.turns.discard(turn.key)  # takes nothing of the narrator's away
     assert await store.narrator.page("s", 0, 9) == [event]
     assert (await make.queued()).turn == 1
@@ -182,7 +182,7 @@ async def test_a_conversation_of_turns_alone_goes_with_its_only_one(store: Store
     await store.turns.request_cancel("s")
     second = await make.queued()
     assert await store.turns.discard(second.key)
-    assert (await store.sessions.get("s")).last_turn == 1
+    assert (await store.sessions.get("s")).turns == 1
     other = await make.queued("other")
     assert await store.turns.discard(other.key)
     with pytest.raises(NotFound):

@@ -1,9 +1,21 @@
 """Sessions: listed, shown, deleted."""
 
-import pytest
+import asyncio
 
-from core.model.errors import NotFound
+import pytest
+import sqlalchemy as sa
+
+from core.model.errors import NotFound, ReplaceConflict
+from core.model.events import Done
+from core.model.parts import Text
+from core.model.tape import Tape
+from core.store.database.base import Database
+from core.store.narrator.records import NewMessage
+from core.store.schema import deleted_sessions
+from core.store.sessions import DELETED_KEPT_SECONDS
 from core.store.store import Store
+from core.store.turns.ownership import OwnedTurn
+from core.store.turns.records import Turn
 from tests.store.conftest import Maker
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +28,7 @@ async def test_they_are_listed_newest_first(store: Store, make: Maker) -> None:
     await make.queued("a")
     recent = await store.sessions.recent(2)
     assert [session.session_id for session in recent] == ["a", "c"]
-    assert (recent[0].last_turn, recent[0].status, recent[0].title) == (2, "queued", "about a and more")
+    assert (recent[0].turns, recent[0].status, recent[0].title) == (2, "queued", "about a and more")
     assert recent[0].updated_at >= recent[0].created_at
 
 
@@ -37,3 +49,61 @@ async def test_an_unknown_one_is_named(store: Store) -> None:
     for asking in (store.sessions.get("nope"), store.sessions.delete("nope"), store.turns.latest("nope")):
         with pytest.raises(NotFound, match="nope"):
             await asking
+
+
+async def test_numbers_of_deleted_turns_are_not_given_again(store: Store, make: Maker) -> None:
+    """What is under way of one that was deleted is then nobody else's: here the worker that still answers it."""
+    await make.queued()
+    await store.turns.request_cancel("s")
+    deleted = await make.running("w")
+    await store.sessions.delete("s")
+    again = await make.running("w")
+    assert (deleted.turn, again.turn, again.attempt) == (2, 3, deleted.attempt)
+    assert await store.ownership.owned_by("w") == [OwnedTurn(again.key, 1, cancel_requested=False)]
+    assert not await store.ownership.finish(deleted.key, "w", Tape([Text("late")]), Done(1, 4, "stop"))
+    assert (await store.sessions.get("s")).turns == 1
+    await store.sessions.delete("s")
+    assert (await make.queued()).turn == 4
+
+
+async def test_another_conversation_of_that_name_has_nothing_of_the_deleted_one(store: Store, make: Maker) -> None:
+    await make.queued()
+    await store.sessions.delete("s")
+    with pytest.raises(ReplaceConflict, match="it has none yet"):
+        await make.queued(replaces=1)
+    first = await make.queued()
+    assert (first.turn, first.earlier) == (2, [])
+    assert await store.turns.discard(first.key)
+    with pytest.raises(NotFound):
+        await store.sessions.get("s")
+    assert (await make.queued()).turn == 2
+
+
+async def test_of_a_narrator_alone_no_number_is_given(store: Store, make: Maker) -> None:
+    await make.queued()
+    await store.sessions.delete("s")
+    message = NewMessage(session_id="s", message="What is new?", controller="controller")
+    await store.narrator.post(message)
+    await store.sessions.delete("s")
+    await store.narrator.post(message)
+    assert (await make.queued()).turn == 2
+
+
+async def test_deleted_ones_are_forgotten_after_a_day(store: Store, database: Database, make: Maker) -> None:
+    await make.queued()
+    await store.sessions.delete("s")
+    aged = sa.update(deleted_sessions).values(deleted_at=deleted_sessions.c.deleted_at - DELETED_KEPT_SECONDS)
+    assert await database.change(aged) == 1
+    await make.queued("other")
+    await store.sessions.delete("other")
+    assert [row.session_id for row in await database.rows(sa.select(deleted_sessions))] == ["other"]
+    assert (await make.queued()).turn == 1
+
+
+async def test_no_number_is_given_twice_however_deleting_and_asking_meet(store: Store, make: Maker) -> None:
+    outcomes = await asyncio.gather(
+        *(job for _ in range(40) for job in (make.queued(), store.sessions.delete("s"))), return_exceptions=True
+    )
+    numbers = [outcome.turn for outcome in outcomes if isinstance(outcome, Turn)]
+    assert len(numbers) > 1
+    assert len(set(numbers)) == len(numbers)

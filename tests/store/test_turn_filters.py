@@ -77,5 +77,5 @@ async def test_a_session_is_found_by_one_turn_that_is_all_of_it(store: Store, ma
     assert await found(store, TurnFilter(goal_id="g2", model="m2")) == {"s"}
     assert await found(store, TurnFilter(goal_id="g2", model="m1")) == set()
     (session,) = await store.sessions.recent(9, TurnFilter(goal_id="g2"))
-    assert session.last_turn == 3
+    assert session.turns == 3
     assert len(await store.sessions.recent(1, TurnFilter(goal_id="g1"))) == 1

@@ -41,7 +41,7 @@ async def test_of_twenty_at_once_one_is_taken(store: Store, make: Maker) -> None
     refused = [result for result in results if isinstance(result, TurnRunning)]
     assert len(refused) == 19
     assert len(await store.turns.of_session("s")) == 1
-    assert (await store.sessions.get("s")).last_turn == 1
+    assert (await store.sessions.get("s")).turns == 1
 
 
 async def test_numbers_have_no_gap_whatever_was_refused(store: Store, make: Maker) -> None:
@@ -205,7 +205,7 @@ async def test_only_the_latest_turn_can_be_replaced(store: Store, make: Maker) -
     for number in (1, 3):
         with pytest.raises(ReplaceConflict):
             await make.queued(replaces=number)
-    assert (await store.sessions.get("s")).last_turn == 2
+    assert (await store.sessions.get("s")).turns == 2
 
 
 async def test_a_discarded_turn_was_never_asked_for(store: Store, make: Maker) -> None:
@@ -214,7 +214,7 @@ async def test_a_discarded_turn_was_never_asked_for(store: Store, make: Maker) -
         await store.sessions.get("new")
     await _answer(store, make, "one")
     await store.turns.discard((await make.queued()).key)
-    assert (await store.sessions.get("s")).last_turn == 1
+    assert (await store.sessions.get("s")).turns == 1
     assert (await make.queued()).turn == 2
 
 

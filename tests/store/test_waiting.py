@@ -74,7 +74,7 @@ async def test_only_so_many_wait(store: Store) -> None:
         await ask(store)
     with pytest.raises(ConversationBusy):
         await ask(store)
-    assert (await store.sessions.get("s")).last_turn == 1 + MOST_WAITING
+    assert (await store.sessions.get("s")).turns == 1 + MOST_WAITING
     await ask(store, session_id="another")
 
 
@@ -84,7 +84,7 @@ async def test_a_message_that_comes_again_is_no_second_turn(store: Store) -> Non
     for known in (first, other):
         again = await ask(store, message_id=known.turn.message_id)
         assert (again.turn.key, again.is_new) == (known.turn.key, False)
-    assert (await store.sessions.get("s")).last_turn == 2
+    assert (await store.sessions.get("s")).turns == 2
     elsewhere = await ask(store, session_id="another", message_id="m1")
     assert elsewhere.is_new
     with pytest.raises(NotFound):

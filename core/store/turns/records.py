@@ -164,11 +164,11 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `sessions` and the status of its latest turn."""
+    """One row of `sessions`, how many turns it has, and the status of the latest."""
 
     session_id: str
     title: str
-    last_turn: int
+    turns: int
     created_at: float
     updated_at: float
     status: Status

@@ -13,7 +13,7 @@ from core.model.keys import TurnKey
 from core.store.database.base import Database, Insert
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import ACTIVE, db_now, narrator_events, sessions, turns
-from core.store.sessions import unknown_session
+from core.store.sessions import last_deleted, unknown_session
 from core.store.turns.conditions import IS_OF_QUEUE, IS_QUEUED, IS_RUNNING, IS_TURN, IS_WAITING, of
 from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.history import read_earlier
@@ -83,10 +83,10 @@ _DISCARD = sa.delete(turns).where(
     sa.exists().where(sessions.c.session_id == turns.c.session_id, sessions.c.last_turn == turns.c.turn),
 )
 _IS_SESSION = sessions.c.session_id == sa.bindparam("of_session")
-_RENUMBER = sa.update(sessions).where(_IS_SESSION).values(last_turn=sa.bindparam("of_turn", type_=sa.Integer) - 1)
+_NUMBER = sa.update(sessions).where(_IS_SESSION).values(last_turn=sa.bindparam("number", type_=sa.Integer))
 _DISCARD_EMPTY = sa.delete(sessions).where(
     _IS_SESSION,
-    sessions.c.last_turn == 0,
+    ~sa.exists().where(turns.c.session_id == sessions.c.session_id),
     ~sa.exists().where(narrator_events.c.session_id == sessions.c.session_id),
 )
 """A session of which there is nothing but its row."""
@@ -199,7 +199,7 @@ class Turns:
         def discard(connection: sa.Connection) -> bool:
             if not connection.execute(_DISCARD, of(key)).rowcount:
                 return False
-            connection.execute(_RENUMBER, of(key))
+            connection.execute(_NUMBER, {"of_session": key.session_id, "number": key.turn - 1})
             connection.execute(_DISCARD_EMPTY, {"of_session": key.session_id})
             return True
 
@@ -207,10 +207,15 @@ class Turns:
 
     def _create(self, connection: sa.Connection, new: NewTurn, max_queued: int | None) -> Created:
         number, waiting = self._next_number(connection, new)
-        if new.replaces is not None and new.replaces != number - 1:
-            raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; that is turn {number - 1}")
+        is_first = number == 1
+        if new.replaces is not None and (is_first or new.replaces != number - 1):
+            latest = "it has none yet" if is_first else f"that is turn {number - 1}"
+            raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; {latest}")
+        if is_first and (given := last_deleted(connection, new.session_id)):
+            number = given + 1
+            connection.execute(_NUMBER, {"of_session": new.session_id, "number": number})
         refuse_known_message(connection, new)
-        before = count_before(connection, new) if number > 1 else 0
+        before = 0 if is_first else count_before(connection, new)
         is_queued = new.mode == "queue"
         if is_queued and max_queued is not None and waiting >= max_queued:
             raise QueueFull(waiting, max_queued)
