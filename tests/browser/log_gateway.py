@@ -3,12 +3,10 @@
 import asyncio
 import hashlib
 import json
-import re
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
@@ -19,11 +17,10 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tests.browser.log_lines import Json, compiles, iso, matches, place
 from tests.stack import ROOT
 
-Json = dict[str, Any]
 WEB = ROOT / "web"
-LEVELS = ["trace", "debug", "info", "warning", "error", "critical"]
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'"
 STATUS: Json = {
     "redis": "up",
@@ -165,7 +162,7 @@ class LogGateway:
             if self.key and given not in (self.key, self._token_text):
                 problem = {"title": "Unauthorized", "status": 401, "detail": "A key is needed."}
                 return JSONResponse(problem, 401, media_type="application/problem+json")
-            if (pattern := request.query_params.get("regex")) and not _compiles(pattern):
+            if (pattern := request.query_params.get("regex")) and not compiles(pattern):
                 problem = {"title": "Bad pattern", "status": 422, "detail": "This is no regular expression: missing )"}
                 return JSONResponse(problem, 422, media_type="application/problem+json")
             response: Response = await answer(request)
@@ -184,11 +181,7 @@ class LogGateway:
         )
         if after := query.get("last_event_id"):
             for line in self.lines:
-                if (
-                    _place(line["id"]) > _place(after)
-                    and line["id"] not in self._trimmed_ids()
-                    and matches(line, query)
-                ):
+                if place(line["id"]) > place(after) and line["id"] not in self._trimmed_ids() and matches(line, query):
                     queue.put_nowait(_frame(line))
         viewer = (query, queue)
 
@@ -208,7 +201,7 @@ class LogGateway:
         return {line["id"] for line in self.lines[: self.trimmed]}
 
     def _gap(self, after: str) -> int:
-        return sum(1 for line in self.lines[: self.trimmed] if _place(line["id"]) > _place(after))
+        return sum(1 for line in self.lines[: self.trimmed] if place(line["id"]) > place(after))
 
     async def _history(self, request: Request) -> Response:
         if self.history_held:
@@ -217,11 +210,11 @@ class LogGateway:
         limit = int(query.get("limit", 500))
         lines = self.archive + self.lines[self.trimmed :]
         if after := query.get("after"):
-            newer = [line for line in lines if _place(line["id"]) > _place(after) and matches(line, query)]
+            newer = [line for line in lines if place(line["id"]) > place(after) and matches(line, query)]
             return JSONResponse(
                 {"lines": newer[:limit], "more": len(newer) > limit, "before": None, "scanned_to": None}
             )
-        older = [line for line in lines if "before" not in query or _place(line["id"]) < _place(query["before"])]
+        older = [line for line in lines if "before" not in query or place(line["id"]) < place(query["before"])]
         scanned = older[-HISTORY_SCAN:]
         found = [line for line in scanned if matches(line, query)][-limit:]
         more = len(scanned) < len(older) or len(found) == limit
@@ -250,42 +243,6 @@ class LogGateway:
 
     async def _token(self, request: Request) -> Response:
         return JSONResponse({"token": self._token_text, "expires": iso(time.time() + 60)})
-
-
-def matches(line: Json, query: QueryParams) -> bool:
-    fields = line.get("fields", {})
-    level = query.get("level")
-    return (
-        line["channel"] in (query.getlist("channel") or [line["channel"]])
-        and line["service"] in (query.getlist("service") or [line["service"]])
-        and (not level or (line.get("level") in LEVELS and LEVELS.index(line["level"]) >= LEVELS.index(level)))
-        and query.get("q", "").lower() in line["message"].lower()
-        and bool(re.search(query.get("regex", ""), line["message"]))
-        and fields.get("session_id") == query.get("session", fields.get("session_id"))
-        and fields.get("request_id") == query.get("request", fields.get("request_id"))
-        and ("since" not in query or _moment(line["time"]) >= _moment(query["since"]))
-        and ("until" not in query or _moment(line["time"]) <= _moment(query["until"]))
-    )
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _moment(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-def _place(line_id: str) -> tuple[int, ...]:
-    return tuple(map(int, line_id.split("-")))
-
-
-def _compiles(pattern: str) -> bool:
-    try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
 
 
 def _frame(line: Json) -> str:

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewContext
-from tests.browser.log_gateway import LogGateway, iso
+from tests.browser.log_gateway import LogGateway
+from tests.browser.log_lines import iso
 from tests.browser.logs_page import LogsPage
 
 KEY = "operator-3b1f0c77d5e2"

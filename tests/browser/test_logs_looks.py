@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewContext
-from tests.browser.log_gateway import LogGateway, iso
+from tests.browser.log_gateway import LogGateway
+from tests.browser.log_lines import iso
 from tests.browser.logs_page import LogsPage
 from tests.browser.test_agents_care import BROKEN_IDS, DOUBLED_IDS, NAMELESS
 
