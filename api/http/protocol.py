@@ -50,11 +50,12 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        received = len(data)
         if self._head_bytes is not None:
-            data = self._offers.remove(data)
+            data = self._offers.remove(data)  # which may hold some of it back
         super().data_received(data)
         if self._head_bytes is not None:
-            self._head_bytes += len(data)
+            self._head_bytes += received
             if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response("The head of the request is too large.")
 

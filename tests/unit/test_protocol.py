@@ -74,10 +74,11 @@ async def test_a_bounded_head_is_read(pieces: list[bytes]) -> None:
     [
         [START + b"X-Endless: " + b"h" * HEAD_BYTES],
         [START, b"X-Endless: ", *[b"h" * 1000] * 70],
+        [START, b"Upgrade: ", *[b"h" * 1000] * 70],
         [START, *[b"X-Many: " + b"h" * 100 + b"\r\n"] * 700],
         [b"GET /" + b"p" * HEAD_BYTES],
     ],
-    ids=["at once", "bit by bit", "in many headers", "in the path"],
+    ids=["at once", "bit by bit", "in an offer of another protocol", "in many headers", "in the path"],
 )
 async def test_a_larger_one_is_refused(pieces: list[bytes]) -> None:
     assert await status_line(*pieces) == b"HTTP/1.1 400 Bad Request"
