@@ -60,6 +60,11 @@ class Reader:
         self.identity = self.identity or self.tail.identity()
         return Found(self.identity or Identity(self.tail.inode, ""), lines) if lines else None
 
+    @property
+    def is_at_end(self) -> bool:
+        """Of what the file has now; else the rest was more than may be read at once."""
+        return self.tail.offset >= self.tail.size()
+
     def finish(self) -> Found:
         """What is left of it. Nobody will write it any more."""
         raw = self.tail.rest()
@@ -93,7 +98,7 @@ class FileFollow:
         self._notice_rotation()
         for reader in list(self._renamed):
             found.append(reader.read(most_lines))
-            if monotonic() - reader.quiet_since > RENAMED_SECONDS:
+            if reader.is_at_end and monotonic() - reader.quiet_since > RENAMED_SECONDS:
                 found.append(reader.finish())
                 reader.tail.close()
                 self._renamed.remove(reader)

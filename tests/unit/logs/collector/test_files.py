@@ -10,6 +10,7 @@ import pytest
 
 from core.background import Background
 from logs.collector.files import following
+from logs.collector.files.formats import Plain
 from logs.collector.files.source import About, Describe, FileSource, describe_file
 from logs.collector.kubernetes.nodes import describe_pod_log
 from tests.unit.logs.collector.kept import KeptLines, eventually, sending
@@ -81,6 +82,21 @@ async def test_a_renamed_file_is_read_to_its_end_first(tmp_path: Path) -> None:
         await eventually(lambda: len(kept.numbers()) == 4)
         await eventually(lambda: kept.numbers()[-1] == 4)
     assert sorted(kept.numbers()) == [1, 2, 3, 4]
+
+
+async def test_a_renamed_file_is_read_to_its_end_however_little_of_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RENAMED_SECONDS", 0.0)
+    path = tmp_path / "app.log"
+    path.write_text("".join(f"line {number}\n" for number in range(60_000)))  # more than one piece
+    follow = following.FileFollow(path, Plain, {}, is_first_look=False)
+    found = follow.read(10_000, 0.0)
+    path.rename(tmp_path / "app.log.1")
+    while not follow.is_gone:
+        found += follow.read(10_000, 0.0)
+    assert sum(len(each.lines) for each in found) == 60_000
+    assert (found[-1].is_done, follow.lost) == (True, [])
 
 
 async def test_a_truncated_file_is_read_from_its_start(tmp_path: Path) -> None:
