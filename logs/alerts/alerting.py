@@ -68,7 +68,7 @@ class Alerting:
                 watch.look(lines)
             if lines:
                 place = lines[-1].id
-            if len(lines) < BATCH_LINES:  # up to date: rules are asked about the present alone
+            if not lines or self._source.is_last(place):  # up to date: rules are asked about the present alone
                 await self._tell_changes(watches, stored, appender)
                 await asyncio.sleep(LOOK_SECONDS)
 

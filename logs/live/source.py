@@ -41,6 +41,10 @@ class LineSource:
             return After(older, line_id.lines_until(older[0].id))
         return After(lines, missed)
 
+    def is_last(self, line_id: LineId) -> bool:
+        """Whether nothing came after it, as far as this process knows."""
+        return line_id >= self._tail.last_id
+
     async def _from_archive(self, line_id: LineId, most: int, first: LineId) -> list[StreamLine]:
         if self._archive is None:
             return []

@@ -1,6 +1,6 @@
 """The stream of all lines in Redis, as lines. Everything here raises RedisError."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -34,19 +34,42 @@ class RedisLines:
 
     async def after(self, place: LineId | None, most: int) -> list[StreamLine]:
         """The oldest ones after a line, or of all. There may be more, though not so many came; none is the end."""
-        count = min(most, self._most)
-        return self._measured(_lines(await self._redis.xrange(STREAM, min=f"({place}" if place else "-", count=count)))
+
+        async def ask(entry_id: Any) -> Any:
+            return await self._redis.xrange(STREAM, min=b"(" + entry_id if entry_id else "-", count=self._count(most))
+
+        return await self._lines_of(ask, place)
 
     async def before(self, place: LineId | None, most: int) -> list[StreamLine]:
         """The newest ones before a line, or of all; newest first. Else as `after`."""
-        count = min(most, self._most)
-        entries = await self._redis.xrevrange(STREAM, max=f"({place}" if place else "+", count=count)
-        return self._measured(_lines(entries))
+
+        async def ask(entry_id: Any) -> Any:
+            return await self._redis.xrevrange(
+                STREAM, max=b"(" + entry_id if entry_id else "+", count=self._count(most)
+            )
+
+        return await self._lines_of(ask, place)
 
     async def wait_after(self, place: LineId, most: int, block_ms: int) -> list[StreamLine]:
         """As `after`; waits so long for the first one."""
-        answer = await self._redis.xread({STREAM: str(place)}, count=min(most, self._most), block=block_ms)
-        return self._measured(_lines(entry for _, entries in answer or [] for entry in entries))
+
+        async def ask(entry_id: Any) -> Any:
+            answer = await self._redis.xread({STREAM: entry_id}, count=self._count(most), block=block_ms)
+            return [entry for _, entries in answer or [] for entry in entries]
+
+        return await self._lines_of(ask, place)
+
+    async def _lines_of(self, ask: Callable[[Any], Awaitable[Any]], place: LineId | None) -> list[StreamLine]:
+        """`ask`: for entries beyond one. What somebody else has put into the stream is passed over, however much."""
+        entry_id = str(place).encode() if place else None
+        while entries := await ask(entry_id):
+            if lines := _lines(entries):
+                return self._measured(lines)
+            entry_id = entries[-1][0]
+        return []
+
+    def _count(self, most: int) -> int:
+        return min(most, self._most)
 
     def _measured(self, lines: list[StreamLine]) -> list[StreamLine]:
         """So that the next answer has about as many bytes as may be."""

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import time
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from aiohttp import web
 
 from core.telemetry.log_stream.appender import Appender
+from core.telemetry.log_stream.redis_stream import STREAM
 from logs.alerts.notifier import Notifier
 from logs.alerts.rules import Rule, Rules, read_rules
 from logs.alerts.watch import Watch
@@ -18,6 +21,7 @@ from logs.stream.line import LineId, StreamLine
 from tests.logs.conftest import StartGateway
 from tests.logs.viewing import LogEvent, line
 from tests.patience import PATIENCE_SECONDS
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -176,6 +180,32 @@ async def test_silence_is_noticed(start_gateway: StartGateway, appender: Appende
             await viewer.until(quiet)
             ticking.cancel_scope.cancel()
         await viewer.until(firing)
+
+
+async def test_silence_is_of_the_present(
+    start_gateway: StartGateway, appender: Appender, redis: RedisServer, tmp_path: Path
+) -> None:
+    """Another rule has it read what came an hour ago: that is long ago, but not the last that came."""
+    rules = tmp_path / "alerts.toml"
+    rules.write_text(
+        '[[alert]]\nname = "silent"\nservice = ["cron"]\nsilent_seconds = 1800\n'
+        '[[alert]]\nname = "of old"\nservice = ["cron"]\ncount = 5000\nwithin_seconds = 7200\n'
+        '[[alert]]\nname = "last"\nservice = ["last"]\ncount = 1\nwithin_seconds = 7200\n'
+    )
+    hour_ago = int((time() - 3600) * 1000)
+    record = line("tick", "cron").record
+    with redis.client() as client:
+        for number in range(1, 1500):
+            fields = {"channel": "logs", "writer": "", "number": number, "mark": "", "record": record}
+            client.xadd(STREAM, fields, id=f"{hour_ago}-{number}")
+    appender.append([line("tick", "cron"), line("all is said", "last")])
+    gateway = start_gateway(LOG_ALERTS=str(rules))
+    async with gateway.viewer() as viewer:
+        while [alert["name"] for alert in (await viewer.until(firing)).data["firing"]] != ["last"]:
+            pass
+    async with httpx.AsyncClient(base_url=gateway.url) as client_:
+        lines = (await client_.get("/history", params={"q": "alert:"})).json()["lines"]
+    assert [each["message"] for each in lines] == ["alert: last: 1 line of last within 7200 s"]
 
 
 async def _tick(appender: Appender) -> None:

@@ -11,7 +11,8 @@ from core.telemetry.log_stream.record import Record, encode_record
 from core.telemetry.log_stream.redis_stream import STREAM
 from logs.records.parsing import parse_line
 from logs.stream.hearing import BEATS
-from tests.logs.conftest import Shared
+from logs.stream.redis_lines import MOST_LINES
+from tests.logs.conftest import Shared, StartGateway
 from tests.logs.viewing import line
 from tests.redis_server import RedisServer
 
@@ -103,6 +104,24 @@ async def test_entries_of_others_are_in_nobodys_way(appender: Appender, redis: R
         client.xadd(STREAM, {"not": "ours"}, id=f"{ms + 60_000}-{number + 7}")
     assert appender.append([line("two")]) == f"{ms + 60_001}-{number + 1}"
     assert appender.append([line("three")]) == f"{ms + 60_001}-{number + 2}"
+
+
+async def test_however_many_of_them_what_comes_after_is_read(
+    start_gateway: StartGateway, appender: Appender, redis: RedisServer
+) -> None:
+    gateway = start_gateway()
+    async with gateway.viewer() as viewer:
+        appender.append([line("before")])
+        await viewer.until_message("before")
+        with redis.client() as client:
+            ms = int(client.time()[0]) * 1000
+            for number in range(2 * MOST_LINES):
+                client.xadd(STREAM, {"not": "ours"}, id=f"{ms + 60_000}-{number + 7}")
+        appender.append([line("after")])
+        await viewer.until_message("after")
+        async with httpx.AsyncClient(base_url=gateway.url) as client_:
+            lines = (await client_.get("/history", params={"limit": 2})).json()["lines"]
+        assert [each["message"] for each in lines] == ["before", "after"]
 
 
 async def test_a_batch_that_is_known_already_is_answered(appender: Appender) -> None:
