@@ -8,6 +8,10 @@ from core.store.turns.records import Turn
 
 _ID = re.compile(r"([1-9]\d{0,8})\.(\d{1,9})\.(\d{1,9})\Z", re.ASCII)
 
+END_OF_LOST = 999_999_999
+"""The position behind the end of a turn that was ended for its dead owner, for those who had seen more of it than what
+is stored: no tape is so long."""
+
 
 class Cursor(NamedTuple):
     turn: int
@@ -29,14 +33,14 @@ class Cursor(NamedTuple):
         """Everything was seen: the terminal event counts 1 on the tape. Raises InvalidEventId beyond that.
 
         A turn that somebody else ended for its dead owner has what was stored of it alone, though its viewers may have
-        seen more: they still have to hear of the end.
+        seen more: they still have to hear of the end, whose position for them is END_OF_LOST.
         """
         if not turn.finished or self.attempt < turn.attempt:
             return False
         end = len(turn.read_tape()) + 1
-        is_whole = turn.part_ends is not None
+        is_whole = turn.part_ends is not None or turn.attempt == 0  # of one that nobody began there was nothing to see
         if self.attempt > turn.attempt or (is_whole and self.position > end):
             raise InvalidEventId(
                 f"Last-Event-ID {self} lies beyond the end of the turn, {turn.turn}.{turn.attempt}.{end}"
             )
-        return self.position == end
+        return self.position == (end if is_whole else END_OF_LOST)

@@ -12,7 +12,7 @@ from starlette.types import Scope, Send
 
 from api.http.push import push_of
 from api.http.requests import body_send
-from api.streams.cursor import Cursor
+from api.streams.cursor import END_OF_LOST, Cursor
 from api.wires.base import Frames, Unfinished, Wire
 from core.idle_timer import IdleTimer
 from core.model.feed import Feed
@@ -111,7 +111,12 @@ class View:
     def has_only_grown(self) -> bool:
         """Since the last question: nothing has happened but that the tape may be longer."""
         feed = self.feed
-        return 0 < feed.attempt == self._at.attempt and feed.end is None and feed.error is None
+        return (
+            0 < feed.attempt == self._at.attempt
+            and feed.model == self._model
+            and feed.end is None
+            and feed.error is None
+        )
 
     def new_frames(self) -> Frames:
         """Everything since the last question. Raises Unfinished."""
@@ -135,9 +140,9 @@ class View:
         if feed.attempt == self._at.attempt:
             frames += self.growth()
         if feed.end is not None:
-            # Whoever else has ended the turn has only what is stored of it: the client may have more.
-            position = max(feed.end.position, self._at.position) + 1
-            frames += wire.ended(self._at._replace(position=position), feed.end)
+            is_beyond = self._at.position > feed.end.position  # whoever has ended it has only what is stored
+            at = self._at._replace(position=END_OF_LOST if is_beyond else feed.end.position + 1)
+            frames += wire.ended(at, feed.end)
         elif feed.error is not None:
             frames += wire.broken(feed.error)
         return frames

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.streams.cursor import Cursor
+from api.streams.cursor import END_OF_LOST, Cursor
 from core.model.errors import InvalidEventId
 from core.model.parts import Text
 from core.model.tape import Tape
@@ -62,4 +62,8 @@ def test_nothing_lies_beyond_an_end_but_what_its_owner_has_not_stored() -> None:
     assert not Cursor(1, 1, 3).is_end_of(whole)
     with pytest.raises(InvalidEventId, match="beyond the end"):
         Cursor(1, 1, 5).is_end_of(whole)
-    assert not Cursor(1, 1, 5).is_end_of(cut_off)
+    for position in (1, 3, 4, 5):  # as far as viewers may have seen
+        assert not Cursor(1, 1, position).is_end_of(cut_off)
+    assert Cursor(1, 1, END_OF_LOST).is_end_of(cut_off)
+    with pytest.raises(InvalidEventId, match="beyond the end"):
+        Cursor(1, 1, END_OF_LOST).is_end_of(whole)

@@ -57,7 +57,20 @@ async def test_the_end_is_behind_what_was_told_though_less_of_it_is_stored(feed:
     view.new_frames()
     feed.finish(Failed(1, 0, "process_lost", "gone"))
     ((event_id, _),) = events_of(b"".join(view.new_frames()))
-    assert event_id == "1.1.4"
+    assert event_id == "1.1.999999999"  # which will be known as the end, whatever was seen before it
+
+
+async def test_the_model_that_answers_instead_is_named_before_it_speaks(feed: Feed) -> None:
+    async with Watching(feed, SeedWire(CONTEXT)) as watching:
+        watching.sink.has_begun = True
+        await settle()
+        feed.answer_by("fallback", "other")
+        feed.extend([Text("ab")])
+        feed.extend([Text("c")])
+        feed.finish(Done(1, 3, "stop"))
+        await watching.end()
+    told = [data.get("model") or data.get("chunk") or data["type"] for _, data in events_of(watching.body)]
+    assert told == ["m", "fallback", "abc", "done"]
 
 
 async def test_what_all_viewers_of_a_wire_need_is_framed_once(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +108,8 @@ async def test_silence_is_filled_with_pings(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_viewer_that_leaves_watches_no_more() -> None:
     feed = Feed(TurnKey("s", 1))
     async with Watching(feed, SeedWire(CONTEXT)):
-        assert feed._watchers
-    assert not feed._watchers
+        assert feed._followers
+    assert not feed._followers
 
 
 async def test_what_is_added_is_written_at_once(feed: Feed) -> None:
