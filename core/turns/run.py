@@ -158,17 +158,18 @@ class Run:
             failed = self._failed(error)
             return failed if await self._commit(failed) else None
 
-    def _tries_to_store(self) -> list[dict[str, Any]] | None:
+    def _tries_to_store(self, end: End) -> list[dict[str, Any]] | None:
         record = self._attempts.tries.record
-        is_plain = len(record) == 1 and record[0].model == self.turn.model
+        is_plain = len(record) == 1 and record[0].model == self.turn.model and isinstance(end, Done)
         return msgspec.to_builtins(record) if record and not is_plain else None
 
     async def _commit(self, end: End) -> bool:
         feed, stages, tries = self.feed, self._attempts.stages, self._attempts.tries
-        return await retry_while_down(
-            lambda: self._services.store.ownership.finish(
+        ownership, process_id = self._services.store.ownership, self._services.process_id
+        is_committed = await retry_while_down(
+            lambda: ownership.finish(
                 self.turn.key,
-                self._services.process_id,
+                process_id,
                 feed.tape,
                 end,
                 asked_after=stages.asked_after,
@@ -176,7 +177,11 @@ class Run:
                 reasoning_seconds=stages.reasoning_seconds,
                 part_ends=feed.tape.encode_ends(),
                 origin=feed.origin if feed.origin != feed.attempt else None,
-                tries=self._tries_to_store(),
+                tries=self._tries_to_store(end),
                 cost=tries.cost,
             )
+        )
+        # A database that was lost while it committed may have done so: the second time there was nothing to finish.
+        return is_committed or await retry_while_down(
+            lambda: ownership.has_finished(self.turn.key, end.attempt, process_id)
         )

@@ -120,6 +120,22 @@ async def test_a_zombie_can_write_nothing(store: Store, make: Maker, write: str)
     assert await WRITES[write](store, turn, 2, "heir")
 
 
+async def test_who_has_finished_a_turn_is_told(store: Store, make: Maker) -> None:
+    """After a commit whose word was lost with the connection to the database."""
+    turn, other = await make.running("w"), await make.running("w", "other")
+    ends = Tape().encode_ends()
+    assert not await store.ownership.has_finished(turn.key, 1, "w")
+    assert await store.ownership.finish(turn.key, "w", Tape(), Done(1, 0, "stop"), part_ends=ends)
+    assert not await store.ownership.finish(turn.key, "w", Tape(), Done(1, 0, "stop"), part_ends=ends)
+    assert await store.ownership.has_finished(turn.key, 1, "w")
+    assert not await store.ownership.has_finished(turn.key, 1, "another")
+    assert not await store.ownership.has_finished(turn.key, 2, "w")
+    await make.process("w")
+    await make.age(SILENT_SECONDS + 1, process="w")
+    assert await store.orphans.finish(other.key, Failed(1, 0, "process_lost", "gone"))
+    assert not await store.ownership.has_finished(other.key, 1, "w")
+
+
 async def test_mine_are_those_that_i_run(store: Store, make: Maker) -> None:
     mine, other = await make.running("me", "a"), await make.running("other", "b")
     done = await make.running("me", "c")

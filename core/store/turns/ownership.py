@@ -65,8 +65,13 @@ _FINISH = (
         first_token_at=turns.c.claimed_at + sa.bindparam("first_token_after", type_=sa.Double),
     )
 )
-
-
+_HAS_FINISHED = sa.select(turns.c.turn).where(
+    IS_TURN,
+    turns.c.attempt == sa.bindparam("own_attempt"),
+    turns.c.owner == sa.bindparam("own_process"),
+    turns.c.status.not_in(ACTIVE),
+    turns.c.part_ends.is_not(None),  # else somebody has ended it for an owner that was taken for dead
+)
 _KEEP = sa.update(turns).where(IS_OWN).values(upstream=sa.bindparam("kept", type_=turns.c.upstream.type))
 
 
@@ -142,6 +147,10 @@ class Ownership:
             "cost": cost,
         }
         return bool(await self._database.change(_FINISH, **values))
+
+    async def has_finished(self, key: TurnKey, attempt: int, process_id: str) -> bool:
+        """Whether it was this very attempt that has committed its answer."""
+        return await self._database.row(_HAS_FINISHED, **own_by(key, attempt, process_id)) is not None
 
     async def hand_over(self, key: TurnKey, attempt: int, process_id: str) -> bool:
         """Release the turn in order: whoever claims it next need not wait."""

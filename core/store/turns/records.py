@@ -101,7 +101,8 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
     raw_finish_reason: str | None = None
     """By the word of the model's service."""
     tries: list[dict[str, Any]] | None = None
-    """What became of each request to a model's service; None: there was one, and it has answered."""
+    """What became of the requests to models' services, the newest of them; None: there was one at most, to the turn's
+    own model, and it did not fail."""
     origin: int | None = None
     """The attempt with which its tape began; None: the last one."""
     upstream: dict[str, Any] | None = None
