@@ -91,6 +91,8 @@ class HttpAnswer(Stream):
             if self._splitter is None:
                 self._splitter = self._choose(bytes(self._unread))
                 if self._splitter is None:
+                    if len(self._unread) > MAX_UNREAD_BYTES:
+                        raise EventTooLarge(f"the answer begins with more than {MAX_UNREAD_BYTES} bytes of white space")
                     return []
             raw, is_whole = bytes(self._unread), self._is_whole
             self._unread.clear()

@@ -18,6 +18,7 @@ from core.model.tape import Tape
 from core.providers.base import Item, Provider
 from core.providers.http.answer import MAX_UNREAD_BYTES
 from core.providers.http.client import HttpClient
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.providers.conformance import read, read_in_ticks
 from tests.unit.providers.http_providing import (
     FINISH,
@@ -63,6 +64,12 @@ class HttpAnswers(HttpProviding):
     async def test_an_empty_answer_has_nothing_but_its_finish(self, provider: Provider, upstream: Upstream) -> None:
         upstream.say(whole(200, self.answer()))
         assert [item async for item in stream_of(provider)] == [FINISH]
+
+    async def test_an_answer_that_does_not_begin_is_given_up(self, provider: Provider, upstream: Upstream) -> None:
+        upstream.say(head(), chunk(b" " * (2 * MAX_UNREAD_BYTES)), then=Then.SILENCE)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(ProviderError):
+                await read(stream_of(provider))
 
     async def test_what_comes_between_two_items_is_ready(self, provider: Provider, upstream: Upstream) -> None:
         first, second, third = asyncio.Event(), asyncio.Event(), asyncio.Event()
