@@ -83,7 +83,7 @@ class Caller:
             snapshot=self.chat.snapshot(agent),
             context=self._context,
         )
-        return await self.chat.submit(new, is_started=True)
+        return await self.chat.submit(new, starts_direct=True)
 
     def teller(self, sink: Sink, *, knows_restarts: bool) -> Teller:
         return Teller(self.chat, self.store, self._services.queue, sink, knows_restarts=knows_restarts)

@@ -10,7 +10,7 @@ from api.inputs.chat import ChatRequest
 from api.services import Services
 from api.streams.cursor import Cursor
 from api.streams.live_feed import fill_from_store
-from core.agents.agent import Agent, Snapshot
+from core.agents.agent import Agent, AgentSnapshot
 from core.model.context import RequestContext
 from core.model.errors import (
     BrokerDown,
@@ -69,14 +69,14 @@ class Chat:
         )
         return await self.submit(new)
 
-    def snapshot(self, agent: Agent) -> Snapshot:
+    def snapshot(self, agent: Agent) -> AgentSnapshot:
         """What a turn keeps of it, with those of its tools that there are, and that the caller's key may use."""
         key_name = self._reach.key_name
         return agent.snapshot(self._owner.toolbox.allowed(agent.tools, key_name), key_name)
 
-    async def submit(self, new: NewTurn, *, is_started: bool = False) -> Created:
-        """The same. `is_started`: a direct turn, too, which is else for the caller to answer. Raises ConversationBusy,
-        too."""
+    async def submit(self, new: NewTurn, *, starts_direct: bool = False) -> Created:
+        """Store a turn, and queue its job. `starts_direct`: a direct turn is started here as well, which is else for
+        the caller to answer. Raises what `ask` raises, and ConversationBusy."""
         if new.input is None or "messages" not in new.input:
             check_length("message", len(new.message), self._settings.max_message_chars)
         new = msgspec.structs.replace(new, queue=self._owner.catalogue.find(new.model).queue)
@@ -85,8 +85,8 @@ class Chat:
                 check_agents(self._owner.keeper.oldest_format)
             if new.queue is not None:
                 check_queue(self._owner.keeper.oldest_format)
-            self._connection.channel()
-        return await self._queue.carry(f"submit to {new.session_id}", self._submit(new, is_started))
+            self._connection.check_up()
+        return await self._queue.carry(f"submit to {new.session_id}", self._submit(new, starts_direct))
 
     def answer_directly(self, turn: Turn, *, may_restart: bool) -> AbstractAsyncContextManager[Feed]:
         return self._direct.answer(turn, may_restart=may_restart)
@@ -157,7 +157,7 @@ class Chat:
             if turn.mode == "queue":
                 await self._owner.endings.announce(turn, end)
 
-    async def _submit(self, new: NewTurn, is_started: bool) -> Created:
+    async def _submit(self, new: NewTurn, starts_direct: bool) -> Created:
         created = await self._create(new)
         if not created.is_new:
             return created
@@ -167,7 +167,7 @@ class Chat:
             except BrokerDown:
                 if await self._store.turns.discard(created.turn.key):
                     raise
-        elif created.turn.status == "running" and is_started:
+        elif created.turn.status == "running" and starts_direct:
             self._direct.start(created.turn)
         return created
 

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from api.narrator.narrator import Narrated
 from api.turn_views import time_of
 from core.model.keys import TurnKey
-from core.store.narrator.records import EventType, Lease, NarratorEvent
+from core.store.narrator.records import ControllerLease, EventType, NarratorEvent
 
 
 class _View(BaseModel):
@@ -26,7 +26,7 @@ class LeaseView(_View):
     agent_id: str | None
 
     @classmethod
-    def of(cls, lease: Lease) -> "LeaseView":
+    def of(cls, lease: ControllerLease) -> "LeaseView":
         return cls(
             name=lease.name,
             lease_id=lease.lease_id,
@@ -49,7 +49,7 @@ class ControllerView(_View):
     expires_at: datetime
 
     @classmethod
-    def of(cls, lease: Lease) -> "ControllerView":
+    def of(cls, lease: ControllerLease) -> "ControllerView":
         return cls(
             name=lease.name,
             agent_id=lease.agent_id,

@@ -16,7 +16,7 @@ from bench.contenders import BROKER
 from bench.stack import broker_url, check
 from bench.tables import table_of
 from bench.usage import Usage, broker_pid
-from core.broker.connection import BUSY
+from core.broker.connection import MANY_CHANNELS
 from core.broker.fast_path.base import MessageChannel
 from core.broker.fast_path.connection import connect
 from core.broker.topology import LOG_ARGUMENTS
@@ -71,7 +71,7 @@ class _Traffic:
         self._channels: list[AbstractChannel] = []
 
     async def set_up(self, inbox: AbstractChannel, heard: MessageChannel) -> None:
-        self._channels = [await self._connection.channel() for _ in range(BUSY)]
+        self._channels = [await self._connection.channel() for _ in range(MANY_CHANNELS)]
         first = self._channels[0]
         await first.exchange_declare(self._name, exchange_type="direct", durable=True)
         await first.queue_declare(self._jobs, durable=True, arguments={"x-queue-type": "quorum"})
@@ -92,7 +92,7 @@ class _Traffic:
 
         async def some() -> None:
             for number in numbers:
-                channel = self._channels[number % BUSY]
+                channel = self._channels[number % MANY_CHANNELS]
                 await channel.basic_publish(BODY, routing_key=self._jobs, mandatory=True)
                 await self._begin(channel, number)
                 await self._end(channel, number)
@@ -102,7 +102,7 @@ class _Traffic:
     async def publish(self, seconds: float) -> None:
         """For a while, each session its next message as soon as the last one is confirmed."""
         for number in range(SESSIONS):
-            await self._begin(self._channels[number % BUSY], number)
+            await self._begin(self._channels[number % MANY_CHANNELS], number)
         until = time.monotonic() + seconds
 
         async def one(number: int) -> None:
@@ -112,7 +112,7 @@ class _Traffic:
 
         await asyncio.gather(*map(one, range(SESSIONS)))
         for number in range(SESSIONS):
-            await self._end(self._channels[number % BUSY], number)
+            await self._end(self._channels[number % MANY_CHANNELS], number)
 
     async def _begin(self, channel: AbstractChannel, number: int) -> None:
         await channel.queue_bind(self._inbox, self._name, str(number))

@@ -22,7 +22,7 @@ def _unquote(value: object) -> object:
 
 
 class Settings(LogSettings, BoundSettings, ServiceSettings, AgentSettings, LocalSettings, ModelSettings):
-    """The fields are in `core.setting_groups`: the last group named here has the first of them."""
+    """Nearly all fields are in `core.setting_groups`: the last group named here has the first of them."""
 
     model_config = SettingsConfigDict(
         env_file=".env",

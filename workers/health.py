@@ -4,13 +4,13 @@ import structlog
 from aiohttp import web
 
 from core.broker.connection import BrokerConnection
-from workers.liveness import Liveness
+from workers.liveness import ConsumptionCheck
 
 log = structlog.get_logger()
 
 
 class HealthServer:
-    def __init__(self, liveness: Liveness, connection: BrokerConnection) -> None:
+    def __init__(self, liveness: ConsumptionCheck, connection: BrokerConnection) -> None:
         self._liveness = liveness
         self._connection = connection
         app = web.Application()

@@ -33,7 +33,7 @@ class Slots(NamedTuple):
     """Whether jobs come at all."""
 
 
-class Liveness:
+class ConsumptionCheck:
     def __init__(
         self,
         connection: BrokerConnection,

@@ -10,7 +10,7 @@ import structlog
 
 from core.turns.keeper import Keeper
 from core.turns.run import Stop
-from workers.liveness import Liveness
+from workers.liveness import ConsumptionCheck
 
 log = structlog.get_logger()
 
@@ -19,7 +19,7 @@ HAND_OVER_SECONDS = 5.0
 CHECK_SECONDS = 0.2
 
 
-async def replace_when_stuck(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> NoReturn:
+async def replace_when_stuck(liveness: ConsumptionCheck, keeper: Keeper, grace_seconds: float) -> NoReturn:
     """Wait until this worker is stuck; let its turns end or hand them over, and start the same command afresh."""
     while True:
         await liveness.until_stuck()
@@ -33,7 +33,7 @@ async def replace_when_stuck(liveness: Liveness, keeper: Keeper, grace_seconds: 
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line
 
 
-async def _drain(liveness: Liveness, keeper: Keeper, grace_seconds: float) -> bool:
+async def _drain(liveness: ConsumptionCheck, keeper: Keeper, grace_seconds: float) -> bool:
     """False as soon as jobs are taken again."""
     with suppress(TimeoutError):
         async with asyncio.timeout(grace_seconds):

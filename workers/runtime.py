@@ -14,7 +14,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 
 from core.background import Background
-from core.broker.connection import BUSY, BrokerConnection
+from core.broker.connection import MANY_CHANNELS, BrokerConnection
 from core.broker.topology import declare_all
 from core.providers.catalogue.models import ENGINE_QUEUE
 from core.settings import Settings
@@ -22,7 +22,7 @@ from core.store.errors import StoreUnusable
 from core.store.retry import open_when_up
 from core.turns.owner import TurnOwner
 from workers.dead_jobs import DeadJobs
-from workers.liveness import Liveness, Slots
+from workers.liveness import ConsumptionCheck, Slots
 from workers.queues import served_queues
 from workers.replacement import replace_when_stuck
 from workers.sweeper import Sweeper
@@ -51,7 +51,8 @@ class Runtime:
         self._health: HealthServer | None = None
 
     def start(self) -> None:
-        """Raises what a signal asks Celery to do meanwhile: its own loop, which looks at that, runs only later."""
+        """Raises Celery's own exceptions for a shutdown, too, where a signal comes meanwhile: the loop of Celery's that
+        looks for that does not run yet."""
         self._thread.start()
         opening = self.submit(self._open())
         while not wait([opening], timeout=SIGNAL_CHECK_SECONDS).done:
@@ -82,14 +83,14 @@ class Runtime:
     async def _open(self) -> None:
         settings = self._settings
         self._connection = BrokerConnection(
-            settings.rabbit_mq, "hopstream worker", self._set_up, channels=BUSY, publishes=True
+            settings.rabbit_mq, "hopstream worker", self._set_up, channels=MANY_CHANNELS, publishes=True
         )
         self._owner = owner = TurnOwner("worker", settings, self._connection)
         await open_when_up(owner.store)  # without it there is nothing to do
         self.turns = TurnHandler(owner)
         self._dead_jobs = DeadJobs(owner.store, self._connection, owner.endings, self.turns.announce_end)
         self._sweeper = Sweeper(owner.store, self._connection)
-        self._liveness = Liveness(self._connection, self._slots, settings.worker_stuck_seconds, self._queues)
+        self._liveness = ConsumptionCheck(self._connection, self._slots, settings.worker_stuck_seconds, self._queues)
         if settings.worker_health_port:
             from workers.health import HealthServer  # aiohttp's server: a tenth of the start of those who have no port
 

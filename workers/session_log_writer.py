@@ -1,7 +1,9 @@
 """The log writer: keeps a running turn's session log, from which whoever comes late gets what was said before.
 
-Viewers do not wait for the log, so it is written a few times a second, whatever the number of tokens: a snapshot, and
-what has been added since. An answer that is over before the first writing never has a log.
+As a rule viewers do not wait for the log, so it is written a few times a second, whatever the number of tokens: a
+snapshot, and what has been added since. An answer that is over before the first writing never has a log. Where another
+attempt could go on with the answer (`Feed.may_go_on`), viewers get only what is in the log: it is then written again as
+soon as the write before is confirmed.
 """
 
 import asyncio

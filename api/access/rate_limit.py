@@ -29,8 +29,8 @@ class RateLimit:
     async def spend(self, key_name: str) -> dict[str, str]:
         """Count a request. Returns headers that tell where the key stands (draft-ietf-httpapi-ratelimit-headers).
 
-        Raises RateLimited. While the counts cannot be reached, everything is let through: they guard a budget, and
-        nobody's answer is worth less than that.
+        Raises RateLimited. While the counts cannot be reached, everything is let through: an answer is worth
+        more than the budget that they guard.
         """
         try:
             is_free = await self._limiter.hit(self._limit, key_name)

@@ -1,7 +1,7 @@
 """A message of a conversation as the turn that it becomes."""
 
 from api.inputs.agent_frames import TurnMessage, TurnOptions
-from core.agents.agent import Agent, Snapshot
+from core.agents.agent import Agent, AgentSnapshot
 from core.model.context import RequestContext
 from core.store.turns.records import NewTurn
 
@@ -14,7 +14,7 @@ def turn_of(
     *,
     default_model: str,
     process_id: str,
-    snapshot: Snapshot,
+    snapshot: AgentSnapshot,
     context: RequestContext,
 ) -> NewTurn:
     """`options`: over the agent's own. `process_id`: of this process, which answers by itself in direct mode."""

@@ -41,7 +41,7 @@ class Teller:
 
     def add(self, key: TurnKey, cursor: Cursor | None = None, *, is_new: bool = False) -> None:
         """A turn is to be told as well, behind the others; once at most. `cursor`: what the client has of it. `is_new`:
-        what was told of its key before is of a conversation that was deleted, and has begun anew."""
+        what was told of its key before is of another turn, which was taken back or deleted long ago."""
         if key not in self._known or (is_new and all(key != waiting for waiting, _ in self._to_tell)):
             self._known.add(key)
             self._to_tell.append((key, cursor))

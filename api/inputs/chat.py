@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from api.inputs.labels import Label, Metadata
 from api.inputs.messages import MAX_MESSAGES, MAX_TOOLS, ChosenTool, InputMessage, MessageText, ResponseFormat, Tool
-from core.agents.agent import AGENT_ID_PATTERN, Agent, Snapshot
+from core.agents.agent import AGENT_ID_PATTERN, Agent, AgentSnapshot
 from core.model.context import RequestContext
 from core.model.keys import SESSION_ID_PATTERN
 from core.model.sampling import Sampling
@@ -121,7 +121,7 @@ class ChatRequest(BaseModel):
         api_process_id: str,
         context: RequestContext,
         agent: Agent | None = None,
-        snapshot: Snapshot | None = None,
+        snapshot: AgentSnapshot | None = None,
     ) -> NewTurn:
         """What is stored, and of the agent `snapshot`. `api_process_id`: of this process, which answers by itself in
         direct mode."""

@@ -18,7 +18,7 @@ from api.turn_views import time_of
 from core.background import Background
 from core.model.errors import HopstreamError, StoreDown, TooLarge
 from core.store.narrator.controllers import LeaseLost
-from core.store.narrator.records import Lease
+from core.store.narrator.records import ControllerLease
 from core.store.retry import RETRY_SECONDS
 from core.store.store import Store
 
@@ -39,7 +39,7 @@ class Registration:
         self._say = say
         self._refuse = refuse
         self._loop = asyncio.get_running_loop()
-        self._lease: Lease | None = None
+        self._lease: ControllerLease | None = None
         self._renew_at = 0.0
         """By the loop's time."""
         self._told: set[int] = set()
@@ -113,7 +113,7 @@ class Registration:
                         async with asyncio.timeout_at(self._renew_at):
                             await changed.wait()
 
-    async def _renewed(self, lease: Lease) -> Lease:
+    async def _renewed(self, lease: ControllerLease) -> ControllerLease:
         """If it is time."""
         if self._loop.time() < self._renew_at:
             return lease
@@ -123,7 +123,7 @@ class Registration:
             self._lease = renewed
         return renewed
 
-    async def _tell(self, lease: Lease) -> None:
+    async def _tell(self, lease: ControllerLease) -> None:
         """What was posted, and has no answer yet; each once. An agent's lease is only kept."""
         if lease.agent_id is not None:
             return
@@ -141,11 +141,11 @@ class Registration:
                 )
         self._told = {event.event_id for event in unanswered}
 
-    async def _lose(self, lease: Lease, error: LeaseLost) -> None:
+    async def _lose(self, lease: ControllerLease, error: LeaseLost) -> None:
         if self._drop(lease):
             await self._refuse(error)
 
-    def _drop(self, lease: Lease) -> bool:
+    def _drop(self, lease: ControllerLease) -> bool:
         """False where the client has taken another one meanwhile."""
         if self._lease is not lease:
             return False

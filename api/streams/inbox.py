@@ -11,7 +11,7 @@ import structlog
 from aiormq.abc import AbstractChannel
 
 from core.broker.bundle import BUNDLE, decode_bundle
-from core.broker.connection import BUSY, BrokerConnection
+from core.broker.connection import MANY_CHANNELS, BrokerConnection
 from core.broker.topology import SESSIONS, declare_sessions
 from core.model.errors import BrokerDown
 from core.model.events import DECODER, BadEvent, Event, decode
@@ -24,7 +24,7 @@ MAX_EARLY = 1000
 """Events kept until what is before them is there: twenty seconds of a fast model."""
 
 
-class Subscription:
+class FeedSubscription:
     """What is heard of one turn goes straight into its feed."""
 
     def __init__(self, feed: Feed, on_gap: Callable[[], None], on_over: Callable[[], None]) -> None:
@@ -72,9 +72,9 @@ class Inbox:
         """`own_key`: the routing key of what other API processes ask of this one, which `on_request` is told."""
         self._own_key = own_key
         self._on_request = on_request
-        self._connection = BrokerConnection(url, "hopstream inbox", self._set_up, channels=BUSY)
+        self._connection = BrokerConnection(url, "hopstream inbox", self._set_up, channels=MANY_CHANNELS)
         self._on_renewed = on_renewed
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscriptions: dict[str, FeedSubscription] = {}
         self._bound: set[str] = set()
         """Routing keys of the subscriptions that the queue is bound to."""
         self._leaving = False
@@ -101,7 +101,7 @@ class Inbox:
         """Make a new one."""
         self._connection.reset()
 
-    async def subscribe(self, key: TurnKey, subscription: Subscription) -> None:
+    async def subscribe(self, key: TurnKey, subscription: FeedSubscription) -> None:
         """Raises BrokerDown; the subscription is then made with the next connection."""
         self._subscriptions[str(key)] = subscription
         if str(key) not in self._bound:

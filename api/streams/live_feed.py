@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from api.streams.inbox import Inbox, Subscription
+from api.streams.inbox import FeedSubscription, Inbox
 from core.broker.connection import BrokerConnection
 from core.broker.session_log import read_log
 from core.model.errors import BrokerDown, HopstreamError, NotFound, StoreDown
@@ -29,7 +29,8 @@ START_SECONDS = 0.5
 DOWN_SECONDS = 1.0
 """Between two tries to fill a feed without RabbitMQ, while only the store can tell of it."""
 LOG_BEHIND_SECONDS = 0.3
-"""A session log is written four times a second: what is in it so long after we subscribed reaches to what we hear."""
+"""A session log is written four times a second at least: what is in it so long after we subscribed reaches to what we
+hear."""
 
 
 class Filling(Enum):
@@ -75,7 +76,7 @@ class LiveFeed:
         """How long it is kept without a viewer."""
         self._changed = asyncio.Event()
         """Set when there is something to do: to fill a gap, a viewer gone, the end."""
-        self._subscription = Subscription(self.feed, on_gap=self.refill, on_over=self._changed.set)
+        self._subscription = FeedSubscription(self.feed, on_gap=self.refill, on_over=self._changed.set)
         self._subscribed_at: float | None = None
         """By the loop's time; None while it is not."""
         self._loop = asyncio.get_running_loop()
@@ -84,7 +85,7 @@ class LiveFeed:
         self._logs = logs
         self._direct = direct
         self._waits = False
-        """When it was looked at, for another turn of its session."""
+        """Whether, at the last look, it waited for another turn of its session."""
         self._on_done = on_done
         self._task = asyncio.create_task(self._own(), name=f"feed {key}")
 

@@ -69,7 +69,7 @@ class Resumption(NamedTuple):
         return self._knew(turn) and _digest(turn.key) in self.ended
 
     def _knew(self, turn: WatchedTurn) -> bool:
-        """A session that was deleted and made anew has the same turns."""
+        """The same key may be another turn's: of one that was taken back, or deleted long ago."""
         return turn.created_at <= self.at + LATE_SECONDS
 
 

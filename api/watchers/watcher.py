@@ -55,7 +55,7 @@ class _Ended(NamedTuple):
 
     at: float
     created_at: float
-    """A session that was deleted and made anew has the same turns, which are told."""
+    """The same key may be another turn's, which is told: of one that was taken back."""
 
 
 class Watcher:

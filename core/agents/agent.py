@@ -15,7 +15,7 @@ VERSION_CHARS = 16
 _ID = re.compile(AGENT_ID_PATTERN.removesuffix("$"))
 
 
-class Snapshot(TypedDict):
+class AgentSnapshot(TypedDict):
     """An agent as it was when a turn was asked of it."""
 
     id: str
@@ -57,7 +57,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         parts = (self.system_prompt, self.markdown_context)
         return "\n\n".join(part.strip("\r\n") for part in parts if part.strip())
 
-    def snapshot(self, tools: list[str], key_name: str | None) -> Snapshot:
+    def snapshot(self, tools: list[str], key_name: str | None) -> AgentSnapshot:
         """What a turn keeps: its answer is this agent's, whatever becomes of the agent. `tools`: those of its own that
         the turn may use, for the API key of this name."""
         return {

@@ -35,8 +35,8 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 MAX_REASON_CHARS = 300
 
-BUSY = 8
-"""Channels of a connection that makes many calls. RabbitMQ carries out a channel's calls one after the other, and in a
+MANY_CHANNELS = 8
+"""Of a connection that makes many calls. RabbitMQ carries out a channel's calls one after the other, and in a
 cluster a declare or a bind waits for most nodes; when a process dies, hundreds of turns or viewers move at once."""
 
 AMQP_ERRORS = (*CONNECTION_EXCEPTIONS, TimeoutError)
@@ -88,10 +88,14 @@ class BrokerConnection:
     async def wait_up(self) -> None:
         await self._up.wait()
 
-    def channel(self) -> AbstractChannel:
-        """The first channel, for publishing. Raises BrokerDown."""
+    def check_up(self) -> None:
+        """Raises BrokerDown."""
         if not self.up:
             raise broker_down()
+
+    def channel(self) -> AbstractChannel:
+        """The first channel, for calls of aio-pika's own. Raises BrokerDown."""
+        self.check_up()
         return self._channels[0]
 
     def channel_for(self, about: str) -> AbstractChannel:
@@ -108,7 +112,7 @@ class BrokerConnection:
         return self._connection.transport.connection
 
     def message_channel(self) -> MessageChannel:
-        """The one to publish by. Raises BrokerDown."""
+        """The fast way to publish. Raises BrokerDown."""
         if not self.up or self._message_channel is None:
             raise broker_down()
         return self._message_channel
@@ -121,7 +125,7 @@ class BrokerConnection:
 
     async def call(self, work: Callable[[AbstractChannel], Coroutine[Any, Any, T]], about: str = "") -> T:
         """Run remote calls in a task that outlives its caller. Raises BrokerDown."""
-        self.channel()
+        self.check_up()
         return await self.hold(work(self.channel_for(about)))
 
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:

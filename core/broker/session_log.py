@@ -29,7 +29,7 @@ async def read_log(connection: BrokerConnection, key: TurnKey) -> list[Event]:
     bodies: list[bytes] = []
     messages = connection.message_channel_on(channel, lambda _, body: bodies.append(body))
     try:
-        await _hand_over(channel, messages, log_name(key), bodies)
+        await _drain(channel, messages, log_name(key), bodies)
     except ChannelNotFoundEntity:
         return []
     finally:
@@ -49,7 +49,7 @@ def _decoded(bodies: list[bytes], key: TurnKey) -> Iterator[Event]:
             yield event
 
 
-async def _hand_over(channel: AbstractChannel, messages: MessageChannel, queue: str, bodies: list[bytes]) -> None:
+async def _drain(channel: AbstractChannel, messages: MessageChannel, queue: str, bodies: list[bytes]) -> None:
     """Returns once all that is in the queue has come."""
     deleted = asyncio.Event()
     channel.on_consumer_cancel_callbacks.add(lambda _: deleted.set())

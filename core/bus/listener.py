@@ -8,7 +8,7 @@ from aiormq.abc import AbstractChannel
 
 from core.broker.connection import BrokerConnection
 from core.broker.topology import EVENTS, declare_events
-from core.bus.messages import BadMessage, BusMessage, decode_message
+from core.bus.messages import BadBusMessage, BusMessage, decode_message
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class BusListener:
     def _hear(self, _: str, body: bytes) -> None:
         try:
             message = decode_message(body)
-        except BadMessage as error:
+        except BadBusMessage as error:
             log.error("message not read", action="bus.bad_message", error=error.message)
             return
         self._on_message(message)

@@ -85,7 +85,7 @@ class BusMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return routing_key(self.moment, self.session_id if self.moment == NARRATOR else self.goal_id)
 
 
-class BadMessage(HopstreamError):
+class BadBusMessage(HopstreamError):
     code = "bad_bus_message"
     title = "A message of the event bus cannot be read"
 
@@ -99,18 +99,18 @@ def encode_message(message: BusMessage) -> bytes:
 
 
 def decode_message(body: bytes) -> BusMessage:
-    """Raises BadMessage."""
+    """Raises BadBusMessage."""
     try:
         return _DECODER.decode(body)
     except msgspec.MsgspecError as error:
-        raise BadMessage(f"the message cannot be decoded: {error}") from error
+        raise BadBusMessage(f"the message cannot be decoded: {error}") from error
 
 
 def routing_key(moment: str, about: str | None) -> str:
     """`<moment>.<goal>`, and a narrator's `<moment>.<session>`. These may have any characters and length, a routing key
     not: theirs is a digest."""
-    return f"{moment}.{goal_word(about)}"
+    return f"{moment}.{digest_word(about)}"
 
 
-def goal_word(goal_id: str | None) -> str:
-    return NO_GOAL if goal_id is None else hashlib.blake2b(goal_id.encode(), digest_size=12).hexdigest()
+def digest_word(about: str | None) -> str:
+    return NO_GOAL if about is None else hashlib.blake2b(about.encode(), digest_size=12).hexdigest()

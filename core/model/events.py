@@ -11,7 +11,7 @@ from core.model.parts import BadParts, Parts, decode_parts, encode_unknown
 
 
 class Usage(msgspec.Struct, array_like=True, frozen=True):
-    """Tokens. The two that may be None where nobody told them are among the others."""
+    """Tokens. Cached ones are part of the input, those of reasoning part of the output; None: nobody told."""
 
     input_tokens: int
     output_tokens: int

@@ -30,11 +30,11 @@ class Feed:
         """Whether another attempt could go on with the tape, so that its log must not be behind what viewers have."""
         self.end: End | None = None
         self.error: Exception | None = None
-        """Why the feed itself broke down; its watchers raise it."""
+        """Why the feed itself broke down; its followers raise it."""
         self.queue_position: int | None = None
         self.framed: dict[Hashable, list[bytes]] = {}
-        """What a watcher has made of the feed as it is now, for others that need the same; gone with every change."""
-        self._watchers: set[Callable[[], object]] = set()
+        """What a follower has made of the feed as it is now, for others that need the same; gone with every change."""
+        self._followers: set[Callable[[], object]] = set()
 
     @property
     def is_over(self) -> bool:
@@ -103,12 +103,12 @@ class Feed:
 
     def wake(self) -> None:
         self.framed.clear()
-        for watcher in self._watchers:
-            watcher()
+        for follower in self._followers:
+            follower()
 
     @contextmanager
     def watch(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the feed changes; the watcher clears it before it reads."""
+        """An event that is set whenever the feed changes; the follower clears it before it reads."""
         event = asyncio.Event()
         with self.on_change(event.set):
             yield event
@@ -116,11 +116,11 @@ class Feed:
     @contextmanager
     def on_change(self, callback: Callable[[], object]) -> Iterator[None]:
         """Calls back in the midst of each change; for those who do little there."""
-        self._watchers.add(callback)
+        self._followers.add(callback)
         try:
             yield
         finally:
-            self._watchers.discard(callback)
+            self._followers.discard(callback)
 
     def apply(self, event: Event) -> bool:
         """Take in an event from the broker, in whatever order and however often it comes.

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 EngineState = Literal["stopped", "ready", "loading", "failed"]
 """stopped: the one that a process knew has ended; the next question starts it, or has done so elsewhere."""
 ENGINE_STATES: tuple[EngineState, ...] = ("stopped", "ready", "loading", "failed")
-"""The word of a process counts more, the further behind."""
+"""Where processes disagree, the one further behind in this list counts."""
 
 
 class ModelStates(NamedTuple):

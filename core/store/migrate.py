@@ -24,7 +24,7 @@ log = structlog.get_logger()
 SCRIPTS = Path(__file__).parent / "migrations"
 
 _WRITE_NOTHING = sa.delete(processes).where(sa.false())
-"""Databases are read without a word that cannot be written to."""
+"""Only a write tells of a database that it is read-only: this one does no harm."""
 _alembic_version = sa.table("alembic_version", sa.column("version_num"))
 
 

@@ -1,4 +1,4 @@
-"""Heartbeats: one row per worker and per API process, renewed every second, that also tells the process's version."""
+"""Heartbeats: one row for each process that owns turns, renewed every second, that also tells the process's version."""
 
 from time import monotonic
 

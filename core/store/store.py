@@ -17,7 +17,7 @@ from core.store.sessions import Sessions
 from core.store.tickets import SpentTickets
 from core.store.turns.orphans import Orphans
 from core.store.turns.ownership import Ownership
-from core.store.turns.steps import Steps
+from core.store.turns.steps import StoredSteps
 from core.store.turns.turns import Turns
 from core.store.turns.waiting import WaitingTurns
 from core.store.turns.watched import WatchedTurns
@@ -35,7 +35,7 @@ class Store:
         liveness = Liveness()
         self.ownership = Ownership(self._database, liveness)
         self.waiting = WaitingTurns(self._database)
-        self.steps = Steps(self._database)
+        self.steps = StoredSteps(self._database)
         self.orphans = Orphans(self._database, liveness)
         self.processes = Processes(self._database, liveness)
         self.controllers = Controllers(self._database)

@@ -28,7 +28,7 @@ NOISY = {
 
 
 def configure_logs(settings: Settings, service: str, stream: TextIO = sys.stderr) -> None:
-    """`service` is api or worker."""
+    """`service` is the name that its lines carry: api, worker, logs, collector, …"""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

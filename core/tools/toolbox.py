@@ -82,9 +82,9 @@ class Toolbox:
         server = McpServer(name, table, table.folder or FOLDERS / name)
         self._servers.append(server)
         for tool in table.tools:
-            own_name = tool_of_server(name, tool)
+            prefixed = tool_of_server(name, tool)
             idempotent = tool in table.idempotent
-            self._entries[own_name] = _Entry(McpTool(own_name, tool, server, idempotent), None, table.keys)
+            self._entries[prefixed] = _Entry(McpTool(prefixed, tool, server, idempotent), None, table.keys)
 
 
 def _function(name: str, table: ToolTable) -> _Entry:

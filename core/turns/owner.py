@@ -20,7 +20,7 @@ from core.turns.ticks import TickScheduler
 
 class TurnOwner:
     def __init__(self, kind: str, settings: Settings, connection: BrokerConnection) -> None:
-        """`kind` is api or worker; `connection` can publish."""
+        """`kind` is api, worker or python (`core.turns.call`); `connection` can publish."""
         own_id = process_id(kind)
         self.settings = settings
         self.connection = connection

@@ -61,27 +61,27 @@ class TickScheduler:
         """
         if not self._tick_seconds and not self._waiting:
             return
-        turn = _Waiting(self._loop.create_future(), stream, take)
-        self._add(turn)
-        await turn.over
+        waiter = _Waiting(self._loop.create_future(), stream, take)
+        self._add(waiter)
+        await waiter.over
 
-    def _add(self, turn: _Waiting) -> None:
+    def _add(self, waiter: _Waiting) -> None:
         if not self._waiting:
             self._loop.call_later(self._tick_seconds, self._tick)
-        self._waiting.append(turn)
+        self._waiting.append(waiter)
 
     def _tick(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for turn in waiting:
-            if turn.over.done():  # stopped meanwhile
+        for waiter in waiting:
+            if waiter.over.done():  # stopped meanwhile
                 continue
             try:
-                if parts := turn.stream.ready_parts():
-                    turn.take(parts)
+                if parts := waiter.stream.ready_parts():
+                    waiter.take(parts)
             except Exception as error:  # noqa: BLE001 - its turn raises it
-                turn.over.set_exception(error)
+                waiter.over.set_exception(error)
                 continue
             if parts and self.is_busy:
-                self._add(turn)
+                self._add(waiter)
             else:
-                turn.over.set_result(None)
+                waiter.over.set_result(None)

@@ -8,7 +8,7 @@ import pytest
 from core.broker import topology
 from core.bus import listener
 from core.bus.listener import BusListener
-from core.bus.messages import BusMessage, goal_word
+from core.bus.messages import BusMessage, digest_word
 from tests.client import Client, new_session
 from tests.integration.conftest import Shared, eventually
 from tests.stack import BROKER
@@ -33,7 +33,7 @@ async def ears(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     name = f"{shared.stack.prefix}llm.events"
     monkeypatch.setattr(topology, "EVENTS", name)
     monkeypatch.setattr(listener, "EVENTS", name)
-    ears = [Ear(), Ear(f"*.{goal_word('another goal')}")]
+    ears = [Ear(), Ear(f"*.{digest_word('another goal')}")]
     for ear in ears:
         ear.listener.start()
     await eventually(lambda: all(ear.listener.up for ear in ears))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from core.model.errors import NotFound
 from core.store.database.base import Database
 from core.store.narrator.controllers import GRACE_SECONDS, KEPT_SECONDS, TTL_SECONDS, ControllerHeld, LeaseLost
-from core.store.narrator.records import Lease
+from core.store.narrator.records import ControllerLease
 from core.store.reach import Reach
 from core.store.schema import controllers
 from core.store.store import Store
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 NAME = "controller"
 
 
-async def taken(store: Store, *, holder: str = "api-1/a") -> Lease:
+async def taken(store: Store, *, holder: str = "api-1/a") -> ControllerLease:
     """By a connection."""
     return (await store.controllers.take(NAME, holder=holder)).lease
 

@@ -9,7 +9,7 @@ from core.model.errors import NotFound
 from core.store.database.base import Database
 from core.store.narrator.controllers import LeaseLost
 from core.store.narrator.events import LATE_SECONDS
-from core.store.narrator.records import Lease, NarratorEvent, NewMessage, Posted
+from core.store.narrator.records import ControllerLease, NarratorEvent, NewMessage, Posted
 from core.store.reach import Reach
 from core.store.schema import narrator_events
 from core.store.store import Store
@@ -26,7 +26,7 @@ async def post(store: Store, message: str = "What is new?", session_id: str = "s
     return await store.narrator.post(new)
 
 
-async def held(store: Store, *, takeover: bool = False) -> Lease:
+async def held(store: Store, *, takeover: bool = False) -> ControllerLease:
     return (await store.controllers.take(NAME, takeover=takeover)).lease
 
 

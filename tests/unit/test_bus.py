@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from core.broker.connection import BrokerConnection
-from core.bus.messages import BusMessage, decode_message, encode_message, goal_word
+from core.bus.messages import BusMessage, decode_message, digest_word, encode_message
 from core.bus.publisher import BusPublisher
 from tests.unit.fake_connection import FakeConnection
 
@@ -39,7 +39,7 @@ def publisher(connection: FakeConnection) -> BusPublisher:
 async def test_a_narrator_s_news_are_told_at_once(publisher: BusPublisher, connection: FakeConnection) -> None:
     publisher.on_narrator("s")
     routing_key, body = connection.fake.sent.get_nowait()
-    assert routing_key == f"narrator.{goal_word('s')}"
+    assert routing_key == f"narrator.{digest_word('s')}"
     message = decode_message(body)
     assert (message.moment, message.session_id, message.turn, message.process) == ("narrator", "s", 0, "api-here-1-a")
 

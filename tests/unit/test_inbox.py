@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from api.streams.inbox import Inbox, Subscription
+from api.streams.inbox import FeedSubscription, Inbox
 from core.broker.bundle import BUNDLE, encode_bundle
 from core.model.events import Batch, encode
 from core.model.feed import Feed
@@ -29,7 +29,7 @@ async def test_what_cannot_be_read_is_passed_over(messages: list[tuple[str, byte
     feeds = {session: Feed(TurnKey(session, 1)) for session in "ab"}
     for feed in feeds.values():
         feed.start(1, "m")
-        inbox._subscriptions[str(feed.key)] = Subscription(feed, lambda: None, lambda: None)
+        inbox._subscriptions[str(feed.key)] = FeedSubscription(feed, lambda: None, lambda: None)
     for routing_key, body in messages:
         inbox._on_message(routing_key, body)
     assert {session: feed.tape.text() for session, feed in feeds.items()} == {"a": "", "b": "tea"}

@@ -8,7 +8,7 @@ import pytest
 
 from api.streams.direct_relay import DirectRelay
 from api.streams.feeds import Feeds
-from api.streams.inbox import Inbox, Subscription
+from api.streams.inbox import FeedSubscription, Inbox
 from api.streams.live_feed import LiveFeed
 from core.broker.connection import BrokerConnection
 from core.model.events import Done
@@ -31,7 +31,7 @@ API = "api-here-1-a"
 class FakeInbox:
     up = True
 
-    async def subscribe(self, key: TurnKey, subscription: Subscription) -> None: ...
+    async def subscribe(self, key: TurnKey, subscription: FeedSubscription) -> None: ...
 
     async def unsubscribe(self, key: TurnKey) -> None: ...
 

@@ -47,7 +47,7 @@ async def test_a_response(feed: Feed, protocol: Protocol) -> None:
         httpx.AsyncClient() as client,
         client.stream("GET", server.url.replace("ws", "http", 1)) as response,
     ):
-        await eventually(lambda: feed._watchers)
+        await eventually(lambda: feed._followers)
         grow(feed)
         body = (await response.aread()).decode()
     told = [json.loads(line.removeprefix("data: ")) for line in body.splitlines() if line.startswith("data: ")]

@@ -73,7 +73,7 @@ async def test_its_viewer_goes_when_it_is_cut_off(feed: Feed, monkeypatch: pytes
         await stream_to_socket(websocket, nullcontext(feed), None, StreamSocketWire(CONTEXT))
 
     async with serving(app_of(stream)) as server, frozen(server):
-        await eventually(lambda: feed._watchers)
+        await eventually(lambda: feed._followers)
         await grow(feed, server)
         await server.is_idle()
-        assert not feed._watchers
+        assert not feed._followers

@@ -27,7 +27,7 @@ PROVIDERS: dict[ProviderName, str] = {
 """The first whose settings are there is the default."""
 RESPONSES = "core.providers.openai_responses.provider:OpenAIResponsesProvider"
 """For models whose `api` is responses."""
-CLOSED: frozenset[ProviderName] = frozenset({"local"})
+FIXED_LISTS: frozenset[ProviderName] = frozenset({"local"})
 """Those with the models that the settings name, and no others: a name is a place on this machine."""
 MAX_CIRCUITS = 1000
 """People may ask for any name."""
@@ -114,9 +114,9 @@ class Catalogue:
         if name in self._models:
             return self._models[name]
         prefix, _, rest = name.partition("/")
-        if self._has_prefixes and rest and prefix in self._access and prefix not in CLOSED:
+        if self._has_prefixes and rest and prefix in self._access and prefix not in FIXED_LISTS:
             return Model(name=name, provider=prefix, model=rest)
-        if self._default is None or self._default in CLOSED:
+        if self._default is None or self._default in FIXED_LISTS:
             raise UnknownModel(f"there is no model {name!r}; GET /models tells which there are", field="model")
         return Model(name=name, provider=self._default)
 

@@ -10,8 +10,8 @@ from core.model.errors import EmptyAnswer, ProviderError
 
 log = structlog.get_logger()
 
-MAX_FAILURES = 3
-"""In a row; one more and it opens. Two are what a turn makes of a single bad moment."""
+FAILURES_TO_OPEN = 3
+"""So many in a row open it. Two are what a turn makes of a single bad moment."""
 OPEN_SECONDS = 10.0
 """Until one request finds out whether it is well again."""
 LASTING_SECONDS = 60.0
@@ -84,4 +84,4 @@ def _seconds(error: ProviderError, failures: int, *, is_probe: bool) -> float | 
         return min(error.retry_after, MAX_RETRY_AFTER)
     if not error.transient:
         return LASTING_SECONDS
-    return OPEN_SECONDS if is_probe or error.is_rate_limit or failures >= MAX_FAILURES else None
+    return OPEN_SECONDS if is_probe or error.is_rate_limit or failures >= FAILURES_TO_OPEN else None

@@ -20,7 +20,7 @@ MAX_UNREADABLE_EVENTS = 10
 """In one answer, that are passed over."""
 MAX_WHOLE_PARTS = 1000
 MAX_WHOLE_CHARS = 1024 * 1024
-"""Of an answer's parts that count as one character each of MAX_ANSWER_CHARS, together."""
+"""Of one answer's parts that count 1 on the tape: MAX_ANSWER_CHARS does not bound them, so these two do."""
 MAX_COUNT = 2**31 - 1
 """Of tokens. What is beyond it counts nothing that there is."""
 
@@ -71,7 +71,7 @@ class PartReader(ABC):
         """Raises ServiceFailure, and ValueError for one that cannot be read."""
 
     def _add_whole(self, part: ToolCall | ToolCallBegun | Opaque, parts: list[Part]) -> None:
-        """Raises Unreadable where there are too many."""
+        """A part that counts 1 on the tape. Raises Unreadable where there are too many."""
         self._whole_parts += 1
         self._whole_chars += sum(len(text) for text in msgspec.structs.astuple(part))
         if self._whole_parts > MAX_WHOLE_PARTS or self._whole_chars > MAX_WHOLE_CHARS:

@@ -71,7 +71,9 @@ class EventReader(PartReader):
         before = len(parts)
         super().read(events, parts)
         self._length += sum(map(len, parts[before:]))
-        if self._id is not None and not self._calls:  # what tells the calls apart stands before
+        # Once a call of a tool has begun, the place to go on from stays before it: whoever goes on would not know which
+        # call the rest is of.
+        if self._id is not None and not self._calls:
             self._tell(kept=Kept(self._id, self._sequence_number, self._length))
 
     def end(self) -> tuple[list[Part], Finish] | None:

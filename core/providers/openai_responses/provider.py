@@ -32,7 +32,7 @@ _NOT_STREAMED = frozenset({400, 405, 409, 422})
 
 
 class _Streamed(Dialect, frozen=True):
-    """Without a stream, a response in background mode is told before there is anything in it."""
+    """Never turns the stream off: without one, a response in background mode comes back at once, and empty."""
 
     def after(self, refused: Refused, request: Request) -> None:
         return None

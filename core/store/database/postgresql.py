@@ -111,7 +111,7 @@ def parse_conninfo(url: str) -> dict[str, Any]:
 
 
 def _set_up(connection: psycopg.Connection[Any], _: object) -> None:
-    """A server without an encoding looks into no JSON that writes letters as escapes.
+    """Letters are written into JSON as they are: with the encoding SQL_ASCII, PostgreSQL reads none that has escapes.
 
     A pooler in transaction mode gives each transaction any of its connections, on which our prepared statements are
     unknown; that there is one shows by the server's process, which is not the one that greeted us."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from core.model.errors import HopstreamError, NotFound
 from core.store.database.base import Database
-from core.store.narrator.records import Lease, Taken
+from core.store.narrator.records import ControllerLease, Taken
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import controllers, db_now
 
@@ -132,14 +132,14 @@ class Controllers:
 
         return await self._database.run(take)
 
-    async def keep(self, lease: Lease) -> Lease:
+    async def keep(self, lease: ControllerLease) -> ControllerLease:
         """Renew it for the connection that holds it. Raises LeaseLost."""
         row = await self._database.row(_KEEP, **self._own(lease.name, lease.lease_id), own_holder=lease.holder)
         if row is None:
             raise _lost(lease.name)
         return _lease(row)
 
-    async def let_go(self, lease: Lease) -> None:
+    async def let_go(self, lease: ControllerLease) -> None:
         """The connection that holds it has ended: it expires soon, unless it is renewed."""
         await self._database.change(_LET_GO, **self._own(lease.name, lease.lease_id), own_holder=lease.holder)
 
@@ -153,23 +153,23 @@ class Controllers:
             await self.get(name)
             raise _lost(name)
 
-    async def get(self, name: str) -> Lease:
+    async def get(self, name: str) -> ControllerLease:
         """Its last lease, unless that was given back. Raises NotFound."""
         row = await self._database.row(_ONE, **self._of(name))
         if row is None:
             raise NotFound(f"nobody has taken the controller {name!r}")
         return _lease(row)
 
-    async def live(self, name: str) -> Lease | None:
+    async def live(self, name: str) -> ControllerLease | None:
         """Its lease, if that has not expired."""
         row = await self._database.row(_LIVE, **self._of(name))
         return None if row is None else _lease(row)
 
-    async def all(self) -> list[Lease]:
+    async def all(self) -> list[ControllerLease]:
         """The last lease of each, by name; those that were given back are left out."""
         return [_lease(row) for row in await self._database.rows(_ALL, of_key=self._key_name)]
 
-    def hold(self, connection: sa.Connection, lease: Lease) -> int:
+    def hold(self, connection: sa.Connection, lease: ControllerLease) -> int:
         """Its epoch, for which nobody takes another lease before the transaction ends. Raises LeaseLost."""
         epoch: int | None = connection.execute(_HOLD, self._own(lease.name, lease.lease_id)).scalar_one_or_none()
         if epoch is None:
@@ -194,9 +194,9 @@ class Controllers:
         return {**self._of(name), "own_lease": lease_id}
 
 
-def _lease(row: sa.Row[Any]) -> Lease:
+def _lease(row: sa.Row[Any]) -> ControllerLease:
     values = dict(row._mapping)
-    return Lease(**{**values, "is_alive": bool(values["is_alive"])})
+    return ControllerLease(**{**values, "is_alive": bool(values["is_alive"])})
 
 
 def _lost(name: str) -> LeaseLost:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core.model.errors import NotFound
 from core.store.database.base import Database, Insert
 from core.store.narrator.controllers import Controllers, LeaseLost
-from core.store.narrator.records import EventType, Lease, NarratorEvent, NarratorLook, NewMessage, Posted
+from core.store.narrator.records import ControllerLease, EventType, NarratorEvent, NarratorLook, NewMessage, Posted
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import db_now, narrator_events, sessions
 from core.store.sessions import unknown_session
@@ -120,7 +120,7 @@ class NarratorEvents:
         conversation was deleted."""
         return await self._database.run(lambda connection: _answer(connection, event, kind, message, turn))
 
-    async def answer_for(self, lease: Lease, event_id: int, message: str) -> NarratorEvent:
+    async def answer_for(self, lease: ControllerLease, event_id: int, message: str) -> NarratorEvent:
         """The same by whoever holds the controller's lease: to a message that was posted to that very lease. Raises
         LeaseLost, and NotFound."""
 
@@ -140,7 +140,7 @@ class NarratorEvents:
         row = await self._database.row(_ANSWER, to_event=event_id)
         return None if row is None else _event(row)
 
-    async def unanswered(self, lease: Lease, seconds: float) -> list[NarratorEvent]:
+    async def unanswered(self, lease: ControllerLease, seconds: float) -> list[NarratorEvent]:
         """What was posted under a lease, within so many seconds, and has no answer yet."""
         asked = {"of_name": lease.name, "of_epoch": lease.epoch, "seconds": seconds}
         return [_event(row) for row in await self._database.rows(self._statements.unanswered, **asked)]

@@ -10,7 +10,7 @@ RENEWALS = 3
 """Of a lease, in the time that it lasts: two of them may be lost."""
 
 
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
+class ControllerLease(msgspec.Struct, frozen=True, kw_only=True):
     """Who is a controller, and for how long. Times are seconds since 1970 by the database's clock."""
 
     name: str
@@ -36,7 +36,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(NamedTuple):
-    lease: Lease
+    lease: ControllerLease
     is_new: bool
     """Rather than renewed."""
 

@@ -29,8 +29,8 @@ from core.store.turns.steps import read_tape
 REQUEUE_SECONDS = 5.0
 """A turn without an owner is queued again at most this often."""
 OVERDUE_SECONDS = 4.0
-"""A queued turn is looked at when its job, which no longer waits, should long have been claimed: later than an API that
-cannot queue the job takes the turn back."""
+"""A turn that has been queued for so long, while its queue is empty, has lost its job. An API that cannot publish the
+job takes the turn back sooner than that."""
 LEFT_LOG_SECONDS = 600.0
 """How far back logs are looked for that a dead worker left; what is older expires by itself (LOG_EXPIRES_MS)."""
 
@@ -101,11 +101,12 @@ class Orphans:
         return await self._requeue(_ORPHANS)
 
     async def overdue_queues(self) -> list[str | None]:
-        """In which turns wait for long."""
+        """In which turns have been queued for long."""
         return [row.queue for row in await self._database.rows(_OVERDUE_QUEUES)]
 
     async def requeue_overdue(self, queue: str | None) -> list[Requeued]:
-        """Turns that wait for long, where no job waits with them: their job was lost, or a frozen worker has it."""
+        """Turns that have been queued for long, while no job is in their queue: theirs was lost, or a frozen worker has
+        it."""
         return await self._requeue(_OVERDUE, of_queue=queue)
 
     async def lost_direct(self, session_id: str | None = None) -> list[Turn]:

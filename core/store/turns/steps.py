@@ -41,7 +41,7 @@ class StoredStep(msgspec.Struct, frozen=True):
     """Those that are done in the order in which they came to that, then the others."""
     usage: Usage | None = None
 
-    def told(self) -> list[Part]:
+    def tape_parts(self) -> list[Part]:
         """What a tape has of it, behind the part with which it begins."""
         results = [each.result for each in self.calls if each.result is not None]
         return [*self.parts, *results, *(boundary(self.number) if len(results) == len(self.calls) else [])]
@@ -90,7 +90,7 @@ _FINISH = (
 )
 
 
-class Steps:
+class StoredSteps:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -150,7 +150,7 @@ def boundary(number: int) -> list[Part]:
 def read_tape(connection: sa.Connection, key: TurnKey) -> Tape:
     """As much of a turn's as is stored while it runs."""
     steps = _read(connection, key)
-    return Tape([StepBegun(1), *chain.from_iterable(step.told() for step in steps)] if steps else [])
+    return Tape([StepBegun(1), *chain.from_iterable(step.tape_parts() for step in steps)] if steps else [])
 
 
 def _read(connection: sa.Connection, key: TurnKey) -> list[StoredStep]:

@@ -28,7 +28,7 @@ MAX_PAGES = 100
 """Of a list of tools."""
 
 
-class Connection:
+class McpConnection:
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -73,7 +73,7 @@ class Connection:
 @asynccontextmanager
 async def connected(
     streams: AbstractAsyncContextManager[Any], on_change: Callable[[], None]
-) -> AsyncGenerator[Connection]:
+) -> AsyncGenerator[McpConnection]:
     """To be entered and left in one task; calls may come from any. `on_change` is told when the tools may be others.
 
     Raises what the streams raise, and MCPError.
@@ -88,7 +88,7 @@ async def connected(
         Client(streams, message_handler=hear, client_info=client_info, cache=None) as client,
         anyio.create_task_group() as tasks,
     ):
-        connection = Connection(client)
+        connection = McpConnection(client)
         capability = client.server_capabilities.tools
         if capability is not None and capability.list_changed:
             tasks.start_soon(connection.listen, on_change)

@@ -17,7 +17,7 @@ from core.tools.threads import in_thread
 if TYPE_CHECKING:
     from mcp_types import Tool
 
-    from core.tools.mcp.connection import Connection
+    from core.tools.mcp.connection import McpConnection
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class McpServer:
             return self._life.began + SPEC_SECONDS
         return asyncio.get_running_loop().time() + SPEC_SECONDS
 
-    async def _ask(self, question: "Callable[[Connection], Awaitable[T]]") -> T:
+    async def _ask(self, question: "Callable[[McpConnection], Awaitable[T]]") -> T:
         """Once more over a new connection, where the server knows nothing of this one any more. Raises ToolError."""
         life = await self._connected()
         try:
@@ -149,7 +149,7 @@ class McpServer:
                 log.info("a server of tools is connected", action="tools.server_connected", server=self.name)
                 await life.lost
 
-    async def _list(self, connection: "Connection") -> None:
+    async def _list(self, connection: "McpConnection") -> None:
         """Unless the last list is still good. Raises ToolError."""
         async with self._listing:
             now = asyncio.get_running_loop().time()
@@ -165,23 +165,23 @@ class McpServer:
 
 
 class McpTool:
-    def __init__(self, name: str, own_name: str, server: McpServer, idempotent: bool) -> None:
-        """`own_name`: as the server calls it."""
+    def __init__(self, name: str, name_there: str, server: McpServer, idempotent: bool) -> None:
+        """`name_there`: as the server calls it."""
         self.name = name
         self.idempotent = idempotent
-        self._own_name = own_name
+        self._name_there = name_there
         self._server = server
         self._is_said_to_be_missing = False
 
     async def spec(self) -> ToolSpec | None:
-        found = await self._server.find(self._own_name)
+        found = await self._server.find(self._name_there)
         if found is None and not self._is_said_to_be_missing:
             log.warning("a tool is not to be had", action="tool.unavailable", tool=self.name, server=self._server.name)
         self._is_said_to_be_missing = found is None
         return None if found is None else ToolSpec(self.name, found.description or "", found.input_schema)
 
     async def call(self, arguments: dict[str, Any], context: ToolCallContext) -> ToolOutput:
-        return await self._server.call(self._own_name, arguments, context.idempotency_key)
+        return await self._server.call(self._name_there, arguments, context.idempotency_key)
 
     def timed_out(self) -> None:
         self._server.timed_out()
@@ -193,7 +193,7 @@ class _Life:
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.began = loop.time()
-        self.connection: Connection
+        self.connection: McpConnection
         self.opened: asyncio.Future[bool] = loop.create_future()
         """Whether there is a connection."""
         self.lost: asyncio.Future[str] = loop.create_future()

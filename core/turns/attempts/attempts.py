@@ -1,4 +1,5 @@
-"""Attempts: the tries at a turn's answer in one process, from the first request to the finish.
+"""Attempts: what one process makes of a turn's answer, from the first request to the finish. One attempt may need
+several requests, its `Tries`.
 
 One that breaks off goes on where it was left, if its model can do that; else the answer begins again, by the next model
 that may give it.
@@ -230,13 +231,13 @@ class Attempts:
         model, provider = (route.model.name, route.model.provider) if route else (self._turn.model, "")
         self._feed.may_go_on = route is not None and route.model.goes_on
         said = self._steps.said(past.tape).pieces(end=rest.length if rest is not None else 0)
-        origin, parts = self._origin(self.number, past, rest), [*self._steps.kept.pieces(), *said]
+        origin, parts = self._origin(self.number, past, rest), [*self._steps.stored.pieces(), *said]
         self._feed.start(self.number, model, reason, provider, origin=origin, parts=parts)
         self._on_begin(reason)
 
     def _origin(self, number: int, past: Feed, rest: Rest | None) -> int:
         """With which attempt the tape of this one began: with that of `past`, if all of that stays."""
-        length = len(self._steps.kept) + (rest.length if rest is not None else 0)
+        length = len(self._steps.stored) + (rest.length if rest is not None else 0)
         stays = 0 < len(past.tape) <= length and self._steps.agrees_with(past.tape)
         return past.origin if stays else number
 
@@ -251,7 +252,7 @@ class Attempts:
         """The answer has failed: what was the most of it is worth more than what came last."""
         longest = self._longest
         if len(longest) > len(self._feed.tape) and await self._begin_another(None, is_last=True):
-            self._feed.extend(longest.pieces(len(self._steps.kept)))
+            self._feed.extend(longest.pieces(len(self._steps.stored)))
 
     async def _receive(self, answer: _Answer) -> Finish:
         """Raises ProviderError."""

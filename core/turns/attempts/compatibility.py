@@ -37,7 +37,7 @@ def _check(oldest_format: int, needed: int, why: str) -> None:
 
 
 class ReadableParts:
-    """One attempt's; `oldest_format` is the least among the living processes when it began."""
+    """Of one answer of a model; `oldest_format` is the least among the living processes when it began."""
 
     def __init__(self, oldest_format: int) -> None:
         self._converts = oldest_format < GROWING_CALLS_FORMAT

@@ -100,7 +100,7 @@ class Prompt:
 
     @property
     def _is_first_step(self) -> bool:
-        """Who has to call a tool has done so then, and may answer."""
+        """`tool_choice` goes for this one alone: a model that had to call a tool may answer in a later one."""
         return self._steps is None or self._steps.number == 1
 
     def _messages(self) -> list[Message]:

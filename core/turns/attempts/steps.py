@@ -54,7 +54,7 @@ class Steps:
         self._attempt = attempt
         self.number = 1
         """Of the step that is going on."""
-        self.kept = Tape([StepBegun(1)] if self._names else [])
+        self.stored = Tape([StepBegun(1)] if self._names else [])
         """What is stored, up to the beginning of the step: each attempt has it from its start."""
         self.specs: list[dict[str, Any]] = []
         """The tools, as a model's service is told of them."""
@@ -88,16 +88,16 @@ class Steps:
 
     def messages(self) -> list[Message]:
         """What the model has said in this turn before, and what its tools have answered."""
-        return answer_messages(self.kept.slice()) if self.number > 1 else []
+        return answer_messages(self.stored.slice()) if self.number > 1 else []
 
     def said(self, tape: Tape) -> Tape:
         """Of a turn's tape, what the model has said in the step that is going on."""
-        return Tape(tape.pieces(len(self.kept))) if self.agrees_with(tape) else Tape()
+        return Tape(tape.pieces(len(self.stored))) if self.agrees_with(tape) else Tape()
 
     def agrees_with(self, tape: Tape) -> bool:
         """Whether it begins with what is stored, as far as it goes: else it is another answer's."""
-        length = min(len(tape), len(self.kept))
-        return Tape(tape.pieces(end=length)) == Tape(self.kept.pieces(end=length))
+        length = min(len(tape), len(self.stored))
+        return Tape(tape.pieces(end=length)) == Tape(self.stored.pieces(end=length))
 
     def with_own_id(self, part: Part) -> Part:
         """Results are known by the ids of their calls, which some services count anew in each pass, or leave out."""
@@ -139,7 +139,7 @@ class Steps:
             raise Retired
         self.pending = []
         ended = boundary(self.number)
-        self.kept.extend(ended)
+        self.stored.extend(ended)
         self._feed.extend(ended)
         self._begin_next()
 
@@ -149,7 +149,7 @@ class Steps:
 
     def _take(self, step: StoredStep) -> None:
         """The one that is going on is stored."""
-        self.kept.extend(step.told())
+        self.stored.extend(step.tape_parts())
         self._usage = _sum(self._usage, step.usage)
         self._calls_made += len(step.calls)
         self._call_ids.update(each.call.id for each in step.calls)
@@ -170,7 +170,7 @@ class Steps:
             steps, done_as = self._services.store.steps, self._done + 1
             await self._store(lambda own: steps.finish(own, self.number, pending.number, result, done_as))
             self._done = done_as
-            self.kept.extend([result])
+            self.stored.extend([result])
             self._feed.extend([result])
 
     async def _result(self, pending: StoredCall) -> ToolResult:

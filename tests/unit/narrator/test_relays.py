@@ -24,7 +24,7 @@ from core.model.keys import TurnKey
 from core.model.parts import Part, Reasoning, Refusal, Text
 from core.model.tape import Tape
 from core.store.narrator.controllers import LeaseLost
-from core.store.narrator.records import Lease, NarratorEvent
+from core.store.narrator.records import ControllerLease, NarratorEvent
 from core.store.store import Store
 from core.store.turns.records import Created, NewTurn, Turn
 from tests.unit.narrator.conftest import NAME, post, until
@@ -58,7 +58,7 @@ async def test_the_fake_one_answers_in_turn_and_knows_what_it_was_asked() -> Non
 class Held:
     """A lease, what was posted under it, and the relay that waits for its holder's word."""
 
-    def __init__(self, lease: Lease, event: NarratorEvent, relay: Relay) -> None:
+    def __init__(self, lease: ControllerLease, event: NarratorEvent, relay: Relay) -> None:
         self.lease = lease
         self.event = event
         asked = {"event_id": event.event_id, "epoch": lease.epoch}
