@@ -154,6 +154,7 @@ class Connection:
             agentId=agent.id,
             agentVersion=agent.version,
             tools=caller.chat.snapshot(agent)["tools"],
+            firstTurn=min(turns, default=None),
             turn=max(turns, default=None),
             status="running" if unfinished else "idle",
             pingSeconds=PING_SECONDS,

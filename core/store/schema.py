@@ -26,11 +26,12 @@ sessions = sa.Table(
     sa.Index("sessions_of_key", "key_name", "updated_at"),
 )
 
-deleted_sessions = sa.Table(  # for a while: their turns' numbers are not given again
+deleted_sessions = sa.Table(  # for a while: the numbers of what they had are not given again
     "deleted_sessions",
     metadata,
     sa.Column("session_id", sa.String(128), primary_key=True),
     sa.Column("last_turn", sa.Integer, nullable=False),
+    sa.Column("last_seq", sa.Integer, nullable=False),  # of its narrator's events
     sa.Column("deleted_at", sa.Double, nullable=False),
     sa.Index("deleted_sessions_by_age", "deleted_at"),
 )
@@ -68,7 +69,7 @@ turns = sa.Table(
     sa.Column("cached_tokens", sa.Integer),
     sa.Column("reasoning_tokens", sa.Integer),
     sa.Column("cost", sa.Double),  # US dollars, of all tries, as far as it is known
-    sa.Column("tries", _NULLABLE_JSON),  # NULL: there was one, and it has answered
+    sa.Column("tries", _NULLABLE_JSON),  # NULL: one at most, which did not fail, of the turn's own model
     sa.Column("origin", sa.Integer),  # the attempt with which the tape began; NULL: the last one
     sa.Column("upstream", _NULLABLE_JSON),  # an answer that its service still has, and how it is asked for
     sa.Column("error_code", sa.String(64)),
@@ -141,7 +142,7 @@ processes = sa.Table(
     "processes",
     metadata,
     sa.Column("process_id", sa.String(128), primary_key=True),
-    sa.Column("kind", sa.String(16), nullable=False),  # worker | api
+    sa.Column("kind", sa.String(16), nullable=False),  # worker | api | python
     sa.Column("started_at", sa.Double, nullable=False),
     sa.Column("seen_at", sa.Double, nullable=False),
     sa.Column("version", sa.String(32)),  # NULL: of a release that did not tell it

@@ -1,19 +1,14 @@
 """Sessions: list, show, delete."""
 
-from collections.abc import Callable
-from functools import cache
-
 import sqlalchemy as sa
 
 from core.model.errors import NotFound
-from core.store.database.base import Database, Insert
+from core.store.database.base import Database
+from core.store.deleted_sessions import remember
 from core.store.reach import EVERYTHING, Reach
-from core.store.schema import db_now, deleted_sessions, sessions, turns
+from core.store.schema import sessions, turns
 from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.records import Session
-
-DELETED_KEPT_SECONDS = 86400.0
-"""Far longer than anything of a deleted turn is under way: its job, its events, the process that answers it."""
 
 _counted = turns.alias("counted")
 _SELECT = sa.select(
@@ -24,11 +19,6 @@ _SELECT = sa.select(
     sessions.c.updated_at,
     turns.c.status,
 ).join(turns, (turns.c.session_id == sessions.c.session_id) & (turns.c.turn == sessions.c.last_turn))
-
-_FORGET = sa.delete(deleted_sessions).where(deleted_sessions.c.deleted_at < db_now() - DELETED_KEPT_SECONDS)
-_LAST_DELETED = sa.select(deleted_sessions.c.last_turn).where(
-    deleted_sessions.c.session_id == sa.bindparam("of_session")
-)
 
 
 class Sessions:
@@ -53,17 +43,14 @@ class Sessions:
         return Session(**row._mapping)
 
     async def delete(self, session_id: str) -> None:
-        """The numbers of its turns are not given again: what is still under way of one of them, its last events say,
-        would be taken for another's. Raises NotFound."""
-        delete_it = sa.delete(sessions).where(self._is(session_id)).returning(sessions.c.last_turn)
+        """Raises NotFound."""
+        hold = sa.update(sessions).where(self._is(session_id)).values(updated_at=sessions.c.updated_at)
 
         def delete(connection: sa.Connection) -> None:
-            last_turn = connection.execute(delete_it).scalar_one_or_none()
-            if last_turn is None:
+            if not connection.execute(hold).rowcount:
                 raise unknown_session(session_id)
-            connection.execute(_FORGET)
-            if last_turn:
-                connection.execute(_remember(self._database.insert), {"session_id": session_id, "last_turn": last_turn})
+            remember(connection, self._database.insert, session_id)
+            connection.execute(sa.delete(sessions).where(sessions.c.session_id == session_id))
 
         await self._database.run(delete)
 
@@ -77,20 +64,6 @@ def _has(wanted: TurnFilter) -> list[sa.ColumnElement[bool]]:
     if not conditions:
         return []
     return [sessions.c.session_id.in_(sa.select(turns.c.session_id).where(*conditions))]
-
-
-@cache
-def _remember(insert: Callable[[sa.Table], Insert]) -> Insert:
-    insertion = insert(deleted_sessions).values(deleted_at=db_now())
-    return insertion.on_conflict_do_update(
-        index_elements=["session_id"], set_={"last_turn": insertion.excluded.last_turn, "deleted_at": db_now()}
-    )
-
-
-def last_deleted(connection: sa.Connection, session_id: str) -> int:
-    """The last number that was given to a turn of a deleted session of this name; 0: to none."""
-    found: int | None = connection.execute(_LAST_DELETED, {"of_session": session_id}).scalar_one_or_none()
-    return found or 0
 
 
 def unknown_session(session_id: str) -> NotFound:

@@ -10,9 +10,9 @@ from core.model.events import Done
 from core.model.parts import Text
 from core.model.tape import Tape
 from core.store.database.base import Database
+from core.store.deleted_sessions import KEPT_SECONDS
 from core.store.narrator.records import NewMessage
 from core.store.schema import deleted_sessions
-from core.store.sessions import DELETED_KEPT_SECONDS
 from core.store.store import Store
 from core.store.turns.ownership import OwnedTurn
 from core.store.turns.records import Turn
@@ -79,20 +79,27 @@ async def test_another_conversation_of_that_name_has_nothing_of_the_deleted_one(
     assert (await make.queued()).turn == 2
 
 
-async def test_of_a_narrator_alone_no_number_is_given(store: Store, make: Maker) -> None:
-    await make.queued()
-    await store.sessions.delete("s")
+async def test_nor_are_those_of_a_narrator(store: Store, make: Maker) -> None:
+    """One that has no turns leaves what was remembered of those before."""
     message = NewMessage(session_id="s", message="What is new?", controller="controller")
+    await make.queued()
+    for seq in (1, 2, 3):
+        event = (await store.narrator.post(message)).event
+        assert (event.seq, await store.narrator.last_seq("s")) == (seq, seq)
+        await store.sessions.delete("s")
     await store.narrator.post(message)
-    await store.sessions.delete("s")
-    await store.narrator.post(message)
+    first = await make.queued()
+    assert first.turn == 2
+    assert await store.turns.discard(first.key)
+    with pytest.raises(ReplaceConflict, match="it has none yet"):
+        await make.queued(replaces=1)
     assert (await make.queued()).turn == 2
 
 
 async def test_deleted_ones_are_forgotten_after_a_day(store: Store, database: Database, make: Maker) -> None:
     await make.queued()
     await store.sessions.delete("s")
-    aged = sa.update(deleted_sessions).values(deleted_at=deleted_sessions.c.deleted_at - DELETED_KEPT_SECONDS)
+    aged = sa.update(deleted_sessions).values(deleted_at=deleted_sessions.c.deleted_at - KEPT_SECONDS)
     assert await database.change(aged) == 1
     await make.queued("other")
     await store.sessions.delete("other")
@@ -107,3 +114,13 @@ async def test_no_number_is_given_twice_however_deleting_and_asking_meet(store: 
     numbers = [outcome.turn for outcome in outcomes if isinstance(outcome, Turn)]
     assert len(numbers) > 1
     assert len(set(numbers)) == len(numbers)
+
+
+async def test_a_turn_is_not_taken_back_from_under_another(store: Store, make: Maker) -> None:
+    """Whatever meets: the numbers go on."""
+    for _ in range(12):
+        first = await make.queued()
+        await asyncio.gather(store.turns.discard(first.key), make.queued(may_wait=True), return_exceptions=True)
+        await store.turns.request_cancel("s")
+    numbers = [turn.turn for turn in await store.turns.of_session("s")]
+    assert (await make.queued()).turn == numbers[-1] + 1

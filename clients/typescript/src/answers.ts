@@ -73,7 +73,7 @@ export class Answers {
     switch (frame.type) {
       case "ready":
         this.isRunning = frame.status === "running";
-        this.#dropBeyond(frame.turn ?? 0);
+        this.#dropDeleted(frame.firstTurn ?? 0, frame.turn ?? 0);
         return;
       case "accepted":
         return this.#accept(frame);
@@ -145,10 +145,11 @@ export class Answers {
     message.reject(error);
   }
 
-  /** The conversation was deleted, and what was accepted with it. */
-  #dropBeyond(latest: number): void {
-    const gone = this.#messages.flatMap(({ turn }) => (turn !== undefined && turn > latest ? [turn] : []));
-    for (const turn of gone) this.#settle(turn, deleted(turn));
+  /** What was accepted, and is none of the conversation's turns: that was deleted, and may have begun anew. */
+  #dropDeleted(first: number, latest: number): void {
+    for (const { turn } of [...this.#messages]) {
+      if (turn !== undefined && (turn < first || turn > latest)) this.#settle(turn, deleted(turn));
+    }
   }
 
   #end(turn: number, end: Answer | HopstreamError): void {

@@ -16,7 +16,9 @@ export interface ReadyEvent {
   agentVersion: string;
   /** The names of the agent's tools. */
   tools: string[];
-  /** The latest turn of the conversation. */
+  /** The earliest turn of the conversation; those before were deleted. */
+  firstTurn?: number | null; // not told by an earlier release
+  /** The latest one. */
   turn: number | null;
   status: "idle" | "running";
   pingSeconds: number;

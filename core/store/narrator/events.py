@@ -1,5 +1,5 @@
 """What the narrators of conversations are told, and what they tell: in each conversation 1, 2, … in the order in which
-it was stored."""
+it was stored, behind those of a deleted conversation of its name."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from core.model.errors import NotFound
 from core.store.database.base import Database, Insert
+from core.store.deleted_sessions import LAST_SEQ
 from core.store.narrator.controllers import Controllers, LeaseLost
 from core.store.narrator.records import ControllerLease, EventType, NarratorEvent, NarratorLook, NewMessage, Posted
 from core.store.reach import EVERYTHING, Reach
@@ -25,7 +26,7 @@ USER = "user"
 
 _OF_SESSION = narrator_events.c.session_id == sa.bindparam("of_session")
 _LAST_SEQ = sa.func.coalesce(sa.func.max(narrator_events.c.seq), 0)
-_NEXT_SEQ = sa.select(_LAST_SEQ + 1).where(_OF_SESSION)
+_NEXT_SEQ = sa.select(sa.func.coalesce(sa.func.max(narrator_events.c.seq), LAST_SEQ, 0) + 1).where(_OF_SESSION)
 _INSERT = sa.insert(narrator_events).values(at=db_now()).returning(*narrator_events.c)
 _KNOWN = sa.select(narrator_events).where(_OF_SESSION, narrator_events.c.message_id == sa.bindparam("by_message"))
 _ANSWER = sa.select(narrator_events).where(narrator_events.c.answers == sa.bindparam("to_event"))

@@ -11,16 +11,17 @@ from sqlalchemy.exc import IntegrityError
 from core.model.errors import NotFound, QueueFull, ReplaceConflict
 from core.model.keys import TurnKey
 from core.store.database.base import Database, Insert
+from core.store.deleted_sessions import last_numbers
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import ACTIVE, db_now, narrator_events, sessions, turns
-from core.store.sessions import last_deleted, unknown_session
+from core.store.sessions import unknown_session
 from core.store.turns.conditions import IS_OF_QUEUE, IS_QUEUED, IS_RUNNING, IS_TURN, IS_WAITING, of
 from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.history import read_earlier
 from core.store.turns.pages import NEWEST, Bookmark, TurnPage, read_page
 from core.store.turns.records import Cancelled, Created, NewTurn, Status, Turn
 from core.store.turns.rows import beginning, read_turn, row_of, turn_of
-from core.store.turns.waiting import KnownMessage, count_before, refuse_known_message, turn_running
+from core.store.turns.waiting import HOLD_SESSION, KnownMessage, count_before, refuse_known_message, turn_running
 
 TITLE_CHARS = 80
 """A session is listed under the beginning of its first message."""
@@ -40,7 +41,7 @@ class _Statements:
         self.of_session = sa.select(turns).where(of_session, in_reach).order_by(turns.c.turn)
         self.statuses = sa.select(turns.c.turn, turns.c.status).where(of_session, in_reach).order_by(turns.c.turn)
         # A write comes first, so that two requests of one session wait for one another in either database. It tells
-        # how many turns wait, too: one statement less.
+        # how many turns are queued, too: one statement less.
         self.next_number = (
             insert(sessions)
             .values(key_name=reach.key_name, last_turn=1, created_at=db_now(), updated_at=db_now())
@@ -49,7 +50,7 @@ class _Statements:
                 set_={"last_turn": sessions.c.last_turn + 1, "updated_at": db_now()},
                 where=reach.has_session(),
             )
-            .returning(sessions.c.last_turn, _COUNT_QUEUED.scalar_subquery().label("waiting"))
+            .returning(sessions.c.last_turn, _COUNT_QUEUED.scalar_subquery().label("queued"))
         )
         here = of_session & in_reach
         self.cancel_before_it_runs = (
@@ -83,10 +84,11 @@ _DISCARD = sa.delete(turns).where(
     sa.exists().where(sessions.c.session_id == turns.c.session_id, sessions.c.last_turn == turns.c.turn),
 )
 _IS_SESSION = sessions.c.session_id == sa.bindparam("of_session")
+_HAS_TURNS = sa.select(sa.exists().where(turns.c.session_id == sa.bindparam("of_session")))
 _NUMBER = sa.update(sessions).where(_IS_SESSION).values(last_turn=sa.bindparam("number", type_=sa.Integer))
 _DISCARD_EMPTY = sa.delete(sessions).where(
     _IS_SESSION,
-    ~sa.exists().where(turns.c.session_id == sessions.c.session_id),
+    sessions.c.last_turn == 0,
     ~sa.exists().where(narrator_events.c.session_id == sessions.c.session_id),
 )
 """A session of which there is nothing but its row."""
@@ -165,7 +167,7 @@ class Turns:
         return await self._database.run_in_thread(places)
 
     async def position(self, turn: Turn) -> int:
-        """Place in the queue of a turn that waits: 1 is next."""
+        """Place in the queue of a queued turn: 1 is next."""
         ahead: int = await self._database.value(_COUNT_AHEAD, at=turn.created_at, of_queue=turn.queue)
         return ahead + 1
 
@@ -197,37 +199,40 @@ class Turns:
         """
 
         def discard(connection: sa.Connection) -> bool:
+            of_session = {"of_session": key.session_id}
+            connection.execute(HOLD_SESSION, of_session)  # else another turn may come behind it meanwhile
             if not connection.execute(_DISCARD, of(key)).rowcount:
                 return False
-            connection.execute(_NUMBER, {"of_session": key.session_id, "number": key.turn - 1})
-            connection.execute(_DISCARD_EMPTY, {"of_session": key.session_id})
+            is_left = connection.execute(_HAS_TURNS, of_session).scalar_one()
+            connection.execute(_NUMBER, {**of_session, "number": key.turn - 1 if is_left else 0})
+            connection.execute(_DISCARD_EMPTY, of_session)
             return True
 
         return await self._database.run(discard)
 
     def _create(self, connection: sa.Connection, new: NewTurn, max_queued: int | None) -> Created:
-        number, waiting = self._next_number(connection, new)
+        number, queued = self._next_number(connection, new)
         is_first = number == 1
         if new.replaces is not None and (is_first or new.replaces != number - 1):
             latest = "it has none yet" if is_first else f"that is turn {number - 1}"
             raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; {latest}")
-        if is_first and (given := last_deleted(connection, new.session_id)):
-            number = given + 1
+        if is_first and (last := last_numbers(connection, new.session_id).turn):
+            number = last + 1
             connection.execute(_NUMBER, {"of_session": new.session_id, "number": number})
         refuse_known_message(connection, new)
         before = 0 if is_first else count_before(connection, new)
         is_queued = new.mode == "queue"
-        if is_queued and max_queued is not None and waiting >= max_queued:
-            raise QueueFull(waiting, max_queued)
+        if is_queued and max_queued is not None and queued >= max_queued:
+            raise QueueFull(queued, max_queued)
         values = row_of(new, number, waits=before > 0)
         insert = _INSERT if before else _INSERT_QUEUED if is_queued else _INSERT_DIRECT
         times = connection.execute(insert, values).one()
         is_answered_here = not (is_queued or before)
         earlier = read_earlier(connection, TurnKey(new.session_id, number)) if is_answered_here else []
-        return Created(turn_of({**values, **times._mapping}, earlier), waiting + 1, before)
+        return Created(turn_of({**values, **times._mapping}, earlier), queued + 1, before)
 
     def _next_number(self, connection: sa.Connection, new: NewTurn) -> tuple[int, int]:
-        """With how many turns wait for a worker."""
+        """With how many turns are queued."""
         title = beginning(new.message, TITLE_CHARS)
         row = connection.execute(
             self._statements.next_number, {"session_id": new.session_id, "title": title, "of_queue": new.queue}
@@ -235,4 +240,4 @@ class Turns:
         numbers = row.one_or_none()
         if numbers is None:
             raise unknown_session(new.session_id)
-        return numbers.last_turn, numbers.waiting
+        return numbers.last_turn, numbers.queued

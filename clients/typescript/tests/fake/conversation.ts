@@ -61,11 +61,18 @@ export class Conversation {
   readonly listeners = new Set<(frame: Frame) => void>();
   readonly #byMessage = new Map<string, Turn>();
   readonly #gates: Gates;
+  readonly #before: number;
   #latest: Promise<void> = Promise.resolve();
 
-  constructor(id: string, gates: Gates) {
+  /** `before`: the last number of a deleted conversation of this name. */
+  constructor(id: string, gates: Gates, before = 0) {
     this.id = id;
     this.#gates = gates;
+    this.#before = before;
+  }
+
+  get last(): number {
+    return this.#before + this.turns.length;
   }
 
   get unfinished(): Turn[] {
@@ -75,7 +82,7 @@ export class Conversation {
   ask(messageId: string | undefined, script: Script): { turn: Turn; isDuplicate: boolean } {
     const known = messageId && this.#byMessage.get(messageId);
     if (known) return { turn: known, isDuplicate: true };
-    const turn = new Turn(this, this.turns.length + 1, script);
+    const turn = new Turn(this, this.last + 1, script);
     this.turns.push(turn);
     if (messageId) this.#byMessage.set(messageId, turn);
     this.#latest = this.#latest.then(() => this.#answer(turn));
@@ -98,7 +105,7 @@ export class Conversation {
     if (this.turns.length === 0) return [];
     if (cursor === undefined) return this.unfinished.flatMap(({ tape }) => tape);
     const seen = placeOf(cursor);
-    if (seen[0] > this.turns.length) return undefined;
+    if (seen[0] <= this.#before || seen[0] > this.last) return undefined;
     return this.turns.flatMap(({ tape }) => tape).filter(({ id }) => isBehind(placeOf(id!), seen));
   }
 

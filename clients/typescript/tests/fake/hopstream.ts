@@ -24,6 +24,8 @@ export class FakeHopstream {
   key = "";
   pingSeconds = 60;
   readonly #conversations = new Map<string, Conversation>();
+  /** The last numbers of conversations that were deleted. */
+  readonly #deleted = new Map<string, number>();
   readonly #faults: Fault[] = [];
   readonly #http: Server = createServer((request, response) => void serve(this, request, response));
   readonly #sockets = new WebSocketServer({
@@ -62,13 +64,15 @@ export class FakeHopstream {
   }
 
   conversation(id: string = `c${this.#conversations.size + 1}`): Conversation {
-    const known = this.#conversations.get(id) ?? new Conversation(id, this.gates);
+    const known = this.#conversations.get(id) ?? new Conversation(id, this.gates, this.#deleted.get(id));
     this.#conversations.set(id, known);
     return known;
   }
 
-  /** Deletes a conversation: who asks there next begins it anew. */
-  forget(id: string): void {
+  /** Deletes a conversation: who asks there next begins it anew, behind the numbers of its turns unless that was long
+   * ago. */
+  forget(id: string, isLongAgo = false): void {
+    if (!isLongAgo) this.#deleted.set(id, this.conversation(id).last);
     this.#conversations.delete(id);
   }
 

@@ -76,10 +76,11 @@ export class Session {
     if (!this.#server.agents.has(agentId)) return this.#refuse(404, "not_found", `there is no agent ${agentId}`);
     const conversation = this.#server.conversation(conversationId);
     const status = conversation.unfinished.length > 0 ? "running" : "idle";
-    const turn = conversation.turns.length || null;
+    const [firstTurn, turn] = [conversation.turns[0]?.number ?? null, conversation.turns.at(-1)?.number ?? null];
     const fixed = { protocol: 1, agentVersion: "1", tools: [], maxMessageChars: 32_000, narratorSeq: 0 };
     const { pingSeconds } = this.#server;
-    this.send({ type: "ready", conversationId: conversation.id, agentId, turn, status, pingSeconds, ...fixed });
+    const turns = { firstTurn, turn, status };
+    this.send({ type: "ready", conversationId: conversation.id, agentId, ...turns, pingSeconds, ...fixed });
     this.#attach(conversation, resume);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect } from "vitest";
-import { numbered } from "../fake/script.ts";
+import { numbered, scriptOf } from "../fake/script.ts";
 import type { Session } from "../fake/session.ts";
 import { eventually, shown, test, typesOf } from "./harness.ts";
 
@@ -251,11 +251,21 @@ test("another stream goes on from a cursor", async ({ hopstream, open }) => {
   expect(shown(first.events) + shown(second.events)).toBe(numbered(20));
 });
 
-test("a conversation that was deleted begins anew", async ({ hopstream, open }) => {
+test("a conversation that was deleted begins anew, behind the turns that it had", async ({ hopstream, open }) => {
+  const { chat, events } = await open();
+  await chat.sendMessage({ message: "hello" });
+  hopstream.forget(chat.conversationId);
+  drop(hopstream.sessions[0]!);
+  expect(await chat.sendMessage({ message: "anew" })).toMatchObject({ turn: 2, text: numbered(30) });
+  expect(shown(events, 2)).toBe(numbered(30));
+  expect(chat.cursor).toBe("2.1.241");
+});
+
+test("one that was deleted long ago begins with the first turn", async ({ hopstream, open }) => {
   const { chat, events } = await open();
   await chat.sendMessage({ message: "hello" });
   await chat.sendMessage({ message: "again" });
-  hopstream.forget(chat.conversationId);
+  hopstream.forget(chat.conversationId, true);
   drop(hopstream.sessions[0]!);
   expect(await chat.sendMessage({ message: "anew" })).toMatchObject({ turn: 1, text: numbered(30) });
   expect(shown(events, 1)).toBe(numbered(30).repeat(2));
@@ -281,4 +291,19 @@ test("a message whose conversation was deleted while nobody listened is refused"
   hopstream.forget(chat.conversationId);
   drop(hopstream.sessions[0]!);
   await expect(answer).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("so is one whose conversation was deleted and begun anew meanwhile", async ({ hopstream, open }) => {
+  const { chat, events } = await open({ options: { model: "mock?tokens=20&hold_after=3&id=deleted" } });
+  const answer = chat.sendMessage({ message: "hello" });
+  await eventually(() => expect(shown(events)).toBe(numbered(3)));
+  hopstream.forget(chat.conversationId);
+  hopstream.conversation(chat.conversationId).ask("another", scriptOf("mock?tokens=2"));
+  drop(hopstream.sessions[0]!);
+  await expect(answer).rejects.toMatchObject({ code: "not_found" });
+  await eventually(() => expect(shown(events, 2)).toBe(numbered(2)));
+  drop(hopstream.sessions.at(-1)!);
+  hopstream.gates.move("deleted");
+  expect((await chat.sendMessage({ message: "more" })).turn).toBe(3);
+  expect(hopstream.framesOf("message").map(({ message }) => message)).toEqual(["hello", "more"]);
 });

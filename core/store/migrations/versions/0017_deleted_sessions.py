@@ -1,4 +1,4 @@
-"""The last numbers of deleted sessions' turns, which are not given again.
+"""The last numbers of what deleted sessions had, which are not given again.
 
 Revision ID: 0017
 Revises: 0016
@@ -18,6 +18,7 @@ def upgrade() -> None:
         "deleted_sessions",
         sa.Column("session_id", sa.String(128), primary_key=True),
         sa.Column("last_turn", sa.Integer, nullable=False),
+        sa.Column("last_seq", sa.Integer, nullable=False),
         sa.Column("deleted_at", sa.Double, nullable=False),
     )
     op.create_index("deleted_sessions_by_age", "deleted_sessions", ["deleted_at"])
