@@ -37,12 +37,12 @@ async def client(api: Api) -> AsyncIterator[Client]:
 async def test_a_silent_consumer_is_found_and_replaced(stack: Stack, client: Client) -> None:
     """Its running turn ends undisturbed first; then the same process takes jobs again."""
     health = f"http://127.0.0.1:{(port := free_port())}/health"
-    worker = stack.start_worker(WORKER_HEALTH_PORT=str(port), WORKER_STUCK_SECONDS="2")
+    worker = stack.start_worker(WORKER_HEALTH_PORT=str(port), WORKER_STUCK_SECONDS="4")
     running, waiting = new_session(), new_session()
     await client.ask(session_id=running, model=f"mock?tokens=40&rate=40&hold_after=20&id={running}")
     await client.until(running, "running")
     working = {"status": "ok", "broker": "up", "running": 1, "free": 19, "waiting": 0}
-    assert await _get(health) == (200, working)
+    await eventually(lambda: (get(health).status_code, get(health).json()) == (200, working))
     await celery(stack, "control", "cancel_consumer", f"{stack.prefix}{JOBS}", to=[worker])
     await client.ask(session_id=waiting, model="mock?tokens=5")
     await eventually(lambda: get(health).status_code == 503)
@@ -57,7 +57,7 @@ async def test_a_silent_consumer_is_found_and_replaced(stack: Stack, client: Cli
     assert (turn["attempt"], turn["text"]) == (1, numbered(5))
     assert worker.alive
     assert worker.output().count(" ready.") == 2
-    assert (await _get(health))[0] == 200
+    await eventually(lambda: get(health).status_code == 200)
 
 
 async def test_a_worker_says_whether_it_reaches_the_broker(stack: Stack, proxy: Proxy) -> None:
