@@ -1,7 +1,7 @@
 """Lines that break parsers, decoders or clocks are shown, and what comes behind them as well."""
 
 import json
-from time import monotonic
+from time import thread_time
 
 import httpx
 import pytest
@@ -57,9 +57,9 @@ def test_a_line_becomes_a_record_that_can_be_read(text: str) -> None:
 
 def test_no_line_takes_long() -> None:
     for text in POISON:
-        began = monotonic()
+        began = thread_time()
         parse_line(text, "test", arrived=1.8e9)
-        assert monotonic() - began < 0.5, text[:20]  # 10 ms at most, on an idle machine
+        assert thread_time() - began < 0.5, text[:20]  # 10 ms at most
 
 
 def test_half_a_character_is_replaced() -> None:
