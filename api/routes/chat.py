@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.access.policy import policy
@@ -69,7 +69,12 @@ async def ask(request: ChatRequest, caller: CurrentCaller, http: Request) -> Res
 
 
 @router.post("/chat/{session_id}/cancel", status_code=202, responses=responses(404, 422, 503))
-async def cancel(session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)], caller: CurrentCaller) -> CancelAccepted:
-    """Stop the session's turn, queued or running. Harmless where none runs."""
-    turn = await caller.chat.cancel(session_id)
-    return CancelAccepted(session_id=session_id, turn=turn.turn, status=turn.status)
+async def cancel(
+    session_id: Annotated[str, Path(pattern=SESSION_ID_PATTERN)],
+    caller: CurrentCaller,
+    turn: Annotated[int | None, Query(ge=1, le=1_000_000_000, description="Default: all unfinished.")] = None,
+) -> CancelAccepted:
+    """Stop the session's turn, queued or running, and those that wait behind it; or one of them. Harmless where none
+    runs."""
+    cancelled = await caller.chat.cancel(session_id, turn)
+    return CancelAccepted(session_id=session_id, turn=cancelled.turn, status=cancelled.status)

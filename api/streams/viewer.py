@@ -131,7 +131,7 @@ class View:
             else:
                 reason = feed.reason or "worker_lost"
                 frames += wire.restarted(self._at, feed.model, feed.provider, reason, has_sent=self._has_sent)
-        elif feed.attempt and self._model not in ("", feed.model):
+        elif feed.attempt and self._model not in ("", feed.model) and self._at.position == 0:  # else it goes on
             frames += wire.started(self._at, feed.model, feed.provider)
         elif feed.attempt == 0 and feed.queue_position not in (None, self._queue_position):
             self._queue_position = feed.queue_position

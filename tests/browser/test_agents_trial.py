@@ -230,3 +230,15 @@ def test_without_a_controller_the_narrator_says_how_to_register_one(agents: Agen
     expect(agents.get("narrator-message")).to_have_value("What is new?")
     agents.get("make-controller").click()
     expect(agents.get("id")).to_have_value("controller")
+
+
+def test_a_stop_that_may_be_lost_is_said_again(agents: AgentsPage, chat: FakeChat) -> None:
+    agents.ask("Go")
+    chat.wait_for(heard=1)
+    chat.start()
+    chat.tell("token", "1.1.5", token="one, ")
+    agents.get("trial-stop").click()
+    chat.wait_for(heard=2)
+    chat.sockets[-1].close()
+    chat.wait_for(hellos=2, heard=3)
+    assert [frame["type"] for frame in chat.heard[1:]] == ["stop", "stop"]

@@ -118,3 +118,27 @@ def test_rates_are_counted_by_second_and_level(logs: LogsPage) -> None:
     assert bad == warning == [0, 0, 2]
     assert info == [1, 1, 3]
     assert skipped == [1, 1, 103]
+
+
+def test_what_was_asked_around_a_line_is_forgotten_with_it(logs: LogsPage) -> None:
+    """Its first answer comes when the newest lines are shown again: it asks for no more, and holds nothing back."""
+    asked, has_newer = logs.module(
+        "lines/history.js",
+        """async ({ History }) => {
+            const asked = [];
+            let answer;
+            const history = (query) => {
+                asked.push(query);
+                return new Promise((resolve) => { answer = resolve; });
+            };
+            const store = { merge: () => 0 };
+            const told = new History({ history }, store, { onChange() {}, onLines() {} });
+            told.begin({});
+            const around = told.loadAround("5-5");
+            told.begin({});
+            answer({ lines: [], more: false });
+            await around;
+            return [asked.length, told.hasNewer];
+        }""",
+    )
+    assert (asked, has_newer) == (1, False)

@@ -231,3 +231,70 @@ def test_what_is_no_tex_is_shown_as_it_was_written(paper: Page, tex: str) -> Non
     shown = paper.locator("#drawn .maths, #drawn annotation")
     expect(shown).to_have_text(tex)
     assert paper.locator("#drawn a").count() == 0
+
+
+def test_the_link_to_the_field_leaves_the_chat_where_it_is(page: Page, demo: Api) -> None:
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    chat.send("Hello")
+    chat.wait_until("done")
+    address = page.url
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    expect(chat.get("message-input")).to_be_focused()
+    assert page.url == address
+    expect(chat.get("message-user")).to_contain_text("Hello")
+
+
+def test_nothing_else_is_sent_while_a_message_is_looked_for(page: Page, demo: Api) -> None:
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    page.route("**/chat", lambda route: route.abort())
+    chat.send(TYPED)
+    expect(chat.get("problem")).to_be_visible()
+    page.unroute("**/chat")
+    held: list[Route] = []
+    page.route("**/sessions/*", lambda route: held.append(route))
+    with page.expect_request("**/sessions/*"):
+        chat.get("problem").get_by_test_id("retry").click()
+    chat.send("And another")
+    expect(chat.get("message-input")).to_have_value("And another")
+    held[0].fulfill(status=404, json={"status": 404, "code": "not_found", "detail": "there is none"})
+    page.unroute("**/sessions/*")
+    chat.wait_until("done")
+    expect(chat.get("message-user")).to_contain_text(TYPED)
+    chat.get("message-input").press("Enter")
+    expect(chat.get("message-user")).to_contain_text([TYPED, "And another"])
+
+
+def test_the_next_version_is_reached_by_the_same_key(page: Page, demo: Api) -> None:
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    chat.send("Hello")
+    chat.wait_until("done")
+    for _ in range(2):
+        chat.get("regenerate").click()
+        chat.wait_until("done")
+    chat.get("older-version").focus()
+    for place in ("2/3", "1/3"):
+        page.keyboard.press("Enter")
+        expect(chat.get("version")).to_have_text(place)
+    expect(chat.get("newer-version")).to_be_focused()
+
+
+def test_how_long_to_wait_is_seen_and_not_said_each_second(page: Page, demo: Api) -> None:
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    problem = {"status": 429, "code": "rate_limited", "detail": "too many questions"}
+    page.clock.install()
+    page.route("**/chat", lambda route: route.fulfill(status=429, json=problem, headers={"Retry-After": "30"}))
+    chat.send("Hello")
+    card = chat.get("problem")
+    expect(card).to_contain_text("Try again in 30 s.")
+    said = "card => [...card.querySelectorAll(':not([aria-hidden])')].map((each) => each.firstChild?.nodeValue).join()"
+    before = card.evaluate(said)
+    page.clock.run_for(10_000)
+    expect(card).to_contain_text("Try again in 20 s.")
+    page.clock.run_for(21_000)
+    expect(card).to_contain_text("You can try again now.")
+    assert card.evaluate(said) == before

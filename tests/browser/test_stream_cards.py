@@ -275,3 +275,14 @@ def test_a_print_has_all_cards(streams: StreamsPage, events: FakeEvents) -> None
     streams.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     streams.page.emulate_media(media="print")
     expect(streams.get("stream-text").filter(has_text="printed")).to_have_count(30)
+
+
+def test_one_that_waits_behind_another_is_in_the_queue_and_cancelled_alone(
+    streams: StreamsPage, events: FakeEvents
+) -> None:
+    events.rows = [row("s.2", status="waiting", finish_reason=None)]
+    streams.page.reload()
+    streams.expect_status(streams.get("stream"), "queued")
+    with streams.page.expect_request("**/cancel*") as asking:
+        streams.get("cancel-stream").click()
+    assert asking.value.url.endswith("/chat/s/cancel?turn=2")

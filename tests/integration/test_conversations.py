@@ -251,3 +251,17 @@ async def test_what_was_accepted_has_an_end_though_its_conversation_is_deleted(t
     talk.screens.clear()
     again = await talk.ask("and now?")
     assert (again.text, talk.connections) == (numbered(TOKENS), 1)
+
+
+async def test_one_of_several_turns_is_cancelled(talk: Talk, client: Client) -> None:
+    session = talk.conversation_id or ""
+    ids = [await talk.say(text, options={"model": held(session)}) for text in ("one", "two", "three")]
+    await talk.until(lambda: all(each in talk.turns for each in ids))
+    response = await client.http.post(f"/chat/{session}/cancel?turn=2")
+    assert (response.status_code, response.json()) == (202, {"session_id": session, "turn": 2, "status": "done"})
+    assert (await client.http.post(f"/chat/{session}/cancel?turn=9")).status_code == 404
+    assert (await client.http.post(f"/chat/{session}/cancel?turn=0")).status_code == 422
+    statuses = [turn["status"] for turn in (await client.show(session))["turns"]]
+    assert (statuses[0] in ("queued", "running"), statuses[1:]) == (True, ["done", "waiting"])
+    await client.cancel(session)
+    assert [(await talk.answer(each)).end["finishReason"] for each in ids] == ["cancelled"] * 3  # type: ignore[index]

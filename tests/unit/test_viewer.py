@@ -73,6 +73,16 @@ async def test_the_model_that_answers_instead_is_named_before_it_speaks(feed: Fe
     assert told == ["m", "fallback", "abc", "done"]
 
 
+async def test_one_that_goes_on_with_an_answer_begins_none(feed: Feed) -> None:
+    """A fallback in a later step of an agent: what was told before is no less valid."""
+    feed.extend([Text("first step. ")])
+    view = viewer.View(feed, None, SeedWire(CONTEXT))
+    view.new_frames()
+    feed.answer_by("fallback", "other")
+    feed.extend([Text("second")])
+    assert [data for _, data in events_of(b"".join(view.new_frames()))] == [{"chunk": "second"}]
+
+
 async def test_what_all_viewers_of_a_wire_need_is_framed_once(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
     framed = []
 

@@ -5,7 +5,6 @@
 (() => {
   const { markdown } = Hopstream;
   const SHARE = 4; // drawing takes at most one part in so many of the page's time, plus one
-  const DEFINITION = /^ {0,3}\[[^\]\n]+\]:/m; // [name]: address, which changes links anywhere in the text
 
   class Answer {
     #element;
@@ -44,7 +43,7 @@
       const start = performance.now();
       const text = this.#text.replace(/\r\n?/g, "\n");
       const isNew = !text.startsWith(this.#drawn);
-      if (isNew || (this.#isFinished && DEFINITION.test(text))) this.#offset = this.#settled = 0;
+      if (isNew || this.#isFinished) this.#offset = this.#settled = 0; // what comes late may tell of what was before
       this.#drawn = text;
       const tokens = markdown.lex(text.slice(this.#offset));
       const count = this.#isFinished ? tokens.length : countSettled(tokens);

@@ -105,8 +105,9 @@
       await this.#fetch(`/sessions/${id}`, { method: "DELETE", timeout: REQUEST_TIMEOUT_MS });
     }
 
-    async cancel(id) {
-      return this.#json(`/chat/${id}/cancel`, { method: "POST" });
+    /** All that runs or waits in a session, or one turn of it. */
+    async cancel(id, turn = null) {
+      return this.#json(`/chat/${id}/cancel${turn === null ? "" : `?turn=${turn}`}`, { method: "POST" });
     }
 
     /** Queue mode: returns what the API accepted. */

@@ -14,6 +14,8 @@
     #loading = Promise.resolve(); // the latest load, whatever became of it
     #nextLoad = null; // the one that waits for it
     #chosen = new Map(); // versions of answers, by the first of each
+    #isLookingFor = false; // a message that was rejected, before it is asked again
+    #isLeft = false;
 
     /** The listener is told `changed`, `turnChanged`, `accepted`, `rejected`, `finished`, `gone` and `notice`. */
     constructor(api, sessionId, listener) {
@@ -56,13 +58,13 @@
 
     /** Nothing can be asked now: a turn runs, or what became of the last one is not known yet. */
     get isBusy() {
-      return Boolean(this.running || this.#following);
+      return Boolean(this.running || this.#following || this.#isLookingFor);
     }
 
     /** Something would be lost if this object were dropped: an answer that is read here alone, or a message on its way. */
     get isHeldHere() {
       const turn = this.#following?.turn;
-      return Boolean(turn && (!turn.isAccepted || (turn.mode === "direct" && !turn.isElsewhere)));
+      return this.#isLookingFor || Boolean(turn && (!turn.isAccepted || (turn.mode === "direct" && !turn.isElsewhere)));
     }
 
     /**
@@ -70,6 +72,7 @@
      * before, so one more follows it. Raises ApiError.
      */
     sync() {
+      this.#isLeft = false;
       this.#nextLoad ??= this.#loading.then(() => {
         this.#nextLoad = null;
         const load = this.#following ? Promise.resolve() : this.#load();
@@ -103,7 +106,8 @@
 
     /** Ask again what was rejected, unless it had arrived in spite of that. */
     async retry(request) {
-      const accepted = await this.#findAccepted(request.message, this.#lastNumber);
+      this.#isLookingFor = true;
+      const accepted = await this.#findAccepted(request.message, this.#lastNumber).finally(() => (this.#isLookingFor = false));
       if (accepted === null) return this.ask(request);
       await this.sync();
       this.listener.accepted(this.turns.at(-1));
@@ -120,6 +124,7 @@
     /** The page turns to another session. The server goes on with a queued turn; a direct one must be read on. */
     leave() {
       if (this.isHeldHere) return;
+      this.#isLeft = true;
       this.#following?.controller.abort();
       this.#following = null;
     }
@@ -138,6 +143,7 @@
         if (!this.#following) this.listener.gone(); // else the message on its way begins it
         return;
       }
+      if (this.#isLeft) return; // it would be followed, though nobody sees it
       const asked = this.turns.filter((turn) => !before.has(turn)); // meanwhile
       this.title = session.title;
       this.turns = [...this.#takeOver(session.turns, asked), ...asked];

@@ -105,5 +105,13 @@
     element.textContent = date.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
   }
 
+  // By the focus alone: the pages read their address, where the link would put what it leads to.
+  for (const link of document.querySelectorAll(".skip")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      document.querySelector(link.hash).focus();
+    });
+  }
+
   Hopstream.dom = { byId, clone, part, escape, setText, duration, asSentence, announce, copy, focusBySlash, stamp };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asSentence, byId, clone, part } = Hopstream.dom;
+  const { asSentence, byId, clone, part, setText } = Hopstream.dom;
 
   class ProblemCard {
     #element = null;
@@ -12,13 +12,9 @@
     show(error, { onRetry, onDirect = null, hint = "" }) {
       this.clear();
       const card = (this.#element = clone("problem-template"));
-      const text = card.querySelector(".problem-text");
-      const until = error.retryAfter === null ? null : Date.now() + error.retryAfter * 1000;
-      const describe = () => {
-        text.textContent = `${describeProblem(error, until)} ${hint}`.trim();
-      };
-      describe();
-      if (until !== null) this.#countdown = setInterval(describe, 1000);
+      const [text, wait] = [card.querySelector(".problem-text"), card.querySelector(".problem-wait")];
+      text.textContent = `${asSentence(error.message)} ${hint}`.trim();
+      if (error.retryAfter !== null) this.#countDown(wait, Date.now() + error.retryAfter * 1000);
       part(card, "retry").addEventListener("click", onRetry);
       const direct = part(card, "retry-direct");
       direct.hidden = !onDirect;
@@ -26,18 +22,22 @@
       byId("thread").append(card);
     }
 
+    /** Seen, and not said each second anew. */
+    #countDown(wait, until) {
+      const tell = () => {
+        const seconds = Math.ceil((until - Date.now()) / 1000);
+        setText(wait, seconds > 0 ? `Try again in ${seconds} s.` : "You can try again now.");
+        if (seconds <= 0) clearInterval(this.#countdown);
+      };
+      this.#countdown = setInterval(tell, 1000);
+      tell();
+    }
+
     clear() {
       clearInterval(this.#countdown);
       this.#element?.remove();
       this.#element = null;
     }
-  }
-
-  function describeProblem(error, until) {
-    const text = asSentence(error.message);
-    if (until === null) return text;
-    const seconds = Math.ceil((until - Date.now()) / 1000);
-    return seconds > 0 ? `${text} Try again in ${seconds} s.` : `${text} You can try again now.`;
   }
 
   Hopstream.ProblemCard = ProblemCard;

@@ -14,7 +14,10 @@
       this.#scroller = scroller;
       this.#jump = jump;
       scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-      jump.addEventListener("click", () => this.toEnd());
+      jump.addEventListener("click", () => {
+        this.toEnd();
+        scroller.focus({ preventScroll: true }); // the button is hidden by that
+      });
       const sizes = new ResizeObserver(() => this.#onResize());
       sizes.observe(scroller);
       sizes.observe(content);

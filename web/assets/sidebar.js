@@ -46,7 +46,15 @@
         if (label !== group) nodes.push(heading((group = label)));
         nodes.push(item(session, session.id === currentId));
       }
+      const focused = this.#list.contains(document.activeElement) ? document.activeElement : null;
       this.#list.replaceChildren(...nodes);
+      if (focused) this.#focusAgain(focused);
+    }
+
+    /** On the same session, or on the first one where that is gone. */
+    #focusAgain({ tagName, parentElement: { dataset } }) {
+      const found = [...this.#list.children].find((element) => element.dataset.sessionId === dataset.sessionId);
+      (found?.querySelector(tagName) ?? this.#list.querySelector("a") ?? byId("message")).focus({ preventScroll: true });
     }
 
     #onClick(event) {

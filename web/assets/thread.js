@@ -3,7 +3,7 @@
 
 (() => {
   const { StickyScroll, TurnView } = Hopstream;
-  const { byId, clone, copy } = Hopstream.dom;
+  const { byId, clone, copy, part } = Hopstream.dom;
 
   class Thread {
     #element = byId("thread");
@@ -25,9 +25,11 @@
           case "retry":
             return view && onRegenerate(view.turn);
           case "older-version":
-            return onVersion(view.turn, -1);
+            onVersion(view.turn, -1);
+            return this.#focusVersion(view.turn, "older-version", "newer-version");
           case "newer-version":
-            return onVersion(view.turn, 1);
+            onVersion(view.turn, 1);
+            return this.#focusVersion(view.turn, "newer-version", "older-version");
           case "details":
             return view.toggleDetails() && onDetails();
           case "copy-answer":
@@ -74,6 +76,12 @@
 
     toEnd() {
       this.#scroll.toEnd();
+    }
+
+    /** On the button that was pressed, which is another one now, or beside it where there is no further version. */
+    #focusVersion({ versions }, ...testIds) {
+      const view = [...this.#views.values()].find(({ turn }) => turn.versions === versions);
+      testIds.map((testId) => part(view.element, testId)).find((button) => !button.disabled)?.focus();
     }
 
     #place(turn, index) {

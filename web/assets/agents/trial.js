@@ -108,6 +108,7 @@
     /** What was not accepted is sent again: the ids keep the API from answering it twice. */
     #onReady(frame) {
       for (const messageId of this.#pending.keys()) this.#submit(messageId);
+      if (this.turns.some((turn) => turn.isStopping && !turn.isFinished)) this.#socket.send({ type: "stop" }); // it may be lost
       const hasEnded = frame.status === "idle" && this.turns.some((turn) => turn.isAccepted && !turn.isFinished);
       if (hasEnded || this.#isBehind) this.#load();
       this.listener.ready(frame);

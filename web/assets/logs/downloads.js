@@ -1,20 +1,21 @@
 // Downloads of what the filters let through, made by the gateway: also of what this page has not loaded.
 import { zoneName } from "./text/times.js";
 
-const { announce, byId } = Hopstream.dom;
+const { asSentence, byId } = Hopstream.dom;
 
 /** `isUtc()`: in which zone a text's times are. */
 export function setUpDownloads(gateway, filters, isUtc) {
   for (const button of document.querySelectorAll("[data-format]")) {
     button.addEventListener("click", async () => {
       byId("download-menu").open = false;
+      byId("download-problem").hidden = true;
       const { format } = button.dataset;
       try {
         save(await gateway.download({ ...filters.query, format, zone: zoneName(isUtc()) }), format);
       } catch (error) {
-        announce(`The download failed. ${error.message}`);
-        Hopstream.dom.setText(byId("live-text"), `The download failed. ${error.message}.`);
-        byId("live-banner").hidden = false;
+        byId("download-menu").open = true;
+        byId("download-problem").textContent = `The download failed. ${asSentence(error.message)}`;
+        byId("download-problem").hidden = false;
       }
     });
   }

@@ -25,7 +25,7 @@
       this.bar = new FilterBar(this.filters);
       this.goal = new GoalView(pageGoal);
       this.list = new CardList(byId("cards"), { running: byId("running"), ended: byId("ended") }, {
-        onCancel: ({ sessionId }) => api.cancel(sessionId),
+        onCancel: ({ sessionId, turn }) => api.cancel(sessionId, turn),
         onDetails: (stream) => this.#onDetails(stream),
         onSight: () => this.#draw(),
         onFocusLost: () => byId("main").focus({ preventScroll: true }),

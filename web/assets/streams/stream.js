@@ -185,6 +185,7 @@
 
   function statusOf({ status, finish_reason: reason }) {
     if (status === "done") return reason === "cancelled" ? "cancelled" : "completed";
+    if (status === "waiting") return "queued"; // behind another turn of its session
     return status === "running" ? "streaming" : status;
   }
 

@@ -50,8 +50,10 @@ export class History {
 
   /** Lines on both sides of one, and that one. */
   async loadAround(id) {
+    const { signal } = this.#turn;
     const half = PAGE_LINES / 2;
     await this.#ask({ before: neighbour(id, 1), limit: half }, (answer) => this.#onOlder(answer));
+    if (signal.aborted) return; // something else is shown by now
     this.hasNewer = true;
     this.#after = id;
     await this.#ask({ after: id, limit: half }, (answer) => this.#onNewer(answer));
