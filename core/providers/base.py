@@ -55,8 +55,10 @@ class ToolCallRequest(msgspec.Struct, frozen=True):
     arguments: str
 
     def as_openai(self) -> dict[str, Any]:
-        """As OpenAI's chat completions have it."""
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        """As OpenAI's chat completions have it. Servers that read the arguments refuse the whole conversation for what
+        is no object."""
+        arguments = self.arguments if self.object() else "{}"
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": arguments}}
 
     def object(self) -> dict[str, Any]:
         """The arguments as most services take them; none where they are no object, or were cut off."""

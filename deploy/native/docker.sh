@@ -23,8 +23,19 @@ docker_start() { # [WORKERS]
 }
 
 docker_stop() {
-    compose down --remove-orphans
+    compose --profile logs down --remove-orphans
     say stopped "its data stays in the volumes of the Compose project hopstream"
+}
+
+docker_dashboard() {
+    local services=(llm-streamer-gateway llm-streamer-collector) port
+    port=$(setting LLM_STREAMER_PORT "$DEFAULT_DASHBOARD_PORT")
+    say docker "building and starting the log dashboard of deploy/logs.compose.yaml ..."
+    LLM_STREAMER_PORT=$port compose --profile logs up --detach --build --no-recreate --wait "${services[@]}" || {
+        compose --profile logs logs --tail 15 "${services[@]}" >&2
+        die "The dashboard did not become healthy; above are its last log lines."
+    }
+    printf '\nThe dashboard is running: http://localhost:%s/\n' "$port"
 }
 
 docker_worker_count() {

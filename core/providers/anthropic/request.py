@@ -1,5 +1,7 @@
 """A request as the body of Anthropic's messages has it."""
 
+import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +21,7 @@ from core.providers.base import (
 )
 from core.providers.options import Rename, listed, schema_of, translated
 
+_CALL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _EFFORTS = {"minimal": "low"}
 _TOOL_CHOICES = {"auto": {"type": "auto"}, "required": {"type": "any"}, "none": {"type": "none"}}
 
@@ -79,7 +82,7 @@ def _messages(messages: list[Message]) -> list[dict[str, Any]]:
 
 def _blocks(message: Message) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
-        yield {"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.text()}
+        yield {"type": "tool_result", "tool_use_id": _call_id(message.tool_call_id or ""), "content": message.text()}
         return
     yield from map(_thought, (thought for thought in message.thoughts if thought.kind in (SIGNATURE, REDACTED)))
     if isinstance(message.content, str):
@@ -88,7 +91,14 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
     else:
         yield from (_part(part) for part in message.content if not _is_blank(part))
     for call in message.tool_calls:
-        yield {"type": "tool_use", "id": call.id, "name": call.name, "input": call.object()}
+        yield {"type": "tool_use", "id": _call_id(call.id), "name": call.name, "input": call.object()}
+
+
+def _call_id(call_id: str) -> str:
+    """Other services use signs in theirs that this one refuses."""
+    if _CALL_ID.fullmatch(call_id):
+        return call_id
+    return f"call_{hashlib.blake2b(call_id.encode(), digest_size=12).hexdigest()}"
 
 
 def _thought(thought: Thought) -> dict[str, Any]:

@@ -163,7 +163,8 @@ class Catalogue:
 
     def _provider(self, model: Model) -> Provider:
         """Models of one address share one."""
-        access = access_of(model, self._access.get(model.provider))
+        address = getattr(self._settings, f"{model.provider}_base_url", None)
+        access = access_of(model, self._access.get(model.provider), address)
         path = RESPONSES if model.api == "responses" else PROVIDERS[model.provider]
         if (path, access) not in self._providers:
             self._providers[path, access] = _kind(path).create(access, self._settings)

@@ -141,10 +141,11 @@ def names_engine(path: Path) -> bool:
         return False
 
 
-def access_of(model: Model, usual: Access | None) -> Access:
-    """How its service is reached. `usual`: as the settings have it; their key goes to their address alone."""
+def access_of(model: Model, usual: Access | None, address: str | None) -> Access:
+    """How its service is reached. `usual`: as the settings have it; their key goes to their address alone. `address`:
+    the settings' own, which stands for a key of the file as well, and where they have none."""
     if model.key is not None:
-        return Access(variable(model.key), model.base_url or (usual.base_url if usual else None))
+        return Access(variable(model.key), model.base_url or (usual.base_url if usual else address))
     if model.base_url is not None:
         return Access(None, model.base_url)
     return usual or Access()

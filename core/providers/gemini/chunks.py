@@ -100,7 +100,10 @@ class ChunkReader(PartReader):
         if self._reason is None:
             return None
         if self._reason in _FAILURES:
-            raise ReportedError(ServiceError(f"finishReason {self._reason}", is_passing=_FAILURES[self._reason]))
+            is_passing = _FAILURES[self._reason]
+            raise ReportedError(
+                ServiceError(f"finishReason {self._reason}", is_passing=is_passing, is_of_request=not is_passing)
+            )
         return [], Finish(_unified(self._reason, has_calls=self._has_calls), self.told, self._reason)
 
     def _read_event(self, event: ServerEvent, parts: list[Part]) -> None:

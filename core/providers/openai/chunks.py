@@ -38,6 +38,7 @@ _FINISH_REASONS = {
     "prohibited_content": "content_filter",
 }
 """Of services that have another word for one of OpenAI's."""
+_OWN_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})
 _FAILURES = frozenset({"error", "network_error", "abort", "insufficient_system_resource"})
 """Reasons to finish that are none."""
 MAX_REASON_CHARS = 32
@@ -232,7 +233,11 @@ def _raw_reason_of(told: Any) -> str | None:
 
 
 def _reason_of(raw: str | None) -> str:
-    return "stop" if raw is None else _FINISH_REASONS.get(raw.lower(), raw)
+    """In OpenAI's words, however it is written; else as it was told."""
+    if raw is None:
+        return "stop"
+    lower = raw.lower()
+    return _FINISH_REASONS.get(lower, lower if lower in _FAILURES or lower in _OWN_REASONS else raw)
 
 
 def _usage_of(told: Any) -> Usage | None:

@@ -70,7 +70,12 @@ class Tries:
         self._seconds_left = settings.provider_retry_seconds
         self._failures = 0
         self._is_patient = True
+        self._has_answered = False
+        """Whether somebody has begun to answer: what another one refuses is then no fault of the request."""
         self.record: list[Try] = []
+        """The newest."""
+        self.cost: float | None = None
+        """US dollars of all, as far as it is known."""
 
     async def open(self, chain: Sequence[Route], ask: Callable[[Model], Request], *, is_patient: bool = True) -> Opened:
         """`is_patient`: whether those that fail are asked again. Raises ProviderError: that of the first one."""
@@ -83,19 +88,17 @@ class Tries:
             reraise=True,
         )
         try:
-            return await rounds(self._round, chain, ask)
+            opened: Opened = await rounds(self._round, chain, ask)
         except _NobodyAnswers as failed:
             raise failed.errors[0] from failed
+        self._has_answered = True
+        return opened
 
     def add(self, done: Try) -> None:
         self.record.append(done)
         del self.record[:-MAX_RECORDED]
-
-    @property
-    def cost(self) -> float | None:
-        """US dollars, as far as it is known."""
-        known = [each.cost for each in self.record if each.cost is not None]
-        return sum(known) if known else None
+        if done.cost is not None:
+            self.cost = (self.cost or 0.0) + done.cost
 
     async def _round(self, chain: Sequence[Route], ask: Callable[[Model], Request]) -> Opened:
         """One after the other, without those that are known to be dead; all of them where that is everybody. Raises
@@ -114,7 +117,7 @@ class Tries:
                     errors[place] = error
                     if isinstance(error, ContextTooLong):
                         too_long = route.model
-                    elif error.is_of_request and place == 0:
+                    elif error.is_of_request and place == 0 and not self._has_answered:
                         raise
             if any(error.transient for error in errors.values()):
                 break

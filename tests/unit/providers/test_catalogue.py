@@ -178,12 +178,26 @@ def test_a_key_goes_to_the_address_that_it_was_given_for_alone(monkeypatch: pyte
     monkeypatch.setenv("MY_KEY", "mine")
     usual = Access("usual", "https://usual.example/v1")
     model = Model(name="m", provider="openai")
-    assert access_of(model, usual) == usual
+    assert access_of(model, usual, None) == usual
     elsewhere = model.model_copy(update={"base_url": "https://elsewhere.example/v1"})
-    assert access_of(elsewhere, usual) == Access(None, "https://elsewhere.example/v1")
+    assert access_of(elsewhere, usual, None) == Access(None, "https://elsewhere.example/v1")
     named = elsewhere.model_copy(update={"key": "MY_KEY"})
-    assert access_of(named, usual) == Access("mine", "https://elsewhere.example/v1")
-    assert access_of(model.model_copy(update={"key": "MY_KEY"}), usual) == Access("mine", "https://usual.example/v1")
+    assert access_of(named, usual, None) == Access("mine", "https://elsewhere.example/v1")
+    keyed = model.model_copy(update={"key": "MY_KEY"})
+    assert access_of(keyed, usual, None) == Access("mine", "https://usual.example/v1")
+    assert access_of(keyed, None, "https://usual.example/v1") == Access("mine", "https://usual.example/v1")
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+def test_a_key_of_the_file_goes_to_the_address_of_the_settings_though_they_have_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, provider: str
+) -> None:
+    path = tmp_path / "models.toml"
+    path.write_text(f'[[model]]\nname = "m"\nprovider = "{provider}"\nkey = "GATEWAY_KEY"\n')
+    address = {f"{provider.upper()}_BASE_URL": "https://gateway.example/v1"}
+    catalogue = catalogue_with(monkeypatch, MODELS_FILE=str(path), GATEWAY_KEY="theirs", **address)
+    (access,) = [access for _, access in catalogue._providers if access.key == "theirs"]
+    assert access.base_url == "https://gateway.example/v1"
 
 
 def test_cached_input_costs_what_the_file_says() -> None:

@@ -45,6 +45,8 @@ def test_done_finishes_an_answer_that_has_no_other_finish() -> None:
         ("function_call", "tool_calls"),
         ("end_turn", "stop"),
         ("MAX_TOKENS", "length"),
+        ("LENGTH", "length"),
+        ("STOP", "stop"),
         ("SAFETY", "content_filter"),
         ("made_up", "made_up"),
         ("\0" * 99, "\ufffd" * 32),
@@ -63,12 +65,12 @@ def test_no_reason_to_finish(told: Any) -> None:
     assert reader.end() is None
 
 
-@pytest.mark.parametrize("told", ["error", "network_error", "abort", "insufficient_system_resource"])
+@pytest.mark.parametrize("told", ["error", "ERROR", "network_error", "abort", "insufficient_system_resource"])
 def test_a_finish_that_is_a_failure(told: str) -> None:
     chunk = msgspec.json.encode({"choices": [{"delta": {"content": "a"}, "finish_reason": told}]})
     parts = read(chunk, by=(reader := ChunkReader()))
     assert (parts, reader.is_finished) == ([Text("a")], False)
-    with pytest.raises(ReportedError, match=told) as raised:
+    with pytest.raises(ReportedError, match=told.lower()) as raised:
         reader.end()
     assert raised.value.error.is_passing
 

@@ -86,7 +86,8 @@ def test_how_an_answer_ends(told: str, reason: str) -> None:
 def test_an_end_that_is_a_failure(told: str, is_passing: bool) -> None:
     with pytest.raises(ReportedError, match=told) as raised:
         read_all(chunk({"text": "a"}, reason=told))
-    assert raised.value.error.is_passing is is_passing
+    error = raised.value.error
+    assert (error.is_passing, error.is_of_request) == (is_passing, not is_passing)  # the latter opens no circuit
 
 
 @pytest.mark.parametrize("between", [": it's 5\" wide\n", ": {keep-alive\n", "event: message\n", 'note: "{\n'])
