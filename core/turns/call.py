@@ -72,6 +72,8 @@ class Calls:
         """Waits for a database that is away; RabbitMQ may be."""
         self._connection.start()
         await open_when_up(self._owner.store)
+        # Else the first answer would load what it needs in the event loop, where heartbeats wait for it meanwhile.
+        await asyncio.to_thread(self._owner.catalogue.prepare)
         self._owner.keeper.start()
         return self
 

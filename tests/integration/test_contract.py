@@ -4,12 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.integration.conftest import ALICE, KEYS
 from tests.patience import PATIENCE_SECONDS
 from tests.stack import Stack
 
 EXAMPLES = "40"
-SECONDS = 3 * PATIENCE_SECONDS
+SECONDS = 10 * PATIENCE_SECONDS
 """It asks some thousand times."""
 SEED = "1"
 ENDLESS = "^/events$"
@@ -18,6 +20,7 @@ UNTOLD = "positive_data_acceptance"
 """Not all rules fit into the document: a message of blanks is refused, say."""
 
 
+@pytest.mark.timeout(SECONDS + PATIENCE_SECONDS)
 def test_every_answer_is_in_the_openapi_document(stack: Stack, tmp_path: Path) -> None:
     api = stack.start_api(
         API_KEYS=KEYS,

@@ -17,7 +17,7 @@ from core.providers.local.settings import EngineSettings
 
 log = structlog.get_logger()
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 """For the socket, behind which the model is still loaded."""
 LOOK_SECONDS = 0.05
 LAST_WORDS_BYTES = 500
