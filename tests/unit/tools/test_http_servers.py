@@ -141,7 +141,7 @@ async def test_a_list_grows_old(home: Path, lasting: HttpServer, monkeypatch: py
     monkeypatch.setattr(mcp, "LIST_SECONDS", 0.0)
     async with toolbox_with(home, url=lasting.url) as toolbox:
         assert "s_add" in await names(toolbox)
-        monkeypatch.setattr("core.tools.mcp.connection.Connection.tools", _none)
+        monkeypatch.setattr("core.tools.mcp.connection.McpConnection.tools", _none)
         assert await names(toolbox) == []
 
 
