@@ -7,9 +7,12 @@ import sqlalchemy as sa
 
 from core.model.errors import ProviderError, StoreDown
 from core.model.parts import Text
+from core.providers.base import Stream
+from core.settings import Settings
 from core.store.database.base import Database
 from core.store.store import Store
 from core.store.turns.records import Turn
+from core.turns.attempts.tries import MAX_RECORDED, Tries, Try
 from core.turns.subscribers import Moment, TurnEvent, TurnSubscribers
 from tests.unit.scripted import FINISH, Scripted, done, run_of
 
@@ -54,3 +57,11 @@ async def test_of_a_single_request_a_failure_is_kept(
     await run_of(turn, store, Scripted(script)).execute()
     tries = (await store.turns.get(turn.key)).tries
     assert (None if tries is None else [each["outcome"] for each in tries]) == outcomes
+
+
+def test_what_all_tries_cost_is_added_up() -> None:
+    tries = Tries(Settings(), Stream.aclose)
+    for _ in range(2 * MAX_RECORDED):
+        tries.add(Try(model="m", provider="demo", outcome="stop", cost=0.5))
+    tries.add(Try(model="m", provider="demo", outcome="stop"))
+    assert (tries.cost, len(tries.record)) == (MAX_RECORDED, MAX_RECORDED)

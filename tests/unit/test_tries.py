@@ -14,7 +14,7 @@ from core.providers.catalogue.circuit import Circuit, CircuitState
 from core.providers.catalogue.models import Model
 from core.settings import Settings
 from core.turns.attempts import tries as module
-from core.turns.attempts.tries import MAX_RECORDED, Opened, Tries, Try
+from core.turns.attempts.tries import Opened, Tries
 from tests.unit.scripted import FINISH, Item, Scripted
 
 pytestmark = pytest.mark.anyio
@@ -206,14 +206,6 @@ async def test_what_somebody_has_begun_to_answer_is_no_fault_of_the_request() ->
     opened = await tries.open([route_to(Scripted(REFUSED)), route_to(Scripted(ANSWER), "other")], ask)
     assert opened.route.model.name == "other"
     await opened.stream.aclose()
-
-
-def test_what_all_tries_cost_is_added_up() -> None:
-    tries = tries_of()
-    for _ in range(2 * MAX_RECORDED):
-        tries.add(Try(model="m", provider="demo", outcome="stop", cost=0.5))
-    tries.add(Try(model="m", provider="demo", outcome="stop"))
-    assert (tries.cost, len(tries.record)) == (MAX_RECORDED, MAX_RECORDED)
 
 
 async def test_the_first_one_s_failure_is_told() -> None:
