@@ -6,7 +6,6 @@ or a write of its owner, is taken for another turn's.
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,29 +16,17 @@ KEPT_SECONDS = 86400.0
 """Far longer than anything of a deleted turn is under way: its job, its events, the process that answers it."""
 
 _FORGET = sa.delete(deleted_sessions).where(deleted_sessions.c.deleted_at < db_now() - KEPT_SECONDS)
-_FOUND = sa.select(deleted_sessions.c.last_turn, deleted_sessions.c.last_seq).where(
-    deleted_sessions.c.session_id == sa.bindparam("of_session")
-)
-LAST_SEQ = (
-    sa.select(deleted_sessions.c.last_seq)
-    .where(deleted_sessions.c.session_id == sa.bindparam("of_session"))
-    .scalar_subquery()
-)
+_is_of_name = deleted_sessions.c.session_id == sa.bindparam("of_session")
+_LAST_TURN = sa.select(deleted_sessions.c.last_turn).where(_is_of_name)
+LAST_SEQ = sa.select(deleted_sessions.c.last_seq).where(_is_of_name).scalar_subquery()
 """As part of another statement; NULL where there was none."""
 
 
-class LastNumbers(NamedTuple):
-    """0: none was given."""
-
-    turn: int
-    seq: int
-
-
-def last_numbers(connection: sa.Connection, session_id: str) -> LastNumbers:
-    """Of deleted sessions of this name. To be asked once the transaction holds the session: a deletion may have gone
-    before it."""
-    found = connection.execute(_FOUND, {"of_session": session_id}).one_or_none()
-    return LastNumbers(0, 0) if found is None else LastNumbers(*found)
+def last_turn(connection: sa.Connection, session_id: str) -> int:
+    """The last number that a deleted session of this name has given; 0: none. To be asked once the transaction holds
+    the session: a deletion may have gone before it."""
+    found: int | None = connection.execute(_LAST_TURN, {"of_session": session_id}).scalar_one_or_none()
+    return found or 0
 
 
 def remember(connection: sa.Connection, insert: Callable[[sa.Table], Insert], session_id: str) -> None:

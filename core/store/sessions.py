@@ -9,6 +9,7 @@ from core.store.reach import EVERYTHING, Reach
 from core.store.schema import sessions, turns
 from core.store.turns.filters import ANY_TURN, TurnFilter
 from core.store.turns.records import Session
+from core.store.turns.waiting import HOLD_SESSION
 
 _counted = turns.alias("counted")
 _SELECT = sa.select(
@@ -44,10 +45,10 @@ class Sessions:
 
     async def delete(self, session_id: str) -> None:
         """Raises NotFound."""
-        hold = sa.update(sessions).where(self._is(session_id)).values(updated_at=sessions.c.updated_at)
+        hold = HOLD_SESSION.where(self._reach.has_session())
 
         def delete(connection: sa.Connection) -> None:
-            if not connection.execute(hold).rowcount:
+            if not connection.execute(hold, {"of_session": session_id}).rowcount:
                 raise unknown_session(session_id)
             remember(connection, self._database.insert, session_id)
             connection.execute(sa.delete(sessions).where(sessions.c.session_id == session_id))

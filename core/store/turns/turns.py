@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from core.model.errors import NotFound, QueueFull, ReplaceConflict
 from core.model.keys import TurnKey
 from core.store.database.base import Database, Insert
-from core.store.deleted_sessions import last_numbers
+from core.store.deleted_sessions import last_turn
 from core.store.reach import EVERYTHING, Reach
 from core.store.schema import ACTIVE, db_now, narrator_events, sessions, turns
 from core.store.sessions import unknown_session
@@ -216,7 +216,7 @@ class Turns:
         if new.replaces is not None and (is_first or new.replaces != number - 1):
             latest = "it has none yet" if is_first else f"that is turn {number - 1}"
             raise ReplaceConflict(f"turn {new.replaces} is not the latest of the session; {latest}")
-        if is_first and (last := last_numbers(connection, new.session_id).turn):
+        if is_first and (last := last_turn(connection, new.session_id)):
             number = last + 1
             connection.execute(_NUMBER, {"of_session": new.session_id, "number": number})
         refuse_known_message(connection, new)
