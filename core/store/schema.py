@@ -119,6 +119,7 @@ turn_steps = sa.Table(  # passes through the model that have called tools, each 
     sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),  # 1, 2, … in its turn
     sa.Column("parts", sa.LargeBinary, nullable=False),  # what the model has said, its calls among it
     sa.Column("usage", _NULLABLE_JSON),
+    sa.Column("cost", sa.Double),  # US dollars, if it is known
 )
 
 tool_calls = sa.Table(

@@ -25,7 +25,7 @@ def own(turn: Turn, **changes: object) -> OwnAttempt:
 
 async def test_what_was_stored_is_read(store: Store, make: Maker) -> None:
     turn = await make.running(W)
-    step = StoredStep(1, SAID, PLANNED, Usage(3, 4, cached_tokens=1))
+    step = StoredStep(1, SAID, PLANNED, Usage(3, 4, cached_tokens=1), 0.25)
     assert await store.steps.plan(own(turn), step)
     assert await store.steps.read(turn.key) == [step]
     assert await store.steps.plan(own(turn), StoredStep(2, [Text("Hm.")], PLANNED[:1]))

@@ -37,7 +37,7 @@ class Left:
     async def plan(self, *calls: ToolCall, step: int = 1) -> list[Part]:
         said: list[Part] = [Text(f"Step {step}."), *calls]
         planned = [StoredCall(number, each) for number, each in enumerate(calls, 1)]
-        assert await self._store.steps.plan(self.own, StoredStep(step, said, planned, Usage(1, 1)))
+        assert await self._store.steps.plan(self.own, StoredStep(step, said, planned, Usage(1, 1), 0.25))
         return said
 
     async def begin(self, *numbers: int, step: int = 1) -> None:
@@ -57,6 +57,14 @@ class Left:
 @pytest.fixture
 def left(store: Store, agent_turn: Turn) -> Left:
     return Left(store, agent_turn)
+
+
+async def test_what_the_steps_before_have_cost_counts(store: Store, left: Left, now: FakeTool) -> None:
+    await left.plan(call(1))
+    turn = await left.taken_over()
+    await running(turn, store, Scripted(ANSWER), now).execute()
+    stored = await store.turns.get(turn.key)
+    assert (stored.cost, stored.usage) == (0.25, Usage(21, 4, cached_tokens=4))
 
 
 async def test_a_taken_over_turn_repeats_no_finished_call(store: Store, left: Left, now: FakeTool) -> None:

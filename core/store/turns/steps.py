@@ -40,6 +40,8 @@ class StoredStep(msgspec.Struct, frozen=True):
     calls: list[StoredCall]
     """Those that are done in the order in which they came to that, then the others."""
     usage: Usage | None = None
+    cost: float | None = None
+    """US dollars."""
 
     def tape_parts(self) -> list[Part]:
         """What a tape has of it, behind the part with which it begins."""
@@ -116,7 +118,7 @@ class StoredSteps:
         ]
 
         def insert(connection: sa.Connection) -> None:
-            said = {**of_step, "parts": encode_parts(step.parts), "usage": usage}
+            said = {**of_step, "parts": encode_parts(step.parts), "usage": usage, "cost": step.cost}
             for table, rows in ((turn_steps, said), (tool_calls, planned)):  # perhaps once more: the answer was lost
                 connection.execute(self._database.insert(table).on_conflict_do_nothing(), rows)
 
@@ -158,7 +160,7 @@ def _read(connection: sa.Connection, key: TurnKey) -> list[StoredStep]:
     for row in connection.execute(_CALLS, of(key)):
         calls[row.step].append(_call(row))
     return [
-        StoredStep(row.step, decode_parts(row.parts), calls[row.step], row.usage and Usage(**row.usage))
+        StoredStep(row.step, decode_parts(row.parts), calls[row.step], row.usage and Usage(**row.usage), row.cost)
         for row in connection.execute(_STEPS, of(key))
     ]
 

@@ -90,6 +90,7 @@ class Attempts:
     async def begin(self, past: Feed | None) -> None:
         """The attempt that was claimed. `past`: what viewers have of the one before it, where that is known."""
         await self._steps.restore()
+        self.tries.cost = self._steps.cost
         left = what_is_left(self._turn, past, self._steps, self._route_to)
         if left.route is not None:
             self.tries.add(Try(left.route.model.name, left.route.model.provider, self._turn.restart_reason or DROPPED))
@@ -105,7 +106,8 @@ class Attempts:
         while True:
             if not self._steps.pending:
                 finish = await self._pass(prompt, chain)
-                last = await self._steps.plan(finish)
+                cost = self.route.model.cost(finish.told.usage) if self.route is not None else None
+                last = await self._steps.plan(finish, cost)
                 if last is not None:
                     return last
                 self.note_try(finish.reason)

@@ -63,6 +63,8 @@ class Steps:
         """Calls of the step that have no result yet."""
         self._calls_made = 0
         self._usage: Usage | None = None
+        self.cost: float | None = None
+        """US dollars of all that is stored, as far as it is known."""
         self._writing = asyncio.Lock()
         """Results get to the store and the tape in one order."""
         self._done = 0
@@ -108,9 +110,9 @@ class Steps:
         self._call_ids.add(own_id)
         return msgspec.structs.replace(part, id=own_id)
 
-    async def plan(self, finish: Finish) -> Finish | None:
-        """After a pass: store it, and the calls that it asks for, which are to be made now. Returns how the turn
-        finishes where there are none. Raises AttemptLost."""
+    async def plan(self, finish: Finish, cost: float | None) -> Finish | None:
+        """After a pass, which cost so much: store it, and the calls that it asks for, which are to be made now. Returns
+        how the turn finishes where there are none. Raises AttemptLost."""
         if not self.are_made_here:
             return finish
         settings, said = self._services.settings, self.said(self._feed.tape).slice()
@@ -121,7 +123,7 @@ class Steps:
             reason = TOOL_LIMIT if calls and finish.reason not in _CUT_SHORT else finish.reason
             return Finish(reason, self.add_up(finish.told), finish.raw)
         planned = [StoredCall(number, call) for number, call in enumerate(calls, 1)]
-        step = StoredStep(self.number, said, planned, finish.told.usage)
+        step = StoredStep(self.number, said, planned, finish.told.usage, cost)
         await self._store(lambda own: self._services.store.steps.plan(own, step))
         self._take(step)
         return None
@@ -151,6 +153,7 @@ class Steps:
         """The one that is going on is stored."""
         self.stored.extend(step.tape_parts())
         self._usage = _sum(self._usage, step.usage)
+        self.cost = _add(self.cost, step.cost)
         self._calls_made += len(step.calls)
         self._call_ids.update(each.call.id for each in step.calls)
         self.pending = [each for each in step.calls if each.result is None]
@@ -210,5 +213,5 @@ def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
     return Usage(*(_add(*each) for each in counts))
 
 
-def _add(one: int | None, other: int | None) -> Any:
+def _add(one: float | None, other: float | None) -> Any:
     return other if one is None else one if other is None else one + other
