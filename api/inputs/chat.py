@@ -112,7 +112,7 @@ class ChatRequest(BaseModel):
         if self.messages is None:
             return len(self.question)
         calls = [call for message in self.messages for call in message.tool_calls or []]
-        said = sum(len(message.text()) for message in self.messages)
+        said = sum(len(message.text()) + len(message.reasoning_content or "") for message in self.messages)
         return said + sum(len(call.function.arguments) for call in calls)
 
     def new_turn(

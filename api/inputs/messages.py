@@ -95,6 +95,9 @@ class InputMessage(_Input):
         None, description="An assistant's."
     )
     tool_call_id: Id | None = Field(None, description="Of a tool's: which call it answers.")
+    reasoning_content: str | None = Field(
+        None, description="Of an assistant's: what it thought, for services that want it back with its tool_calls."
+    )
     refusal: str | None = Field(None, description="Of an assistant's; is not passed on, as what follows.")
     annotations: Annotated[list[Any], Field(max_length=MAX_MESSAGES)] | None = None
     audio: None = None
@@ -106,6 +109,8 @@ class InputMessage(_Input):
             raise ValueError("a message of the role tool has a tool_call_id, and no other has")
         if self.tool_calls and self.role != "assistant":
             raise ValueError("tool_calls are an assistant's")
+        if self.reasoning_content is not None and self.role != "assistant":
+            raise ValueError("reasoning_content is an assistant's")
         listed = self.content if isinstance(self.content, list) else []
         if self.role not in ("user", "assistant") and not all(isinstance(part, TextPart) for part in listed):
             raise ValueError(f"a message of the role {self.role} has texts alone")
@@ -125,6 +130,7 @@ class InputMessage(_Input):
         optional = {
             "name": self.name,
             "tool_call_id": self.tool_call_id,
+            "reasoning": self.reasoning_content,
             "tool_calls": [{"id": call.id, **call.function.model_dump()} for call in calls] or None,
         }
         return {

@@ -80,7 +80,8 @@ class Thought(msgspec.Struct, frozen=True):
 
 class Message(msgspec.Struct, frozen=True):
     """`tool_calls` are an assistant's; a message of the role `tool` is the result of the one that `tool_call_id` names.
-    `name` tells participants of one role apart, `thoughts` are an assistant's, in order."""
+    `name` tells participants of one role apart; `reasoning` is what an assistant that called tools has thought, and
+    `thoughts` what is wanted back of it, in order."""
 
     role: Role
     content: str | list[ContentPart] = ""
@@ -88,6 +89,7 @@ class Message(msgspec.Struct, frozen=True):
     tool_call_id: str | None = None
     name: str | None = None
     thoughts: list[Thought] = []
+    reasoning: str = ""
 
     def text(self) -> str:
         """What of its content is text."""

@@ -111,6 +111,7 @@ def test_the_results_of_tools_follow_their_calls() -> None:
             "assistant",
             "Let me see.",
             [ToolCallRequest("1", "now", '{"in": "UTC"}'), ToolCallRequest("2", "later", "{}")],
+            reasoning="hm",
         ),
         Message("tool", "noon", tool_call_id="1"),
         Message("tool", "never", tool_call_id="2"),
@@ -177,4 +178,6 @@ def test_what_a_service_wants_back_goes_with_the_calls_that_it_belongs_to() -> N
         Thought("a.redacted", "r"),
         Thought("g.signature", "s2", "1"),
     ]
-    assert last == Message("assistant", "It is noon.")  # an answer without calls is understood without
+    assert call.reasoning == "First.Well."
+    assert last == Message("assistant", "It is noon.", reasoning="Then.")  # said without calls, in a turn with some
+    assert answer_messages([Reasoning("Hm."), Text("Yes.")]) == [Message("assistant", "Yes.")]

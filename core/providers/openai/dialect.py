@@ -1,4 +1,4 @@
-"""What a compatible server calls an option, or whether it knows it at all."""
+"""What a compatible server calls an option, whether it knows it at all, and what it wants back of earlier answers."""
 
 import re
 from typing import Self
@@ -9,7 +9,8 @@ from core.providers.base import Request
 from core.providers.http.dialect import Dialect
 from core.providers.http.failures import Refused
 
-_OPTION = re.compile(rb"stream_options|max_(?:completion_)?tokens")
+REASONING = "reasoning_content"
+_OPTION = re.compile(rb"stream_options|max_(?:completion_)?tokens|reasoning_content")
 _UNKNOWN_OPTION = re.compile(
     rb"unsupported(?!_value)|not supported|not permitted|not allowed|unrecogni[sz]ed|unknown|unexpected|extra|instead",
     re.IGNORECASE,
@@ -22,10 +23,15 @@ class OpenAIDialect(Dialect, frozen=True):
     """Of the option `max_tokens`."""
     has_stream_options: bool = True
     """Without them a server may not tell the usage."""
+    wants_reasoning: bool = False
+    """Whether an answer's reasoning goes back with the calls of tools that came of it: DeepSeek's and Kimi's thinking
+    models refuse the calls without, and others the member itself."""
 
     def after(self, refused: Refused, request: Request) -> Self | None:
         if refused.status in (400, 422):
             named = {word.decode() for word in _OPTION.findall(refused.body)}
+            if not self.wants_reasoning and REASONING in named and any(each.tool_calls for each in request.messages):
+                return msgspec.structs.replace(self, wants_reasoning=True)
             if self.has_stream_options and "stream_options" in named:
                 return msgspec.structs.replace(self, has_stream_options=False)
             if self.limit_name in named and "max_tokens" in request.options and _UNKNOWN_OPTION.search(refused.body):

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.model.errors import UnsupportedOption
 from core.providers.base import ContentPart, Data, FileContent, ImageContent, Message, Request, TextContent
-from core.providers.openai.dialect import OpenAIDialect
+from core.providers.openai.dialect import REASONING, OpenAIDialect
 
 
 def body_of(request: Request, dialect: OpenAIDialect) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def body_of(request: Request, dialect: OpenAIDialect) -> dict[str, Any]:
         "response_format": request.response_format,
         "stream_options": {"include_usage": True} if dialect.streams and dialect.has_stream_options else None,
     }
-    messages = [_message(message) for message in request.messages]
+    messages = [_message(message, dialect) for message in request.messages]
     match request.goes_on:
         case "vllm":
             optional |= {"continue_final_message": True, "add_generation_prompt": False}
@@ -34,7 +34,7 @@ def body_of(request: Request, dialect: OpenAIDialect) -> dict[str, Any]:
     }
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, dialect: OpenAIDialect) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": message.role, "content": _content(message)}
     if message.name is not None:
         wire["name"] = message.name
@@ -42,6 +42,8 @@ def _message(message: Message) -> dict[str, Any]:
         wire["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
         wire["tool_calls"] = [call.as_openai() for call in message.tool_calls]
+    if dialect.wants_reasoning and (message.reasoning or message.tool_calls):
+        wire[REASONING] = message.reasoning  # also of a call that another model has made, without reasoning
     return wire
 
 

@@ -20,7 +20,7 @@ from core.providers.base import Message, Thought, ToolCallRequest
 
 def answer_messages(parts: Sequence[Part]) -> list[Message]:
     """One of the assistant's for each step, and after it the results of its tools. A service refuses a call without its
-    result, so such a one is left out."""
+    result, so such a one is left out. An answer without calls is understood without its reasoning."""
     results = {part.call_id: part for part in parts if isinstance(part, ToolResult)}
     messages: list[Message] = []
     for step in _steps(parts):
@@ -28,7 +28,9 @@ def answer_messages(parts: Sequence[Part]) -> list[Message]:
         calls = [call for call in whole_tool_calls(step) if call.id in results]
         if text or calls:
             requests = [ToolCallRequest(call.id, call.name, call.arguments) for call in calls]
-            messages.append(Message("assistant", text, requests, thoughts=_thoughts(step) if calls else []))
+            reasoning = "".join(part.text for part in step if isinstance(part, Reasoning)) if results else ""
+            thoughts = _thoughts(step) if calls else []
+            messages.append(Message("assistant", text, requests, thoughts=thoughts, reasoning=reasoning))
         messages += [Message("tool", results[call.id].content, tool_call_id=call.id) for call in calls]
     return messages
 

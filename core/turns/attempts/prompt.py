@@ -29,7 +29,8 @@ class Exchange(msgspec.Struct, frozen=True):
     @property
     def chars(self) -> int:
         arguments = sum(len(call.arguments) for message in self.answer for call in message.tool_calls)
-        return len(self.message) + sum(len(message.text()) for message in self.answer) + arguments
+        said = sum(len(message.text()) + len(message.reasoning) for message in self.answer)
+        return len(self.message) + said + arguments
 
 
 class Prompt:
@@ -63,7 +64,7 @@ class Prompt:
             if "max_tokens" in options:
                 options = {**options, "max_tokens": max(1, options["max_tokens"] - begun.tokens)}
         request = Request(
-            model.upstream,
+            model.service_model,
             messages,
             options,
             attempt,

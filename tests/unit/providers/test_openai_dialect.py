@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from core.model.errors import ProviderError
-from core.providers.base import Message, Request
+from core.providers.base import Message, Request, ToolCallRequest
 from core.providers.http.client import HttpClient
 from core.providers.http.dialect import MAX_MODELS, Dialects
 from core.providers.http.failures import Refused
@@ -111,6 +111,47 @@ async def test_a_server_that_goes_on_refusing(
         await ask(provider, max_tokens=5)
     assert len(upstream.asked) == requests
     assert provider._dialects.of("m") == OpenAIDialect(limit_name="max_tokens")
+
+
+CALL = ToolCallRequest("1", "now", "{}")
+WITH_CALLS = [
+    Message("user", "hi"),
+    Message("assistant", "", [CALL], reasoning="What time is it?"),
+    Message("tool", "noon", tool_call_id="1"),
+    Message("assistant", "", [CALL]),
+    Message("tool", "noon", tool_call_id="1"),
+    Message("assistant", "Noon."),
+]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "Missing `reasoning_content` field in the assistant message at message index 2.",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+    ],
+)
+async def test_reasoning_goes_back_to_those_that_want_it(
+    provider: OpenAIProvider, upstream: Upstream, says: str
+) -> None:
+    upstream.say(ANSWER)
+    upstream.say_first(refusal(says, type="invalid_request_error"))
+    for _ in range(2):
+        tape, _ = await read(provider.stream(Request("m", WITH_CALLS)))
+        assert tape.text() == "Hello"
+    asked = [msgspec.json.decode(each.body)["messages"] for each in upstream.asked]
+    without, once = ([message.get("reasoning_content") for message in messages] for messages in asked[:2])
+    assert without == [None] * 6
+    assert once == [None, "What time is it?", None, "", None, None]
+    assert asked[2:] == asked[1:2]
+
+
+async def test_reasoning_without_calls_is_not_tried(provider: OpenAIProvider, upstream: Upstream) -> None:
+    upstream.say(refusal("Unknown parameter: reasoning_content"))
+    with pytest.raises(ProviderError):
+        await ask(provider)
+    assert len(upstream.asked) == 1
 
 
 def test_an_option_that_was_not_asked_for_is_not_exchanged() -> None:
