@@ -59,7 +59,7 @@ _SAYS_CONTEXT = re.compile(
     r"context.{0,20}(length|size|window|limit).{0,60}(exceed|too long|too large|reach|is \d)"
     r"|(exceed|larger than|beyond|over).{0,60}context.{0,20}(length|size|window|limit)"
     r"|context (is |was )?too (long|large)|maximum context|maximum number of (input )?tokens|max_model_len"
-    r"|(prompt|input|request|conversation|messages?).{0,60}too (long|many tokens)"
+    r"|(prompt|input|request|conversation|messages?).{0,60}(?<!string )too (long|many tokens)(?!.{0,20}\bstring\b)"
     r"|reduce the length of the (messages|input)",
     re.IGNORECASE,
 )

@@ -64,6 +64,11 @@ FINAL = [
     {"error": "it does not work"},
     {"detail": [{"type": "extra_forbidden", "loc": ["body", "n"], "msg": "Extra inputs are not permitted"}]},
     {"error": {}},
+    # OpenAI, of what is short by its nature
+    {"error": {"message": "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with maximum "
+               "length 40, but got a string with length 45 instead.", "param": "messages[2].tool_calls[0].id",
+               "type": "invalid_request_error", "code": "string_above_max_length"}},
+    {"error": {"message": "'messages[0].name' is too long. Expected a string with maximum length 64.", "code": 400}},
 ]  # fmt: skip
 
 
