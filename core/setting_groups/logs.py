@@ -64,6 +64,10 @@ class LogSettings(BaseSettings):
         description="For pods: Kubernetes' API as `kubectl proxy` serves it, http://127.0.0.1:8001. Default: that of "
         "the cluster in which the collector is a pod.",
     )
+    log_kubernetes_except: Words = Field(
+        [],
+        description="Pods that are not followed, with commas: names, or namespace/name; * and ? as in a shell.",
+    )
     log_collect_hours: float = Field(
         1, ge=0, description="How far back the collector reads what it has never seen before."
     )

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from core.settings import Settings
@@ -28,7 +29,8 @@ def sources_of(settings: Settings, sender: Sender, places: Mapping[str, str]) ->
                     raise CannotCollect("LOG_FILES: name the files that LOG_COLLECT=files shall follow")
                 sources.append(_files(settings, "files", settings.log_files, describe_file, sender, places))
             case "kubernetes":
-                sources.append(_files(settings, "kubernetes", PATTERNS, describe_pod_log, sender, places))
+                describe = partial(describe_pod_log, left_out=settings.log_kubernetes_except)
+                sources.append(_files(settings, "kubernetes", PATTERNS, describe, sender, places))
             case "pods":
                 sources.append(_pods(settings, sender, places))
     return sources
@@ -74,6 +76,7 @@ def _pods(settings: Settings, sender: Sender, places: Mapping[str, str]) -> Sour
         settings.log_kubernetes_api,
         sender,
         places,
+        left_out=settings.log_kubernetes_except,
         hours=settings.log_collect_hours,
         lines_per_second=settings.log_lines_per_second,
     )

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -15,6 +14,7 @@ import structlog
 
 from core.background import Background
 from logs.collector.intake import Bucket, Intake
+from logs.collector.kubernetes.selection import is_followed
 from logs.collector.resuming import NANOSECONDS, OVERLAP_NS, Resuming, nanoseconds
 from logs.collector.sender import Sender
 from logs.collector.source import CannotCollect
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LIST_SECONDS = 3.0
+PAGE = 500
+"""Pods that the API tells at once."""
 ANSWER_SECONDS = 15.0
 SILENT_SECONDS = 300.0
 """A stream that says nothing for so long is opened anew."""
@@ -43,11 +45,13 @@ class PodSource:
         sender: Sender,
         places: Mapping[str, str],
         *,
+        left_out: Sequence[str],
         hours: float,
         lines_per_second: float,
         account: Path = ACCOUNT,
     ) -> None:
-        """`api`: as `kubectl proxy` serves it; None within a pod. Raises CannotCollect outside of one."""
+        """`api`: as `kubectl proxy` serves it; None within a pod. `left_out`: as LOG_KUBERNETES_EXCEPT has them. Raises
+        CannotCollect outside of a pod."""
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
         if api is None and host is None:
             raise CannotCollect(
@@ -58,11 +62,14 @@ class PodSource:
         self._namespace = _read(account / "namespace") or "default" if api is None else "default"
         self._sender = sender
         self._places = places
+        self._left_out = left_out
         self._first_ns = int(max(0.0, time() - hours * 3600) * NANOSECONDS)
         self._lines_per_second = lines_per_second
         self._background = Background()
         self._following: dict[str, asyncio.Task[None]] = {}
         self._read_so_far: dict[str, Resuming] = {}
+        self._read_whole = set[str]()
+        """Of containers that were over by then, so that nothing more comes."""
         self._session: aiohttp.ClientSession | None = None
         self.problem: str | None = "has not connected yet"
 
@@ -80,9 +87,7 @@ class PodSource:
 
     async def _look(self) -> None:
         try:
-            timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-            async with self._get("pods", {"limit": "500"}, timeout) as response:
-                pods = (await response.json()).get("items") or []
+            pods = await self._list()
         except _ERRORS as error:
             if self.problem is None:
                 log.warning("Kubernetes is away", action="pods.away", error=repr(error)[:200])
@@ -95,29 +100,46 @@ class PodSource:
         for source in [source for source in self._read_so_far if source not in self._following]:
             if source.split(":")[1] not in there:
                 del self._read_so_far[source]
+                self._read_whole.discard(source)
+
+    async def _list(self) -> list[dict[str, Any]]:
+        """Raises _ERRORS."""
+        pods: list[dict[str, Any]] = []
+        query = {"limit": str(PAGE)}
+        while True:
+            async with self._get("pods", query, aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as response:
+                page = await response.json()
+            pods += page.get("items") or []
+            following = (page.get("metadata") or {}).get("continue")
+            if not following:
+                return pods
+            query["continue"] = following
 
     def _follow_pod(self, pod: Mapping[str, Any]) -> None:
-        """A container that started again has another number, and a log of its own."""
+        """A container that started again has another number, and a log of its own. One that is over is read once more:
+        what it said last may have come when its stream had broken off."""
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         statuses = pod.get("status", {}).get("containerStatuses") or []
-        if name == socket.gethostname():
-            return  # each line would make the next
+        if not is_followed(self._namespace, name, self._left_out):
+            return
         for status in statuses:
             source = f"pods:{uid}:{status['name']}:{status.get('restartCount', 0)}"
-            is_there = "running" in status["state"] or "terminated" in status["state"]
-            is_read = "terminated" in status["state"] and source in self._read_so_far
-            if is_there and not is_read and source not in self._following:
-                task = self._background.run(source, self._follow(source, name, status["name"]))
+            is_over = "terminated" in status["state"]
+            is_there = is_over or "running" in status["state"]
+            if is_there and source not in self._read_whole and source not in self._following:
+                task = self._background.run(source, self._follow(source, name, status["name"], is_over=is_over))
                 self._following[source] = task
                 task.add_done_callback(lambda task: self._following.pop(task.get_name(), None))
 
-    async def _follow(self, source: str, pod: str, container: str) -> None:
+    async def _follow(self, source: str, pod: str, container: str, *, is_over: bool) -> None:
         resuming = self._read_so_far.get(source) or Resuming(self._places.get(source), slack_ns=OVERLAP_NS)
         self._read_so_far[source] = resuming
         fields = {"namespace": self._namespace, "pod": pod, "container": container}
         intake = Intake(self._sender, source, container, fields, bucket=Bucket(self._lines_per_second))
         try:
             await self._stream(resuming, intake, pod, container)
+            if is_over:
+                self._read_whole.add(source)
         except _ERRORS as error:
             log.debug("log broke off", action="pods.reopen", pod=pod, container=container, error=repr(error)[:200])
             await asyncio.sleep(REOPEN_SECONDS)

@@ -97,20 +97,20 @@ class SocketProxy:
         container = inspected(await self._engine.inspect(request.container))
         if not selection.follows(container):
             raise NotFound
-        async with self._engine.request(f"/containers/{container.id}/logs", request.query, _OPEN) as upstream:
-            response = web.StreamResponse(headers={"Content-Type": upstream.headers.get("Content-Type", "")})
+        async with self._engine.request(f"/containers/{container.id}/logs", request.query, _OPEN) as answer:
+            response = web.StreamResponse(headers={"Content-Type": answer.headers.get("Content-Type", "")})
             async with _sending(response, http):
-                async for data in upstream.content.iter_any():
+                async for data in answer.content.iter_any():
                     await response.write(data)
         return response
 
     async def _events(self, http: web.Request, request: Request, selection: Selection) -> web.StreamResponse:
         query = request.query | {"filters": '{"type":["container"]}'}
-        async with self._engine.request("/events", query, EVENTS) as upstream:
+        async with self._engine.request("/events", query, EVENTS) as answer:
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             splitter = Splitter()
             async with _sending(response, http):
-                async for data in upstream.content.iter_any():
+                async for data in answer.content.iter_any():
                     for text, cut in splitter.feed(data):
                         if not cut and (told := _event(text, selection)) is not None:
                             await response.write(told)
