@@ -155,8 +155,13 @@ class DayFiles:
         return bool(removed)
 
     def _days(self, *, backwards: bool = False) -> list[date]:
-        names = (file.stem for file in self._folder.glob("*.db"))
-        days = (date.fromisoformat(name) for name in names if re.fullmatch(r"\d{4}-\d\d-\d\d", name))
+        """A file that another gateway has removed takes room until it is closed here, too."""
+        with self._lock:
+            names = (file.stem for file in self._folder.glob("*.db"))
+            days = {date.fromisoformat(name) for name in names if re.fullmatch(r"\d{4}-\d\d-\d\d", name)}
+            removed = [self._engines.pop(day) for day in self._engines.keys() - days]
+        for engine in removed:
+            engine.dispose()
         return sorted(days, reverse=backwards)
 
     def _days_of(self, matcher: Matcher, place: LineId | None, *, backwards: bool) -> Iterator[date]:

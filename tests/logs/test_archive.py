@@ -1,6 +1,7 @@
 """The archive: the same in SQLite's files and in PostgreSQL; what is too old or too much goes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -14,6 +15,7 @@ from core.telemetry.log_stream.record import LEVELS
 from logs.archive import days
 from logs.archive.archive import Archive, ArchiveFull
 from logs.archive.opening import open_archive
+from logs.archive.table import day_of
 from logs.live.filters import ALL, Filter, Matcher
 from logs.stream.line import LineId, StreamLine
 from tests.logs.viewing import line
@@ -43,6 +45,14 @@ def open_(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     yield open_it
     for archive in opened:
         archive.close()
+
+
+def open_files() -> list[str]:
+    names: list[str] = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the folder itself
+            names.append(str(link.readlink()))
+    return names
 
 
 def stored(number: int, message: str, *, ms: int | None = None, **more: object) -> StreamLine:
@@ -177,6 +187,18 @@ def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     archive.append([stored(1, "x")])
     assert (tmp_path / "archive").stat().st_mode & 0o777 == 0o700
     archive.close()
+
+
+def test_a_file_that_another_gateway_has_removed_is_closed(tmp_path: Path) -> None:
+    leader, other = (days.DayFiles(Settings(log_archive=str(tmp_path / "archive"))) for _ in range(2))
+    old = int(time() * 1000) - 30 * DAY_MS
+    leader.append([stored(1, "old", ms=old), stored(2, "new")])
+    assert messages(other) == ["new", "old"]
+    assert leader.tidy()
+    assert messages(other) == ["new"]
+    assert not [name for name in open_files() if str(day_of(old)) in name]
+    leader.close()
+    other.close()
 
 
 def test_none_is_wanted() -> None:
