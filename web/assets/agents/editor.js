@@ -13,6 +13,7 @@
     #form = new AgentForm(() => this.#showState());
     #isOpen = false;
     #isBusy = false;
+    #opening = 0; // counts what was opened: an answer to what was done with one is not for the next
 
     /** Handlers: onSaved(agent, isNew), onDeleted(), onDuplicate(draft), onState() when what is to be saved may be other. */
     constructor(registry, handlers) {
@@ -46,6 +47,7 @@
     }
 
     close() {
+      this.#opening += 1;
       this.agent = null;
       this.#isOpen = false;
     }
@@ -64,6 +66,7 @@
 
     #fill(agent) {
       const { models, tools } = this.#registry;
+      this.#opening += 1;
       this.#isOpen = true;
       this.#form.fill(agent, { isNew: this.agent === null, models, tools });
       const note = byId("read-only");
@@ -83,16 +86,21 @@
 
     async #store(values, etag) {
       const isNew = this.agent === null;
+      const opening = this.#opening;
+      let stored;
       this.#complain("");
       this.#form.showErrors([]);
       this.#setBusy(true);
       try {
-        this.agent = await this.#registry.store(values, etag);
+        stored = await this.#registry.store(values, etag);
       } catch (error) {
+        if (opening !== this.#opening) return announce(`“${values.name}” was not saved. ${asSentence(error.message)}`);
         return this.#onRefused(error, values, isNew);
       } finally {
         this.#setBusy(false);
       }
+      if (opening !== this.#opening) return announce(`“${values.name}” was saved.`);
+      this.agent = stored;
       this.#form.keep(values);
       this.#showState();
       announce("Saved");
@@ -111,11 +119,16 @@
     }
 
     async #onConflict(values) {
-      let theirs;
+      const opening = this.#opening;
+      let theirs, unread;
       try {
         theirs = await this.#registry.read(values.id);
       } catch (error) {
-        return this.#complain(`Somebody else has changed it meanwhile, and their version cannot be read. ${asSentence(error.message)}`);
+        unread = error;
+      }
+      if (opening !== this.#opening) return announce(`“${values.name}” was not saved: somebody else has changed it meanwhile.`);
+      if (unread) {
+        return this.#complain(`Somebody else has changed it meanwhile, and their version cannot be read. ${asSentence(unread.message)}`);
       }
       const choice = await askAboutConflict(values, theirs);
       if (choice === "mine") await this.#store(values, theirs?.etag ?? null);
@@ -135,13 +148,15 @@
       const { agent } = this;
       const text = `“${agent.name}” will be gone for good. What it has answered stays.`;
       if (!(await confirm({ title: "Delete this agent?", text, yes: "Delete", no: "Keep" }))) return;
+      const isShown = () => this.#isOpen && this.agent?.id === agent.id;
       try {
         await this.#registry.remove(agent);
       } catch (error) {
+        if (!isShown()) return announce(`“${agent.name}” was not deleted. ${asSentence(error.message)}`);
         if (error.status === 412) return this.#onConflictOfDeletion();
         return this.#complain(`It was not deleted. ${asSentence(error.message)}`);
       }
-      this.#gone();
+      if (isShown()) this.#gone();
       announce("Deleted");
     }
 

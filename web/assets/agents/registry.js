@@ -6,6 +6,9 @@
 
   class Registry {
     #api;
+    #loads = 0; // begun
+    #newest = 0; // of those that are shown
+    #changes = 0; // made here
     agents = [];
     models = [];
     tools = [];
@@ -18,11 +21,17 @@
       tabs.onTold((type) => type === "agents" && this.load().catch(() => {})); // the next look tells
     }
 
-    /** Raises ApiError. */
+    /** Raises ApiError. What was told before a change is asked again, and what comes late not shown. */
     async load() {
-      const [{ agents }, { models }, { tools }] = await Promise.all(
-        ["/agents", "/models", "/tools"].map((path) => this.#api.call("GET", path)),
-      );
+      const number = (this.#loads += 1);
+      let changes, told;
+      do {
+        changes = this.#changes;
+        told = await Promise.all(["/agents", "/models", "/tools"].map((path) => this.#api.call("GET", path)));
+      } while (changes !== this.#changes);
+      if (number < this.#newest) return;
+      this.#newest = number;
+      const [{ agents }, { models }, { tools }] = told;
       Object.assign(this, { agents, models, tools, isLoaded: true });
       this.onChange();
     }
@@ -63,6 +72,7 @@
     }
 
     #keep(agent) {
+      this.#changes += 1;
       const others = this.agents.filter(({ id }) => id !== agent.id);
       this.agents = [...others, agent].sort((a, b) => (a.id < b.id ? -1 : 1));
       this.onChange();
@@ -70,6 +80,7 @@
     }
 
     #drop(id) {
+      this.#changes += 1;
       this.agents = this.agents.filter((agent) => agent.id !== id);
       this.onChange();
     }
