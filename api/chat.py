@@ -33,8 +33,8 @@ from core.turns.attempts.compatibility import check_agents, check_queue
 
 log = structlog.get_logger()
 
-DELETE_WAIT_SECONDS = 2.0
-"""A running turn of a session that is deleted ends within a second."""
+DELETE_WAIT_SECONDS = 10.0
+"""A running turn of a session that is deleted ends within a second, as a rule."""
 
 
 class Chat:

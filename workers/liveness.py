@@ -18,6 +18,8 @@ from core.model.errors import BrokerDown
 
 log = structlog.get_logger()
 
+START_SECONDS = 120.0
+"""In which a worker begins to take jobs, however slow its machine is."""
 LOOKS = 10
 """In the time after which a worker counts as stuck."""
 
@@ -50,6 +52,8 @@ class ConsumptionCheck:
         self._queues = queues
         self._accepted = 0
         self._retired = False
+        self._has_begun = False
+        """Whether jobs have come at all."""
         self._moved_at = monotonic()
 
     @property
@@ -58,7 +62,8 @@ class ConsumptionCheck:
 
     @property
     def stuck(self) -> bool:
-        return not self._retired and monotonic() - self._moved_at >= self._stuck_seconds
+        limit = self._stuck_seconds if self._has_begun else max(START_SECONDS, self._stuck_seconds)
+        return not self._retired and monotonic() - self._moved_at >= limit
 
     def retire(self) -> None:
         """The worker stops in order: it is meant to take no more jobs."""
@@ -76,7 +81,9 @@ class ConsumptionCheck:
         except BrokerDown:
             self.waiting = 0  # nobody gets a job then
         slots = self.slots
-        if not self.waiting or not slots.free or slots.accepted != self._accepted:
+        begins = slots.is_consuming and not self._has_begun
+        if begins or not self.waiting or not slots.free or slots.accepted != self._accepted:
+            self._has_begun = self._has_begun or begins
             self._accepted = slots.accepted
             self._moved_at = monotonic()
 
