@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, relay: Relay | None = None) -> 
     app.state.relay = relay or relay_of(settings)
     install_handlers(app)
     add_pages(app, settings)
-    for routes in (agents, chat, stream, sockets, events, sessions, turns, narrator, models, tools, health):
+    for routes in (chat, stream, sockets, events, agents, sessions, turns, narrator, models, tools, health):
         app.include_router(routes.router)
     policies = app.state.policies = RoutePolicies(app.routes)
     document_access(app, policies)

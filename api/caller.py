@@ -20,6 +20,7 @@ from api.watchers.progress import Resumption
 from api.watchers.subscriptions import Subscriptions
 from api.watchers.watcher import Watcher
 from core.agents.agent import Agent
+from core.idle_timer import IdleTimer
 from core.model.context import RequestContext
 from core.store.reach import Reach
 from core.store.turns.records import Created, Turn
@@ -85,8 +86,8 @@ class Caller:
         )
         return await self.chat.submit(new, starts_direct=True)
 
-    def teller(self, sink: Sink, *, knows_restarts: bool) -> Teller:
-        return Teller(self.chat, self.store, self._services.queue, sink, knows_restarts=knows_restarts)
+    def teller(self, sink: Sink, idle_timer: IdleTimer, *, knows_restarts: bool) -> Teller:
+        return Teller(self.chat, self.store, self._services.queue, sink, idle_timer, knows_restarts=knows_restarts)
 
     @property
     def narrator(self) -> Narrator:

@@ -13,7 +13,7 @@ from api.housekeeping import Housekeeping
 from api.narrator.desk import NarratorDesk
 from api.narrator.relay import Relay
 from api.queue import Queue
-from api.streams.direct_relay import DirectRelay
+from api.streams.direct_publishing import DirectPublishing
 from api.streams.feeds import Feeds
 from api.watchers.live_turns import LiveTurns
 from core.agents.registry import AgentRegistry, backend_of
@@ -41,8 +41,8 @@ class Services:
         self.store = self.owner.store
         self.catalogue = self.owner.catalogue
         self.agents = AgentRegistry(backend_of(settings, self.store), self.owner.toolbox.allowed)
-        self._relay = DirectRelay(self.owner)
-        self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection, self._relay)
+        self._direct_publishing = DirectPublishing(self.owner)
+        self.feeds = Feeds(self.store, settings.rabbit_mq, self.connection, self._direct_publishing)
         self.live_turns = LiveTurns(self.store, self.feeds, settings.rabbit_mq, settings.max_watchers)
         self.direct = DirectRuns(self.owner.runs, self.owner.keeper)
         self.queue = Queue(self.store, self.connection, self.feeds, self.direct, self.owner.subscribers)
@@ -75,7 +75,7 @@ class Services:
         await self.direct.stop()  # once nothing starts a turn any more
         await self.live_turns.stop()
         await self.feeds.stop()
-        await self._relay.stop()
+        await self._direct_publishing.stop()
         await self._background.stop()
         await self._housekeeping.stop()
         await self.agents.close()

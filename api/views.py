@@ -120,7 +120,7 @@ class ModelView(BaseModel):
     def of(cls, model: Model, *, is_default: bool) -> "ModelView":
         """Without its address and its key's variable."""
         told = model.model_dump(include=set(cls.model_fields) - {"is_default", "continues"})
-        return cls(**told, is_default=is_default, continues=model.goes_on)
+        return cls(**told, is_default=is_default, continues=model.may_go_on)
 
 
 class ModelList(BaseModel):

@@ -141,7 +141,7 @@ class Connection:
         hello, caller = self._handshake, self._caller
         agent = await caller.agent(hello.agent_id)
         self._session_id = hello.conversation_id or secrets.token_urlsafe(16)
-        self._teller = caller.teller(self._sink, knows_restarts=hello.protocol is not None)
+        self._teller = caller.teller(self._sink, self._silence, knows_restarts=hello.protocol is not None)
         turns = await caller.store.turns.statuses(self._session_id)
         unfinished = [number for number, status in turns.items() if status not in ("done", "error")]
         last_seq = await caller.store.narrator.last_seq(self._session_id)

@@ -12,13 +12,9 @@ from api.wires.base import Frames
 
 class ConversationSink(WebSocketSink):
     def __init__(self, websocket: WebSocket, on_sent: Callable[[], object]) -> None:
-        """`on_sent`: called whenever something is sent."""
+        """`on_sent`: called whenever something is sent. What is written is a viewer's, which touches a timer itself."""
         super().__init__(websocket)
         self._on_sent = on_sent
-
-    def write(self, frames: Frames) -> None:
-        self._on_sent()
-        super().write(frames)
 
     async def send(self, frames: Frames) -> None:
         """Raises WebSocketDisconnect."""

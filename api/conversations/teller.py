@@ -11,6 +11,7 @@ from api.streams.cursor import Cursor
 from api.streams.viewer import Sink, Viewer
 from api.wires.agent_socket import AgentSocketWire
 from api.wires.base import Unfinished, WireContext
+from core.idle_timer import IdleTimer
 from core.model.errors import Closing, NotFound
 from core.model.events import Failed
 from core.model.keys import TurnKey
@@ -22,12 +23,16 @@ log = structlog.get_logger()
 
 
 class Teller:
-    def __init__(self, chat: Chat, store: Store, queue: Queue, sink: Sink, *, knows_restarts: bool) -> None:
-        """`store`: within the client's reach. `knows_restarts`: whether it can take back what it was told."""
+    def __init__(
+        self, chat: Chat, store: Store, queue: Queue, sink: Sink, idle_timer: IdleTimer, *, knows_restarts: bool
+    ) -> None:
+        """`store`: within the client's reach. `idle_timer`: the connection's. `knows_restarts`: whether the client can
+        take back what it was told."""
         self._chat = chat
         self._store = store
         self._queue = queue
         self._sink = sink
+        self._idle_timer = idle_timer
         self._knows_restarts = knows_restarts
         self._to_tell: deque[tuple[TurnKey, Cursor | None]] = deque()
         self._known: set[TurnKey] = set()
@@ -66,7 +71,7 @@ class Teller:
         wire = AgentSocketWire(WireContext.of(turn, knows_restarts=self._knows_restarts))
         async with self._chat.watch(turn) as feed:
             try:
-                await Viewer(feed, cursor, wire, self._sink).run()
+                await Viewer(feed, cursor, wire, self._sink, self._idle_timer).run()
             except Unfinished as error:
                 log.info("told no further", action="conversation.untold", session_id=key.session_id, reason=str(error))
             if isinstance(feed.error, Closing):

@@ -10,7 +10,8 @@ class PageRoute(Route):
     """Stands ahead of the route that has the path for everybody else, and knows nothing of it."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return super().matches(scope) if prefers_page(scope) else (Match.NONE, {})
+        match, details = super().matches(scope)
+        return (match, details) if match is not Match.NONE and prefers_page(scope) else (Match.NONE, {})
 
 
 def prefers_page(scope: Scope) -> bool:

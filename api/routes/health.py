@@ -64,7 +64,7 @@ async def ready(services: ProcessServices) -> JSONResponse:
 async def test(services: ProcessServices) -> ProviderTest:
     """Call the provider once."""
     route = services.catalogue.route(services.catalogue.default_model)
-    request = Request(route.model.upstream, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
+    request = Request(route.model.service_model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
     tape = Tape()
     begin = perf_counter()
     try:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 from aiormq.abc import AbstractChannel
 
-from api.streams.direct_relay import ASK_SECONDS, DirectRelay
+from api.streams.direct_publishing import ASK_SECONDS, DirectPublishing
 from api.streams.inbox import Inbox
 from api.streams.inbox_check import CHECK_SECONDS, InboxCheck
 from api.streams.live_feed import LiveFeed
@@ -27,11 +27,11 @@ POLL_SLICE = 100
 
 
 class Feeds:
-    def __init__(self, store: Store, broker_url: str, sender: BrokerConnection, relay: DirectRelay) -> None:
+    def __init__(self, store: Store, broker_url: str, sender: BrokerConnection, direct: DirectPublishing) -> None:
         """`sender`: the connection that publishes, here to see that the inbox hears."""
         self._store = store
-        self._relay = relay
-        self._inbox = Inbox(broker_url, self._on_renewed, relay.own_key, relay.on_request)
+        self._direct = direct
+        self._inbox = Inbox(broker_url, self._on_renewed, direct.own_key, direct.on_request)
         self._inbox_check = InboxCheck(self._inbox, sender)
         # Logs are read on a connection of their own, so that an accident there cannot cost the inbox.
         self._logs = BrokerConnection(broker_url, "hopstream logs", _nothing)
@@ -52,7 +52,7 @@ class Feeds:
         self._inbox.start()
         self._logs.start()
         self._background.repeat("store poll", self._poll_store, pause_seconds=POLL_SECONDS, put_off_by=(StoreDown,))
-        self._background.repeat("relayed turns", self._ask_on, pause_seconds=ASK_SECONDS)
+        self._background.repeat("direct turns that are watched", self._ask_on, pause_seconds=ASK_SECONDS)
         self._background.repeat("inbox check", self._inbox_check.check, pause_seconds=CHECK_SECONDS)
 
     async def stop(self) -> None:
@@ -90,7 +90,7 @@ class Feeds:
     @contextmanager
     def hold(self, key: TurnKey) -> Iterator[Feed]:
         """The feed of a turn that is not finished, shared by all who follow it here."""
-        own_feed = self._relay.own_feed(key)
+        own_feed = self._direct.own_feed(key)
         if own_feed is not None:
             yield own_feed
             return
@@ -111,7 +111,7 @@ class Feeds:
             def forget() -> None:
                 del self._live[key]
 
-            live = LiveFeed(key, self._store, self._inbox, self._logs, self._relay, forget, is_new=is_new)
+            live = LiveFeed(key, self._store, self._inbox, self._logs, self._direct, forget, is_new=is_new)
             self._live[key] = live
         return live
 
@@ -121,7 +121,7 @@ class Feeds:
 
     async def _ask_on(self) -> None:
         live_feeds = self._live.items()
-        self._relay.ask_on((key, live.owner) for key, live in live_feeds if live.owner and not live.feed.is_over)
+        self._direct.ask_on((key, live.owner) for key, live in live_feeds if live.owner and not live.feed.is_over)
 
     async def _poll_store(self) -> None:
         known = list(self._live.items())

@@ -47,7 +47,7 @@ class DirectTurns(Protocol):
         """Of a turn that this process runs by itself."""
         ...
 
-    def ask(self, key: TurnKey, owner: str) -> None:
+    def ask(self, key: TurnKey, process_id: str) -> None:
         """Have a process publish a turn of its own, all of it. Raises BrokerDown."""
         ...
 
@@ -279,7 +279,7 @@ def fill_from_store(feed: Feed, turn: Turn) -> None:
         return
     stored = turn.read_tape(as_it_came=True)
     if turn.attempt > feed.attempt:
-        if feed.goes_on(turn.origin or 0, len(stored)):
+        if feed.is_continued_by(turn.origin or 0, len(stored)):
             feed.go_on(turn.attempt)
         else:
             feed.start(turn.attempt, turn.answerer, turn.restart_reason, turn.provider or "", origin=turn.origin)

@@ -4,6 +4,7 @@ A token's way: the feed changes, the viewer has its view make frames of what is 
 """
 
 import asyncio
+from contextlib import nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -43,7 +44,11 @@ class Sink(Protocol):
 class Viewer:
     """Follows a feed after `cursor` (None: from the beginning) to the end of the turn."""
 
-    def __init__(self, feed: Feed, cursor: Cursor | None, wire: Wire, sink: Sink) -> None:
+    def __init__(
+        self, feed: Feed, cursor: Cursor | None, wire: Wire, sink: Sink, idle_timer: IdleTimer | None = None
+    ) -> None:
+        """`idle_timer`: of a client that is told of more than this turn, and is seen to when nothing was sent for long;
+        else it is the viewer's own."""
         self._feed = feed
         self._view = View(feed, cursor, wire)
         self._wire = wire
@@ -51,12 +56,13 @@ class Viewer:
         self._changed = asyncio.Event()
         self._is_waiting = False
         """For a change. While it is not, frames are being sent, and nothing may overtake them."""
-        self._idle_timer = IdleTimer(PING_SECONDS, self._changed.set)
+        self._idle_timer = idle_timer or IdleTimer(PING_SECONDS, self._changed.set)
+        self._keeps_timer = idle_timer is None
 
     async def run(self) -> None:
         """Raises Unfinished."""
         await self._send(self._wire.opening())
-        with self._feed.on_change(self._on_change), self._idle_timer:
+        with self._feed.on_change(self._on_change), self._idle_timer if self._keeps_timer else nullcontext():
             while True:
                 self._changed.clear()
                 try:

@@ -135,7 +135,7 @@ class Feed:
                 self._start_by(event, event.attempt)
                 return True
             case Snapshot():
-                if self.goes_on(event.origin, sum(map(len, event.parts))):
+                if self.is_continued_by(event.origin, sum(map(len, event.parts))):
                     self.go_on(event.attempt, event.reason)
                 self._start_by(event, event.origin or event.attempt)
                 parts = recut(event.parts, event.sizes) if event.sizes else event.parts
@@ -153,7 +153,7 @@ class Feed:
                 self.finish(event)
                 return True
 
-    def goes_on(self, origin: int, length: int) -> bool:
+    def is_continued_by(self, origin: int, length: int) -> bool:
         """Whether a tape of this length is ours, or what became of it."""
         return 0 < origin == self.origin and len(self.tape) <= length
 

@@ -230,7 +230,7 @@ def merge(parts: list[Part]) -> list[Part]:
     merged: list[Part] = []
     run: list[Part] = []
     for part in parts:
-        if run and not _goes_on(run[-1], part):
+        if run and not _grow_together(run[-1], part):
             merged.append(_join(run))
             run = []
         run.append(part)
@@ -272,8 +272,8 @@ def whole_tool_calls(parts: Iterable[Part]) -> list[ToolCall]:
     return calls
 
 
-def _goes_on(before: Part, part: Part) -> bool:
-    """Whether it grows, and is of the same kind as the one before it."""
+def _grow_together(before: Part, part: Part) -> bool:
+    """Whether both grow, as one."""
     match before:
         case ToolArguments(call=call):
             return isinstance(part, ToolArguments) and part.call == call

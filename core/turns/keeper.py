@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 BEAT_SECONDS = 1.0
 CHECK_SECONDS = 0.4
-"""How often cancellations are looked for: a stopped answer ends within a second, upstream request and all."""
+"""How often cancellations are looked for: a stopped answer ends within a second, and the request to its model."""
 
 
 class Keeper:

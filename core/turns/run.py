@@ -107,7 +107,7 @@ class Run:
         try:
             await asyncio.wait([self._answering])
         finally:
-            self._answering.cancel()  # an abandoned run takes its upstream request with it
+            self._answering.cancel()  # an abandoned run takes its request to the model with it
         if self._answering.cancelled():
             return self._stopped()
         error = self._answering.exception()
@@ -141,7 +141,7 @@ class Run:
         model, provider = finish.told.model, None
         if self._attempts.route is not None:
             answering = self._attempts.route.model
-            model, provider = model or answering.upstream, answering.provider
+            model, provider = model or answering.service_model, answering.provider
         length = len(self.feed.tape)
         return Done(self.attempt, length, finish.reason, finish.told.usage, model, provider, finish.raw)
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.streams.direct_relay import DirectRelay
+from api.streams.direct_publishing import DirectPublishing
 from api.streams.feeds import Feeds
 from api.streams.inbox import FeedSubscription, Inbox
 from api.streams.live_feed import LiveFeed
@@ -109,8 +109,8 @@ async def test_the_store_is_not_asked_again_and_again_for_a_turn_that_waits(
     monkeypatch.setattr(LiveFeed, "refill", lambda live: refilled.append(live.feed.key))
     monkeypatch.setattr(LiveFeed, "waits", True)
     connection = cast(BrokerConnection, FakeConnection())
-    relay = cast(DirectRelay, SimpleNamespace(own_key="", on_request=None, own_feed=lambda _: None))
-    feeds = Feeds(store, NO_BROKER, connection, relay)
+    direct = cast(DirectPublishing, SimpleNamespace(own_key="", on_request=None, own_feed=lambda _: None))
+    feeds = Feeds(store, NO_BROKER, connection, direct)
     with feeds.hold(waiting) as feed:
         await feeds._poll_store()
         assert (refilled, feed.queue_position) == ([], None)

@@ -12,6 +12,7 @@ from api.queue import Queue
 from api.streams.cursor import Cursor
 from api.streams.viewer import Sink
 from api.wires.base import Frames
+from core.idle_timer import IdleTimer
 from core.model.keys import TurnKey
 from core.store.store import Store
 from tests.agent_frames import check_server_frame
@@ -36,7 +37,8 @@ async def test_one_that_was_deleted_ends_behind_what_the_client_has(
     store: Store, cursor: Cursor | None, end: str
 ) -> None:
     told = Told()
-    teller = Teller(cast(Chat, None), store, cast(Queue, None), cast(Sink, told), knows_restarts=True)
+    timer = cast(IdleTimer, None)
+    teller = Teller(cast(Chat, None), store, cast(Queue, None), cast(Sink, told), timer, knows_restarts=True)
     telling = asyncio.create_task(teller.run())
     teller.add(TurnKey("gone", 2), cursor)
     frame = await asyncio.wait_for(told.frames.get(), PATIENCE_SECONDS)

@@ -1,6 +1,7 @@
 """Which models there are, and who answers for a name."""
 
 from collections import OrderedDict
+from functools import lru_cache
 from pkgutil import resolve_name
 from typing import NamedTuple, Protocol, cast
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ FIXED_LISTS: frozenset[ProviderName] = frozenset({"local"})
 """Those with the models that the settings name, and no others: a name is a place on this machine."""
 MAX_CIRCUITS = 1000
 """People may ask for any name."""
+MAX_UNLISTED = 256
+"""Models asked for by other names than the listed ones: the newest are kept, as it takes a while to make one."""
 
 
 class ProviderKind(Protocol):
@@ -70,6 +73,7 @@ class Catalogue:
         self._has_prefixes = not self._default_has_own_address()
         models = read_models(settings.models_file, self._access) if settings.models_file else self._usual_models()
         self._models = {model.name: model for model in models}
+        self._find_unlisted = lru_cache(MAX_UNLISTED)(self._unlisted)
         self.default_model = models[0].name
         """Answers where a question names none."""
         self._providers: dict[tuple[str, Access], Provider] = {}
@@ -111,8 +115,9 @@ class Catalogue:
     def find(self, name: str) -> Model:
         """A name is looked up whole; else its prefix chooses a provider, if that is set up and the default one has no
         names with slashes; else it is the default provider's. Raises UnknownModel."""
-        if name in self._models:
-            return self._models[name]
+        return self._models[name] if name in self._models else self._find_unlisted(name)
+
+    def _unlisted(self, name: str) -> Model:
         prefix, _, rest = name.partition("/")
         if self._has_prefixes and rest and prefix in self._access and prefix not in FIXED_LISTS:
             return Model(name=name, provider=prefix, model=rest)
@@ -134,7 +139,7 @@ class Catalogue:
     def may_go_on(self, name: str) -> bool:
         """Whether the model of this name, or one of its fallbacks, goes on with an answer that broke off."""
         try:
-            return any(route.model.goes_on for route in self.chain(name))
+            return any(route.model.may_go_on for route in self.chain(name))
         except UnknownModel:
             return False
 
@@ -172,10 +177,10 @@ class Catalogue:
 
     def _engine_state(self, model: Model) -> EngineState | None:
         provider = self._provider(model)
-        return provider.state(model.upstream) if isinstance(provider, EngineProvider) else None
+        return provider.state(model.service_model) if isinstance(provider, EngineProvider) else None
 
     def _circuit(self, provider: Provider, model: Model) -> Circuit:
-        key = id(provider), model.upstream
+        key = id(provider), model.service_model
         if key not in self._circuits:
             self._circuits[key] = Circuit(model.name)
             if len(self._circuits) > MAX_CIRCUITS:

@@ -78,7 +78,8 @@ class Model(BaseModel):
         return {"continues": True, "images": False, **values} if is_local else values
 
     @property
-    def upstream(self) -> str:
+    def service_model(self) -> str:
+        """What its service calls it."""
         return self.model or self.name
 
     @property
@@ -87,7 +88,7 @@ class Model(BaseModel):
         return ENGINE_QUEUE if self.provider == "local" else None
 
     @property
-    def goes_on(self) -> bool:
+    def may_go_on(self) -> bool:
         """Whether another attempt can go on with an answer that broke off."""
         return bool(self.continues) or self.api == "responses"
 

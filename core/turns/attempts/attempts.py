@@ -231,7 +231,7 @@ class Attempts:
         self.stages = Stages(self._claimed_at)
         route = self.route or self._route_to(self._turn.model)
         model, provider = (route.model.name, route.model.provider) if route else (self._turn.model, "")
-        self._feed.may_go_on = route is not None and route.model.goes_on
+        self._feed.may_go_on = route is not None and route.model.may_go_on
         said = self._steps.said(past.tape).pieces(end=rest.length if rest is not None else 0)
         origin, parts = self._origin(self.number, past, rest), [*self._steps.stored.pieces(), *said]
         self._feed.start(self.number, model, reason, provider, origin=origin, parts=parts)
@@ -260,7 +260,7 @@ class Attempts:
         """Raises ProviderError."""
         (first, stream, route), self.stages, rest = answer
         self.route, self.told, self._is_noted = route, stream.told, False
-        self._feed.may_go_on = route.model.goes_on
+        self._feed.may_go_on = route.model.may_go_on
         self._feed.answer_by(route.model.name, route.model.provider)
         recording = Recording(self._feed, self._services, self._steps, self.stages)
 

@@ -56,7 +56,7 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it(
 
 
 @pytest.mark.parametrize(
-    ("name", "base_url", "provider", "upstream"),
+    ("name", "base_url", "provider", "service_model"),
     [
         ("gpt-9", "", "openai", "gpt-9"),
         ("openai/gpt-9", "", "openai", "gpt-9"),
@@ -71,10 +71,10 @@ def test_a_package_that_is_missing_is_named_with_how_to_install_it(
     ],
 )
 def test_a_prefix_chooses_among_those_that_are_set_up(
-    monkeypatch: pytest.MonkeyPatch, name: str, base_url: str, provider: str, upstream: str
+    monkeypatch: pytest.MonkeyPatch, name: str, base_url: str, provider: str, service_model: str
 ) -> None:
     model = catalogue_with(monkeypatch, OPENAI_BASE_URL=base_url, **KEYS).find(name)
-    assert (model.name, model.provider, model.upstream) == (name, provider, upstream)
+    assert (model.name, model.provider, model.service_model) == (name, provider, service_model)
 
 
 def test_keys_alone_make_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_file_s_names_are_looked_up_whole(monkeypatch: pytest.MonkeyPatch, tmp
     (tmp_path / "models.toml").write_text(FILE)
     catalogue = catalogue_with(monkeypatch, MODELS_FILE=str(tmp_path / "models.toml"), **KEYS)
     assert catalogue.default_model == "anthropic/claude-x"
-    assert catalogue.find("anthropic/claude-x").upstream == "looked-up-whole"
+    assert catalogue.find("anthropic/claude-x").service_model == "looked-up-whole"
     assert catalogue.find("anthropic/claude-y").provider == "anthropic"
     chain = catalogue.chain("anthropic/claude-x")
     assert [(route.model.name, route.provider.name) for route in chain] == [

@@ -1,4 +1,4 @@
-"""The relay of direct turns: while somebody watches one at another API process, the process that runs it publishes it.
+"""Direct turns that are published: while somebody watches one at another API process, the process that runs it does.
 
 Who watches asks the owner again and again; who is not asked any more says nothing, so that direct mode costs no broker
 while nobody looks.
@@ -41,7 +41,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Request)
 
 
-class DirectRelay:
+class DirectPublishing:
     def __init__(self, owner: TurnOwner) -> None:
         """`owner` runs this process's turns."""
         self.own_key = _request_key(owner.runs.process_id)
@@ -66,18 +66,18 @@ class DirectRelay:
     async def stop(self) -> None:
         await self._background.stop()
 
-    def ask(self, key: TurnKey, owner: str) -> None:
+    def ask(self, key: TurnKey, process_id: str) -> None:
         """Have a process publish a turn of its own, all of it. Raises BrokerDown."""
-        self._ask([key], owner, anew=True)
+        self._ask([key], process_id, anew=True)
 
     def ask_on(self, turns: Iterable[tuple[TurnKey, str]]) -> None:
-        """The same turns go on to be wanted, each of its owner."""
-        by_owner: defaultdict[str, list[TurnKey]] = defaultdict(list)
-        for key, owner in turns:
-            by_owner[owner].append(key)
-        for owner, keys in by_owner.items():
+        """The same turns go on to be wanted, each of the process that runs it."""
+        by_process: defaultdict[str, list[TurnKey]] = defaultdict(list)
+        for key, process_id in turns:
+            by_process[process_id].append(key)
+        for process_id, keys in by_process.items():
             try:
-                self._ask(keys, owner, anew=False)
+                self._ask(keys, process_id, anew=False)
             except BrokerDown:
                 return
 
@@ -86,16 +86,16 @@ class DirectRelay:
         try:
             request = _DECODER.decode(body)
         except msgspec.MsgspecError as error:
-            log.error("request not read", action="relay.bad_request", error=str(error))
+            log.error("request not read", action="direct.bad_request", error=str(error))
             return
         for key in request.keys:
             run = self._owner.keeper.runs.get(key)
             if run is not None:
                 self._publish(run, anew=request.anew)
 
-    def _ask(self, keys: list[TurnKey], owner: str, *, anew: bool) -> None:
+    def _ask(self, keys: list[TurnKey], process_id: str, *, anew: bool) -> None:
         body = _ENCODER.encode(_Request(keys, anew))
-        self._connection.message_channel().publish(body, SESSIONS, _request_key(owner))
+        self._connection.message_channel().publish(body, SESSIONS, _request_key(process_id))
 
     def _publish(self, run: Run, *, anew: bool) -> None:
         feed, key = run.feed, run.turn.key
@@ -118,7 +118,7 @@ class DirectRelay:
             owner.runs.ticks,
             logged_to=lambda: sys.maxsize,
         )
-        publishing = self._background.run(f"relay {key}", publisher.run())
+        publishing = self._background.run(f"publish {key}", publisher.run())
         held = ExitStack()
         self._wanted[key] = held.enter_context(IdleTimer(WANTED_SECONDS, publishing.cancel))
 
