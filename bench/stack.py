@@ -87,8 +87,9 @@ class Stack:
 
     async def _has_all(self) -> bool:
         for api in self.apis:
-            health = await fetch(api, "/health")
-            if health is None or msgspec.json.decode(health)["workers"] < self._workers:
+            answer = await fetch(api, "/health")
+            health = {} if answer is None else msgspec.json.decode(answer)
+            if health.get("broker") != "up" or health["workers"] < self._workers:
                 return False
         return True
 
