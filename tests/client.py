@@ -102,7 +102,9 @@ class Stream:
         self.response = response
         self.seen: list[SseEvent] = []
         self.last_id: str | None = None
-        self._lines = _lines(response)
+        self._tail = b""
+        """What has come of a line that is not ended: all of a refusal, as a rule."""
+        self._lines = self._read_lines()
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,7 +122,9 @@ class Stream:
         while (event := await self._next()) is not None:
             if event.data.get("type") == word or word in event.data:
                 return event
-        raise AssertionError(f"the stream ended without {word!r}: {self.seen}")
+        raise AssertionError(
+            f"the stream ended without {word!r}: {self.seen}, status {self.response.status_code}, {self._tail!r}"
+        )
 
     async def read_chars(self, count: int) -> str:
         """Read until the reader has at least so many characters on its screen."""
@@ -146,14 +150,12 @@ class Stream:
                 return event
         return None
 
-
-async def _lines(response: httpx.Response) -> AsyncGenerator[str]:
-    """Server-Sent Events end lines as bytes do; httpx's own lines also end at U+2028 and the like."""
-    rest = b""
-    async for data in response.aiter_bytes():
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            yield line.decode()
+    async def _read_lines(self) -> AsyncGenerator[str]:
+        """Server-Sent Events end lines as bytes do; httpx's own lines also end at U+2028 and the like."""
+        async for data in self.response.aiter_bytes():
+            *lines, self._tail = (self._tail + data).split(b"\n")
+            for line in lines:
+                yield line.decode()
 
 
 def new_session() -> str:

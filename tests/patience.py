@@ -5,9 +5,10 @@ it, and only a test that would fail anyway takes that long. What is *promised* t
 promise of an idle machine: `promised` measures beside it how much slower this one is at that moment.
 """
 
+import asyncio
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, perf_counter, thread_time
 from typing import Self
@@ -50,6 +51,45 @@ class Slowness:
             self._worked += thread_time() - worked
             if self._over.wait(REST_SECONDS):
                 return
+
+
+class Lag:
+    """`async with Lag() as lag:` for how long the event loop was kept from its work meanwhile, at most: by other
+    processes, as a rule."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._measuring = asyncio.create_task(self._measure(), name="lag")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._measuring.cancel()
+        await asyncio.wait([self._measuring])
+
+    async def _measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + REST_SECONDS
+            try:
+                await asyncio.sleep(REST_SECONDS)
+            finally:  # the last one may be the one that was kept
+                self.seconds = max(self.seconds, loop.time() - due)
+
+
+async def without_lag(seconds: float, attempt: Callable[[], Awaitable[None]]) -> None:
+    """For what holds on a machine that has time for it: once more where it fails, and the event loop was kept from its
+    work for longer than so many seconds meanwhile. Raises what it raises."""
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while True:
+            async with Lag() as lag:
+                try:
+                    return await attempt()
+                except Exception as error:  # noqa: BLE001 - raised below
+                    failed = error
+            if lag.seconds <= seconds:
+                raise failed
 
 
 @contextmanager

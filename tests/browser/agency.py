@@ -71,7 +71,7 @@ def start_agency(home: Path, **environment: str) -> Iterator[Agency]:
     tools, folder = home / "tools.toml", home / "held"
     tools.write_text(TOOLS)
     folder.mkdir()
-    ours = {"OPENAI_API_KEY": "", "TOOLS_FILE": str(tools), "AGENTS_DIR": str(home / "agents")}
+    ours = {"OPENAI_API_KEY": "", "TOOLS_FILE": str(tools), "AGENTS_DIR": str(home / "agents"), "TOOL_SECONDS": "900"}
     with Stack(home, **ours, **{held_tool.FOLDER: str(folder)}, **environment) as stack:
         agency = Agency(stack, folder)
         stack.start_worker()

@@ -13,6 +13,7 @@ from tests.browser.chat_page import ChatPage
 from tests.browser.conftest import Site
 from tests.browser.streams_page import StreamsPage
 from tests.client import new_session
+from tests.patience import PATIENCE_SECONDS
 from tests.processes import Api
 from tests.stack import Stack
 
@@ -61,7 +62,7 @@ def test_the_streams_page_does_nothing_that_is_forbidden(watched: Page, site: Si
     goal = new_session()
     streams = StreamsPage(watched).open(site.api.url, goal)
     body = {"message": "Count for me", "goal_id": goal, "model": "mock?tokens=5&reasoning=5&tools=1"}
-    httpx.post(f"{site.api.url}/chat", json=body).raise_for_status()
+    httpx.post(f"{site.api.url}/chat", json=body, timeout=PATIENCE_SECONDS).raise_for_status()
     streams.expect_counts(completed=1)
     for fold in ("stream-details", "stream-tools", "stream-reasoning"):
         streams.get(fold).locator("summary").click()

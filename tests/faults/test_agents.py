@@ -20,13 +20,13 @@ from tests.patience import PATIENCE_SECONDS
 from tests.postgres import Postgres
 from tests.stack import BROKER
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(1800)]
 
 TALKS = 60
 STEPS, CALLS, TOKENS = 2, 2, 15
 MODEL = f"mock?tokens={TOKENS}&rate=15&tools={CALLS}&steps={STEPS}"
 ANSWER = numbered(TOKENS * (STEPS + 1))
-SECONDS = 240.0
+SECONDS = 600.0
 """For one answer, through whatever happens."""
 FAULTS: tuple[type[Fault], ...] = (WorkerKilled, WorkerFrozen, ApiKilled, ConnectionsClosed, RollingRestart)
 TOOLS = '[tools.note]\npython = "tests.counting_tool:note"\n'

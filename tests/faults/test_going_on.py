@@ -12,9 +12,9 @@ import pytest
 
 from bench.tokens import token
 from core.store.liveness import SILENT_SECONDS
-from tests.client import Client, new_session, numbered
+from tests.client import Client, get, new_session, numbered
 from tests.parts import require
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, Slowness
 from tests.processes import Api, Worker
 from tests.proxy import Proxy
 from tests.serving import serving
@@ -28,8 +28,8 @@ PEOPLE = 15
 """For each of four faults: sixty answers of each kind of model."""
 STRIKE_AT = 80
 """Characters that everybody has by then: ten tokens."""
-MOST_GENERATED = 1.05
-"""Tokens, for each that is in an answer."""
+MOST_TWICE = 0.05
+"""Tokens that are generated once more, for each that is in an answer: on an idle machine."""
 FREEZE_SECONDS = SILENT_SECONDS + 2
 MODELS = """
 [[model]]
@@ -63,17 +63,17 @@ class Services(NamedTuple):
     models: Path
 
     def generated(self, model: str) -> int:
-        tokens: int = httpx.get(f"{self.mock if model == 'continues' else self.kept}/stats").json()["tokens"]
+        tokens: int = get(f"{self.mock if model == 'continues' else self.kept}/stats").json()["tokens"]
         return tokens
 
     def told(self) -> dict[str, int]:
         """Of the service that keeps its responses."""
-        told: dict[str, int] = httpx.get(f"{self.kept}/stats").json()
+        told: dict[str, int] = get(f"{self.kept}/stats").json()
         return told
 
     def release(self) -> None:
         """What is held."""
-        httpx.post(f"{self.kept}/release").raise_for_status()
+        httpx.post(f"{self.kept}/release", timeout=PATIENCE_SECONDS).raise_for_status()
 
 
 class Site(NamedTuple):
@@ -152,9 +152,10 @@ async def test_every_answer_goes_on(
     before, told_before = site.services.generated(model), site.services.told()
     ready = asyncio.Barrier(PEOPLE + 1)
     watching = [asyncio.create_task(watch(client, model, ready)) for _ in range(PEOPLE)]
-    await asyncio.wait_for(ready.wait(), PATIENCE_SECONDS)
-    await strike(site, workers)
-    answers = await asyncio.gather(*watching)
+    with Slowness() as slowness:
+        await asyncio.wait_for(ready.wait(), PATIENCE_SECONDS)
+        await strike(site, workers)
+        answers = await asyncio.gather(*watching)
     for events in answers:
         assert "".join(event["chunk"] for event in events if "chunk" in event) == numbered(TOKENS)
         assert [event["type"] for event in events if "type" in event and event["type"] != "queued"] == ["start", "done"]
@@ -163,7 +164,7 @@ async def test_every_answer_goes_on(
     if strike is freeze and model == "continues":
         # The requests that the frozen worker has left open run on: counted apart.
         generated -= workers[0].output().count("turn.claimed") * (TOKENS - STRIKE_AT // len(token("numbered", 0)))
-    assert generated <= MOST_GENERATED * PEOPLE * TOKENS
+    assert generated <= (1 + MOST_TWICE * slowness.factor) * PEOPLE * TOKENS
     if model == "kept":
         told = site.services.told()
         assert told["requests"] - told_before["requests"] == PEOPLE

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from tests.client import Client, new_session, numbered, text_of
+from tests.client import Client, get, new_session, numbered, text_of
 from tests.integration.conftest import ALICE, GUARDED_TOKENS, KEYS, Guarded, assert_problem
 from tests.stack import ROOT, Stack
 
@@ -197,4 +197,4 @@ def test_production_needs_keys(stack: Stack) -> None:
     refused = stack.processes[-1]
     assert refused.exit_code == 1
     assert refused.output() == "API_KEYS: with ENV=production the API needs at least one name:key pair\n"
-    assert httpx.get(f"{stack.start_api(ENV='production', API_KEYS=KEYS).url}/sessions").status_code == 401
+    assert get(f"{stack.start_api(ENV='production', API_KEYS=KEYS).url}/sessions").status_code == 401

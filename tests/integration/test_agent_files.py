@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import Client
+from tests.client import Client, get
 from tests.integration.conftest import Shared, assert_problem, eventually
 from tests.integration.test_agents import REVIEWER, listed, made, put
 from tests.stack import Stack
@@ -102,7 +102,7 @@ async def test_a_folder_that_cannot_be_written_to_is_served_without(stack: Stack
         assert "AGENTS_DIR" in problem["detail"]
         assert str(no_folder) not in problem["detail"]
         assert_problem(await client.http.get("/agents"), 503, "agents_not_readable")
-        assert (await client.http.get("/ready")).status_code == 200
+        await eventually(lambda: get(f"{api.url}/ready").status_code == 200)
         await eventually(lambda: str(no_folder) in api.output())
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from bench.processes import ROOT
+from tests.patience import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.timeout(10 * PATIENCE_SECONDS)
 
 
 def _bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", "ladder", "--tls", "--runs", "1", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=8 * PATIENCE_SECONDS, check=False)
 
 
 def test_answers_of_a_model_behind_tls_are_whole(tmp_path: Path, broker: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.client import Client, SseEvent, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Arena, Shared, StartWorkers, eventually, mock_stats, owner_of
-from tests.patience import Slowness, promised
+from tests.patience import Slowness, promised, without_lag
 
 pytestmark = pytest.mark.anyio
 
@@ -24,18 +24,21 @@ CANCEL_SECONDS = 1.0
 
 @MODES
 async def test_answers_are_whole(client: Client, mode: str) -> None:
-    answers: list[list[SseEvent]] = []
-
-    async def answer() -> None:
+    async def answer(answers: list[list[SseEvent]]) -> None:
         async with client.ask_streaming(accept=SSE, mode=mode, model=f"mock?tokens={TOKENS}&rate={RATE}") as stream:
             answers.append(await stream.rest())
 
-    async with anyio.create_task_group() as people:
-        for _ in range(SESSIONS):
-            people.start_soon(answer)
-    assert [text_of(events) for events in answers] == SESSIONS * [numbered(TOKENS)]
-    assert [events[-1].data["finish_reason"] for events in answers] == SESSIONS * ["stop"]
-    assert max(map(len, answers)) < MOST_EVENTS
+    async def answer_all() -> None:
+        """Who is asked late on a busy machine may be answered alone, and in no ticks."""
+        answers: list[list[SseEvent]] = []
+        async with anyio.create_task_group() as people:
+            for _ in range(SESSIONS):
+                people.start_soon(answer, answers)
+        assert [text_of(events) for events in answers] == SESSIONS * [numbered(TOKENS)]
+        assert [events[-1].data["finish_reason"] for events in answers] == SESSIONS * ["stop"]
+        assert max(map(len, answers)) < MOST_EVENTS
+
+    await without_lag(0.1, answer_all)
 
 
 @MODES
@@ -69,18 +72,21 @@ async def test_a_cancelled_turn_ends_at_once(client: Client, other_client: Clien
 
 @MODES
 async def test_answers_that_the_service_breaks_off_restart(client: Client, mode: str) -> None:
-    answers: list[list[SseEvent]] = []
-
-    async def answer() -> None:
+    async def answer(answers: list[list[SseEvent]]) -> None:
         model = f"mock?tokens={TOKENS}&rate={RATE}&drop_after={TOKENS // 2}&drop_times=1&id={new_session()}"
         async with client.ask_streaming(accept=SSE, mode=mode, model=model) as stream:
             answers.append(await stream.rest())
 
-    async with anyio.create_task_group() as people:
-        for _ in range(SESSIONS):
-            people.start_soon(answer)
-    assert [text_of(events) for events in answers] == SESSIONS * [numbered(TOKENS)]
-    assert [types_of(events).count("restart") for events in answers] == SESSIONS * [1]
+    async def answer_all() -> None:
+        """On a busy machine a viewer may come when the restart is over."""
+        answers: list[list[SseEvent]] = []
+        async with anyio.create_task_group() as people:
+            for _ in range(SESSIONS):
+                people.start_soon(answer, answers)
+        assert [text_of(events) for events in answers] == SESSIONS * [numbered(TOKENS)]
+        assert [types_of(events).count("restart") for events in answers] == SESSIONS * [1]
+
+    await without_lag(0.1, answer_all)
 
 
 async def test_a_killed_worker_costs_nothing(arena: Arena, viewer: Client, start_workers: StartWorkers) -> None:

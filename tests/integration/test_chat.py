@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from core.model.keys import SESSION_ID_PATTERN
-from tests.client import Client, Stream, new_session, numbered, text_of, types_of
+from tests.client import Client, new_session, numbered, text_of, types_of
 from tests.integration.conftest import Shared, assert_problem, eventually, mock_stats
 from tests.patience import promised
 
@@ -102,15 +102,20 @@ async def test_the_stream_says_when_to_come_again(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("mode", "status", "stored"), [("queue", "done", 20), ("direct", "error", 10)])
-async def test_a_drop_breaks_plain_text_off(client: Client, mode: str, status: str, stored: int) -> None:
+async def test_a_drop_breaks_plain_text_off(
+    client: Client, shared: Shared, mode: str, status: str, stored: int
+) -> None:
     """A client must never take a spliced answer for a whole one. Nobody could see another one: none is paid."""
-    model = f"mock?tokens=20&rate=20&drop_after=10&drop_times=1&id={new_session()}"
     session = new_session()
-    pieces: list[str] = []
+    model = f"mock?tokens=20&rate=20&hold_after=10&drop_after=10&drop_times=1&id={session}"
+    text = ""
     async with client.ask_streaming(accept=TEXT, session_id=session, mode=mode, model=model) as stream:
-        with pytest.raises(httpx.RemoteProtocolError):
-            await _read_text(stream, pieces)
-    assert "".join(pieces) == numbered(10)
+        with pytest.raises(httpx.RemoteProtocolError):  # noqa: PT012 - what was read before the break counts
+            async for piece in stream.response.aiter_text():
+                text += piece
+                if text == numbered(10):
+                    shared.stack.release(session)
+    assert text == numbered(10)
     turn = await client.until(session, status)
     assert turn["text"] == numbered(stored)
     assert (turn["error"] or {}).get("code") == (None if status == "done" else "provider_drop")
@@ -210,11 +215,6 @@ async def test_many_turns_at_once_do_not_mix(client: Client, other_client: Clien
         for tokens in range(20, 35):
             conversations.start_soon(converse, tokens)
     assert answers == {tokens: numbered(tokens) for tokens in range(20, 35)}
-
-
-async def _read_text(stream: Stream, into: list[str]) -> None:
-    async for piece in stream.response.aiter_text():
-        into.append(piece)  # noqa: PERF401 - what was read before the break counts
 
 
 def _assert_streams(response: httpx.Response, media_type: str, session: str) -> None:

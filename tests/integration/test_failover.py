@@ -20,8 +20,9 @@ from tests.stack import Stack
 pytestmark = pytest.mark.anyio
 
 FIRST_TOKEN_SECONDS = 2.0
-"""Longer than a busy machine takes."""
-STALL_SECONDS = 1.5
+"""Of those that do not begin; the others have as long as a busy machine takes."""
+SILENT = ("s06", "s07")
+STALL_SECONDS = 4.0
 MODELS = """
 [[model]]
 name = "{name}"
@@ -72,8 +73,9 @@ _NAMES = [f"s{number:02d}" for number in range(1, 17)]
 
 
 def _table(wall: Wall, name: str, fallbacks: list[str], context: int) -> str:
+    seconds = FIRST_TOKEN_SECONDS if name in SILENT else PATIENCE_SECONDS
     return MODELS.format(
-        name=name, url=f"{wall.url}/v1", context=context, fallbacks=fallbacks, seconds=FIRST_TOKEN_SECONDS
+        name=name, url=f"{wall.url}/v1", context=context, fallbacks=fallbacks, seconds=seconds
     ).replace("'", '"')
 
 
@@ -205,7 +207,7 @@ async def test_s16_who_has_answered_is_told_and_paid(site: Site) -> None:
 async def test_a_circuit_that_is_open_is_told(site: Site) -> None:
     for _ in range(3):
         await ask(site, "s04")
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while "s04" not in (health := (await site.client.http.get("/health")).json())["circuits"]:  # noqa: ASYNC110
             await anyio.sleep(0.1)
     assert health["circuits"]["s04"] in ("open", "half_open")

@@ -104,7 +104,8 @@ async def test_a_slash_at_the_end_changes_nothing(client: Client) -> None:
 
 @pytest.mark.parametrize("strips", [True, False])
 async def test_under_a_prefix(prefixed: Api, strips: bool) -> None:
-    async with httpx.AsyncClient(base_url=f"{prefixed.url}{'' if strips else '/hop/stream'}/") as http:
+    base_url = f"{prefixed.url}{'' if strips else '/hop/stream'}/"
+    async with httpx.AsyncClient(base_url=base_url, timeout=PATIENCE_SECONDS) as http:
         response = await http.post("chat", json={"message": "hello", "model": MODEL})
         accepted = response.json()
         assert accepted["stream_url"].startswith("/hop/stream/stream/")

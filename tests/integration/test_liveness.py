@@ -37,7 +37,7 @@ async def client(api: Api) -> AsyncIterator[Client]:
 async def test_a_silent_consumer_is_found_and_replaced(stack: Stack, client: Client) -> None:
     """Its running turn ends undisturbed first; then the same process takes jobs again."""
     health = f"http://127.0.0.1:{(port := free_port())}/health"
-    worker = stack.start_worker(WORKER_HEALTH_PORT=str(port), WORKER_STUCK_SECONDS="4")
+    worker = stack.start_worker(WORKER_HEALTH_PORT=str(port), WORKER_STUCK_SECONDS="4", SHUTDOWN_GRACE="90")
     running, waiting = new_session(), new_session()
     await client.ask(session_id=running, model=f"mock?tokens=40&rate=40&hold_after=20&id={running}")
     await client.until(running, "running")
@@ -95,7 +95,7 @@ async def test_an_inbox_that_receives_nothing_is_made_anew() -> None:
     background = Background()
     inbox.start()
     sender.start()
-    background.repeat("inbox check", InboxCheck(inbox, sender, arrival_seconds=0.5).check, pause_seconds=0.05)
+    background.repeat("inbox check", InboxCheck(inbox, sender, arrival_seconds=5.0).check, pause_seconds=0.05)
     with anyio.fail_after(PATIENCE_SECONDS):
         await inbox.heard.wait()
         before = renewed

@@ -44,7 +44,7 @@ async def test_viewers_wait_in_the_queue_until_a_worker_comes(
     for events in answers.values():
         assert text_of(events) == numbered(10)
         assert types_of(events)[-2:] == ["start", "done"]
-    assert alive_workers(arena) == 1
+    await eventually(lambda: alive_workers(arena) == 1)
 
 
 async def test_those_who_wait_move_up(viewer: Client) -> None:

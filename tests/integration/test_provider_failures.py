@@ -13,7 +13,7 @@ from tests.processes import Api
 
 pytestmark = pytest.mark.anyio
 
-TIMEOUT_SECONDS = 1.5
+TIMEOUT_SECONDS = 3.0
 """Long enough for the mock upstream to answer in, on a busy machine as well."""
 SSE = "text/event-stream"
 

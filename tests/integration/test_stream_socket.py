@@ -32,8 +32,14 @@ async def test_a_turn_from_its_start_and_once_it_is_over(client: Client, shared:
 
 async def test_it_is_resumed_after_every_event_at_any_process(client: Client, shared: Shared) -> None:
     session = new_session()
-    await client.ask(session_id=session, model="mock?tokens=12&rate=40")
-    events = await read(shared.apis[0].url, session)
+    await client.ask(session_id=session, model=f"mock?tokens=12&rate=40&hold_after=4&id={session}")
+    async with open_socket(shared.apis[0].url, f"/ws/stream/{session}") as socket:
+        events: list[Event] = []
+        for tokens in (4, 8, 12):
+            while text_of(events) != numbered(tokens):
+                events.append(json.loads(await socket.recv()))
+            shared.stack.release(session, min(tokens + 4, 12))
+        events += await rest(socket)
     ids = [event["id"] for event in events if "id" in event]
     assert len(ids) > 3
     for event_id in ids:

@@ -6,6 +6,7 @@ import aio_pika
 import anyio
 import pytest
 
+from core.broker.topology import LOG_ARGUMENTS
 from tests.client import Client, SseEvent, new_session, numbered, text_of
 from tests.integration.conftest import Shared
 
@@ -63,28 +64,18 @@ async def test_a_viewer_after_the_end_reads_the_same(client: Client, other_clien
 
 async def test_where_a_turn_was_queued_its_viewer_needs_no_session_log(client: Client, shared: Shared) -> None:
     session = new_session()
-    await client.ask(session_id=session, model="mock?tokens=40&rate=20")
+    model = f"mock?tokens=40&rate=20&hold_after=20&id={session}"
     async with await aio_pika.connect(shared.stack.broker) as connection:
-        taken = await _take_log(connection, f"{shared.stack.prefix}session.{session}.1")
-        async with client.stream(session) as stream:
-            first = await anext(event async for event in stream.events() if "chunk" in event.data)
-            assert numbered(40).startswith(first.data["chunk"])
+        channel = await connection.channel()
+        name = f"{shared.stack.prefix}session.{session}.1"
+        log = await channel.declare_queue(name, durable=True, arguments=LOG_ARGUMENTS)
+        await log.consume(_keep)  # the only active consumer: nobody else can read it
+        async with client.ask_streaming(accept="text/event-stream", session_id=session, model=model) as stream:
+            first = await stream.read_until("chunk")
+            assert numbered(20).startswith(first.data["chunk"])
             assert (await client.turn(session))["status"] == "running"
-        await taken.close()
-
-
-async def _take_log(connection: aio_pika.abc.AbstractConnection, name: str) -> aio_pika.abc.AbstractChannel:
-    """Become its only active consumer, so that nobody else can read it."""
-    with anyio.fail_after(5):
-        while True:
-            channel = await connection.channel()
-            try:
-                log = await channel.get_queue(name)
-            except aio_pika.exceptions.ChannelNotFoundEntity:
-                await anyio.sleep(0.01)  # the worker makes it
-            else:
-                await log.consume(_keep)
-                return channel
+        await channel.close()
+    shared.stack.release(session)
 
 
 async def _keep(_: aio_pika.abc.AbstractIncomingMessage) -> None:

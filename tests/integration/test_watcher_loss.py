@@ -14,7 +14,7 @@ from api.http.websocket_protocol import STALLED_SECONDS
 from api.watchers.batches import LAG_SECONDS
 from tests.client import Client, new_session, numbered
 from tests.integration.conftest import Shared, StartWorkers, owner_of
-from tests.patience import promised
+from tests.patience import PATIENCE_SECONDS, promised
 from tests.processes import Api
 from tests.sockets import open_socket, rest
 from tests.watching import TOKENS, SseWatch, held, watching, watching_sse
@@ -92,7 +92,7 @@ class _raw:
     """The lines of /events."""
 
     def __init__(self, api: Api) -> None:
-        self._http = httpx.AsyncClient()
+        self._http = httpx.AsyncClient(timeout=PATIENCE_SECONDS)
         self._request = self._http.stream("GET", f"{api.url}/events")
 
     async def __aenter__(self) -> Any:

@@ -150,7 +150,7 @@ async def test_an_answer_goes_on_without_a_character_lost_or_doubled(tmp_path: P
         workers = stack.start_workers(2)
         async with Client(api.url) as client:
             session = new_session()
-            await client.ask("tape", session_id=session, options={"temperature": 0, "max_tokens": 3_000})
+            await client.ask("tape", session_id=session, options={"temperature": 0, "max_tokens": 100_000})
             async with client.stream(session) as stream:
                 await stream.read_chars(300)
                 if lost == "engine":

@@ -10,6 +10,7 @@ import pytest
 from core.telemetry.log_stream.appender import Appender
 from tests.logs.conftest import StartGateway
 from tests.logs.viewing import line
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ PATHS = ("/stream", "/history", "/export", "/totals", "/services", "/metrics")
 
 async def test_with_keys_nothing_is_shown_without_one(start_gateway: StartGateway) -> None:
     gateway = start_gateway(LOG_KEYS=KEYS, API_KEYS="tenant:key-of-some-tenant")
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE_SECONDS) as client:
         for path in PATHS:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer key-of-some-tenant"}):
                 refused = await client.get(path, headers=headers)
@@ -34,7 +35,7 @@ async def test_with_keys_nothing_is_shown_without_one(start_gateway: StartGatewa
 
 async def test_a_token_opens_the_stream_and_reaches_no_log(start_gateway: StartGateway, appender: Appender) -> None:
     gateway = start_gateway(LOG_KEYS=KEYS)
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE_SECONDS) as client:
         assert (await client.post("/token")).status_code == 401
         token = (await client.post("/token", headers={"Authorization": f"Bearer {KEY}"})).json()["token"]
         assert (await client.get("/services", params={"token": f"{token}x"})).status_code == 401
@@ -48,7 +49,7 @@ async def test_a_token_opens_the_stream_and_reaches_no_log(start_gateway: StartG
 
 async def test_nobody_may_frame_it_or_run_anything(start_gateway: StartGateway) -> None:
     gateway = start_gateway()
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE_SECONDS) as client:
         page = await client.get("/")
         assert "script-src 'self'" in page.headers["content-security-policy"]
         assert "unsafe" not in page.headers["content-security-policy"]

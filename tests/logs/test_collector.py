@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from core.telemetry.log_stream.redis_stream import POSITIONS
 from tests.logs.collecting import Collectors, has, numbers
+from tests.patience import PATIENCE_SECONDS
 from tests.redis_server import RedisServer
 from tests.unit.logs.collector.fake_engine import NOW, Container, FakeEngine, fake_engine
 from tests.unit.logs.collector.kept import eventually
@@ -96,9 +98,16 @@ async def test_a_redis_without_memory_gets_the_positions_again(
 async def test_its_health(collectors: Collectors, redis: RedisServer, engine: FakeEngine) -> None:
     await engine.stop()
     collector = collectors.start(LOG_COLLECT="docker", LOG_DOCKER_HOST=engine.host, LOG_DOCKER_CONTAINERS="*")
-    await eventually(lambda: "the Docker engine is away" in str(collectors.health()))
-    await engine.start()
-    await eventually(lambda: collectors.health() == (0, {"status": "ok", "problems": {}}))
+
+    async def ask() -> tuple[int, Any]:
+        return await anyio.to_thread.run_sync(collectors.health)  # which takes its time, and the engine is ours
+
+    with anyio.fail_after(PATIENCE_SECONDS):
+        while "the Docker engine is away" not in str(await ask()):
+            pass
+        await engine.start()
+        while await ask() != (0, {"status": "ok", "problems": {}}):
+            pass
     collector.kill()
     status, health = collectors.health()
     assert (status, health["status"]) == (1, "failing")

@@ -66,7 +66,7 @@ class Command:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=3 * PATIENCE_SECONDS,
             check=False,
         )
 
@@ -90,7 +90,7 @@ async def test_it_starts_all_that_the_page_needs(command: Command, checkout: Pat
         (checkout / "data" / "logs" / "api.log").write_text("[error] something is wrong\n")  # is collected
         told = await viewer.until_message("[error] something is wrong")
         assert (told.data["service"], told.data["level"]) == ("api", "error")
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         assert "Hopstream" in (await client.get(f"{gateway.url}/")).text
     again = command.run("dashboard")
     assert (again.returncode, "starting" in again.stdout) == (0, False)

@@ -9,6 +9,7 @@ from core.telemetry.log_stream.appender import Appender
 from core.telemetry.log_stream.redis_stream import STREAM
 from tests.logs.conftest import StartGateway
 from tests.logs.viewing import Gateway, line
+from tests.patience import PATIENCE_SECONDS
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def test_it_is_filtered(filled: Gateway) -> None:
 
 
 async def test_it_is_downloaded(filled: Gateway) -> None:
-    async with httpx.AsyncClient(base_url=filled.url) as client:
+    async with httpx.AsyncClient(base_url=filled.url, timeout=PATIENCE_SECONDS) as client:
         lines = (await client.get("/export", params={"level": "error"})).text.splitlines()
         assert [json.loads(each)["message"] for each in lines] == [str(number) for number in range(0, 100, 10)]
         text = (await client.get("/export", params={"q": "77", "format": "text", "zone": "Asia/Tokyo"})).text

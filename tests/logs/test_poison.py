@@ -14,6 +14,7 @@ from logs.stream.hearing import BEATS
 from logs.stream.redis_lines import MOST_LINES
 from tests.logs.conftest import Shared, StartGateway
 from tests.logs.viewing import line
+from tests.patience import PATIENCE_SECONDS
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +91,7 @@ async def test_the_gateway_goes_on(shared: Shared) -> None:
         for record in NO_RECORDS:
             assert str(record, "utf-8", "replace") in viewer.messages
         assert "spread" in viewer.messages
-    async with httpx.AsyncClient(base_url=gateway.url) as client_:
+    async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE_SECONDS) as client_:
         assert (await client_.get("/history", params={"limit": 100})).status_code == 200
         text = (await client_.get("/export", params={"format": "text", "zone": "Asia/Tokyo"})).text
         assert "still heard" in text
@@ -119,7 +120,7 @@ async def test_however_many_of_them_what_comes_after_is_read(
                 client.xadd(STREAM, {"not": "ours"}, id=f"{ms + 60_000}-{number + 7}")
         appender.append([line("after")])
         await viewer.until_message("after")
-        async with httpx.AsyncClient(base_url=gateway.url) as client_:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=PATIENCE_SECONDS) as client_:
             lines = (await client_.get("/history", params={"limit": 2})).json()["lines"]
         assert [each["message"] for each in lines] == ["before", "after"]
 

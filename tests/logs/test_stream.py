@@ -7,6 +7,7 @@ from core.telemetry.log_stream.appender import Appender
 from core.telemetry.log_stream.redis_stream import STREAM
 from tests.logs.conftest import Shared, StartGateway
 from tests.logs.viewing import line
+from tests.patience import PATIENCE_SECONDS
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
@@ -131,7 +132,7 @@ async def test_a_rate_skips_the_oldest_and_says_how_many(shared: Shared) -> None
 
 async def test_a_place_that_is_none_is_refused(shared: Shared) -> None:
     for query in ({"last_event_id": "x"}, {"regex": "(a"}, {"since": "yesterday"}, {"level": "loud"}, {"rate": "0"}):
-        async with httpx.AsyncClient(base_url=shared.gateway.url) as client:
+        async with httpx.AsyncClient(base_url=shared.gateway.url, timeout=PATIENCE_SECONDS) as client:
             answer = await client.get("/stream", params=query)
         assert answer.status_code == 422, query
         assert answer.json()["code"] == "bad_query"

@@ -26,10 +26,12 @@ async def jump(database: Database, seconds: float) -> None:
     await database.change(sa.update(turns).values(**{name: turns.c[name] - seconds for name in times}))
 
 
-def look_back(store: Store, beat: int) -> None:
-    """As if this process had seen that number of a heartbeat long ago, and had looked on since."""
+def look_back(store: Store, beat: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if this process had seen that number of a heartbeat long ago, and had looked on since: until now, when its
+    clock stops."""
     liveness: Liveness = store.processes._liveness
     now = monotonic()
+    monkeypatch.setattr("core.store.liveness.monotonic", lambda: now)
     at = now - SILENT_SECONDS - 1
     while at < now:
         liveness.look(at, beat)
@@ -37,9 +39,11 @@ def look_back(store: Store, beat: int) -> None:
 
 
 @JUMPS
-async def test_a_healthy_turn_stays_where_it_is(store: Store, database: Database, make: Maker, seconds: float) -> None:
+async def test_a_healthy_turn_stays_where_it_is(
+    store: Store, database: Database, make: Maker, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     turn = await make.running(await make.process("worker"))
-    look_back(store, 0)
+    look_back(store, 0, monkeypatch)
     await jump(database, seconds)
     assert await store.ownership.claim(turn.key, "another") is Held.BUSY
     assert await store.orphans.requeue_lost() == []
@@ -50,10 +54,10 @@ async def test_a_healthy_turn_stays_where_it_is(store: Store, database: Database
 
 @JUMPS
 async def test_a_dead_process_is_found_all_the_same(
-    store: Store, database: Database, make: Maker, seconds: float
+    store: Store, database: Database, make: Maker, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn = await make.running(await make.process("dead"))
-    look_back(store, 1)
+    look_back(store, 1, monkeypatch)
     await make.process("alive")
     await jump(database, seconds)
     assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]
@@ -62,11 +66,13 @@ async def test_a_dead_process_is_found_all_the_same(
     assert isinstance(await store.ownership.claim(turn.key, "alive"), Turn)
 
 
-async def test_who_has_not_looked_on_yet_is_told_that_an_owner_is_dead(store: Store, make: Maker) -> None:
+async def test_who_has_not_looked_on_yet_is_told_that_an_owner_is_dead(
+    store: Store, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that has just begun gets the job as well as others, and there is no other for a while."""
     dead, frozen = await make.process("dead"), await make.process("frozen")
     turn, other = await make.running(dead), await make.running(frozen, "other")
-    look_back(store, 2)
+    look_back(store, 2, monkeypatch)
     requeued = {again.key: again.silent_beat for again in await store.orphans.requeue_lost()}
     assert requeued == {turn.key: 2, other.key: 2}
     store.processes._liveness.__init__()  # type: ignore[misc]
@@ -76,11 +82,13 @@ async def test_who_has_not_looked_on_yet_is_told_that_an_owner_is_dead(store: St
     assert await store.ownership.claim(other.key, "new", 2) is Held.BUSY
 
 
-async def test_a_process_of_a_release_without_numbers(store: Store, database: Database, make: Maker) -> None:
+async def test_a_process_of_a_release_without_numbers(
+    store: Store, database: Database, make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Is told by the database's clock, but by nobody who has not looked on for so long."""
     turn = await make.running(await make.process("old"))
     long_ago = {"seen_at": processes.c.seen_at - SILENT_SECONDS - 1, "beat": None}
     await database.change(sa.update(processes).values(long_ago))
     assert await store.orphans.requeue_lost() == []
-    look_back(store, 1)
+    look_back(store, 1, monkeypatch)
     assert [again.key for again in await store.orphans.requeue_lost()] == [turn.key]

@@ -57,6 +57,7 @@ async def test_a_locked_sqlite_is_waited_for(tmp_path: Path) -> None:
         assert not any(task.done() for task in waiting)
         other.execute("COMMIT")
     await asyncio.gather(*waiting)
+    await store.processes.beat("worker", "worker")  # which may be silent by now
     assert await store.processes.count_alive("worker") == 2
     assert await store.turns.places() == {TurnKey("s", 1): 1}
     await store.close()

@@ -18,6 +18,7 @@ from core.model.events import Done
 from core.model.feed import Feed
 from core.model.parts import Text
 from tests.integration.conftest import eventually
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.test_websocket_protocol import Protocol, connecting, serving
 from tests.unit.wires.sinks import CONTEXT
 
@@ -44,7 +45,7 @@ async def test_a_response(feed: Feed, protocol: Protocol) -> None:
 
     async with (
         serving(app, protocol) as server,
-        httpx.AsyncClient() as client,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client,
         client.stream("GET", server.url.replace("ws", "http", 1)) as response,
     ):
         await eventually(lambda: feed._followers)

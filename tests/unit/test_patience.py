@@ -28,7 +28,7 @@ async def test_what_takes_longer_than_promised_fails() -> None:
 
 async def test_a_machine_that_is_slow_has_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     class Busy(Slowness):
-        factor = 1000.0
+        factor = 1e6
 
     monkeypatch.setattr(patience, "Slowness", Busy)
     with promised(0.001):

@@ -217,13 +217,19 @@ async def test_who_has_closed_their_side_is_told_that_it_goes_on(monkeypatch: py
     monkeypatch.setattr(protocol, "FIRST_PROBE_SECONDS", 0.001)
     monkeypatch.setattr(protocol, "PROBE_SECONDS", 0.001)
 
+    may_answer = asyncio.Event()
+
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(0.02)
+        await may_answer.wait()
         await app(scope, receive, send)
 
-    got = await answer([START + END], slow, half_close=True)
-    assert got.count(b"HTTP/1.1 102 Processing\r\n\r\n") > 1
-    assert b"HTTP/1.1 204" in got
+    async with connection(slow) as (reader, writer):
+        writer.write(START + END)
+        writer.write_eof()
+        for _ in range(2):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 102 Processing\r\n\r\n"
+        may_answer.set()
+        assert b"HTTP/1.1 204" in await reader.read()
 
 
 @pytest.mark.parametrize("has_begun", [False, True])

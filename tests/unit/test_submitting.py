@@ -1,7 +1,8 @@
 """Submitting a message to an agent: what was stored is answered, whatever becomes of who has asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from api.inputs.agent_frames import TurnMessage, TurnOptions
 from api.services import Services
 from core.model.context import RequestContext
 from core.model.errors import NotFound, RateLimited
+from core.providers.base import Item, Request
 from core.providers.demo import provider
 from core.settings import Settings
 from core.store.database.base import Database
@@ -69,6 +71,21 @@ async def leave_within(
     assert task.cancelled()
 
 
+@pytest.fixture
+def may_answer(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Before it is set the model says nothing."""
+    may_answer, course = asyncio.Event(), provider.DemoProvider._items
+
+    async def items(self: provider.DemoProvider, request: Request) -> AsyncGenerator[Item]:
+        await may_answer.wait()
+        async with aclosing(course(self, request)) as said:
+            async for item in said:
+                yield item
+
+    monkeypatch.setattr(provider.DemoProvider, "_items", items)
+    return may_answer
+
+
 def has_ended(store: Store, session_id: str) -> Callable[[], Awaitable[bool]]:
     async def ended() -> bool:
         statuses = await store.turns.statuses(session_id)
@@ -90,22 +107,24 @@ async def test_a_direct_turn_is_answered_though_its_client_leaves_while_it_is_st
 
 
 async def test_one_that_waited_is_answered_though_its_client_leaves_while_it_is_started(
-    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch, may_answer: asyncio.Event
 ) -> None:
     await services.queue.stop()  # no sweep
     await ask(caller, "one")
     await ask(caller, "two")
+    may_answer.set()
     await eventually(lambda: is_waiting_alone(services.store))
     await leave_within(monkeypatch, WaitingTurns, "start_next", services.queue.start_next("s"))
     await eventually(has_ended(services.store, "s"))
 
 
 async def test_one_that_is_started_while_the_process_stops_is_ended_by_it(
-    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    services: Services, caller: Caller, monkeypatch: pytest.MonkeyPatch, may_answer: asyncio.Event
 ) -> None:
     await services.queue.stop()
     await ask(caller, "one")
     await ask(caller, "two")
+    may_answer.set()
     await eventually(lambda: is_waiting_alone(services.store))
     course, started, goes_on = services.store.waiting.start_next, asyncio.Event(), asyncio.Event()
 

@@ -9,6 +9,7 @@ from core.model.parts import Part, Text
 from core.model.tape import Tape
 from core.providers.base import GeneratedStream, Item
 from core.turns.ticks import ACCOUNT_SECONDS, BUSY_RATE, CALM_RATE, LONGEST_TICK_SECONDS, TickScheduler
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +102,7 @@ async def test_what_taking_raises_is_its_turns_alone() -> None:
 
     failing = asyncio.create_task(ticks.wait(Gathered("a"), refuse))
     staying = asyncio.create_task(ticks.wait(Gathered(), ignore))
-    await asyncio.wait_for(staying, 2)
+    await asyncio.wait_for(staying, PATIENCE_SECONDS)
     with pytest.raises(RuntimeError, match="refused"):
         await failing
 
@@ -114,7 +115,7 @@ async def test_one_that_is_cancelled_takes_nobody_with_it() -> None:
     )
     await asyncio.sleep(0)
     leaving.cancel()
-    await asyncio.wait_for(staying, 2)
+    await asyncio.wait_for(staying, PATIENCE_SECONDS)
 
 
 async def test_calm_returns() -> None:
@@ -124,6 +125,6 @@ async def test_calm_returns() -> None:
         ticks._since -= 10
         ticks.count(len(parts))
 
-    await asyncio.wait_for(ticks.wait(stream, take), 2)
+    await asyncio.wait_for(ticks.wait(stream, take), PATIENCE_SECONDS)
     assert not ticks.is_busy
     assert stream.looks == 1  # what is left is for whoever reads

@@ -12,8 +12,8 @@ from core.model.parts import Part
 from core.model.tape import Tape
 from core.providers.base import Finish, Item, Provider, Stream
 
-CLOSED_SECONDS = 1.0
-"""In which a service notices that it is not listened to any more."""
+CLOSED_SECONDS = 10.0
+"""In which a service notices that it is not listened to any more: less than it would be waited for."""
 
 
 class Case(Enum):

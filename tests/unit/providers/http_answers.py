@@ -85,7 +85,10 @@ class HttpAnswers(HttpProviding):
         third.set()
         assert await anext(stream) == FINISH
 
-    async def test_answers_share_a_connection(self, provider: Provider, upstream: Upstream) -> None:
+    async def test_answers_share_a_connection(
+        self, provider: Provider, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("core.providers.http.answer.END_SECONDS", PATIENCE_SECONDS)
         for _ in range(3):
             late = asyncio.Event()
             upstream.say(head(), chunk(self.answer("a")), late, END)
@@ -167,7 +170,7 @@ class HttpAnswers(HttpProviding):
         stream = stream_of(provider)
         await anext(stream)
         sent = -1
-        while sent != upstream.sent_bytes:
+        while sent != upstream.sent_bytes or sent <= MAX_UNREAD_BYTES:
             sent = upstream.sent_bytes
             await asyncio.sleep(0.05)
         assert MAX_UNREAD_BYTES < sent < MAX_UNREAD_BYTES + KERNEL_BYTES
@@ -188,7 +191,7 @@ class HttpAnswers(HttpProviding):
     async def _read_cut(self, pieces: list[bytes], looks: list[int]) -> list[Item]:
         """Reads as `looks` says: so often after each item for what is ready."""
         async with Upstream() as upstream:
-            http, items = HttpClient(5), list[Item]()
+            http, items = HttpClient(TIMEOUT), list[Item]()
             upstream.say(head(), *map(chunk, pieces), END)
             stream = stream_of(self.provider_of(upstream.url, http))
             async for item in stream:
@@ -210,7 +213,7 @@ _TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 
 async def _until_ready(ready_parts: Callable[[], list[Part]], count: int) -> list[Part]:
     parts: list[Part] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(parts) < count:
             await asyncio.sleep(0)
             parts += ready_parts()

@@ -96,10 +96,14 @@ class HttpProviding(Providing):
         return TIMEOUT
 
     @pytest.fixture
+    def first_timeout(self) -> float:
+        return TIMEOUT
+
+    @pytest.fixture
     async def http(
-        self, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None, timeout: float
+        self, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None, timeout: float, first_timeout: float
     ) -> AsyncIterator[HttpClient]:
-        http = HttpClient(timeout, tls[1] if tls else None)
+        http = HttpClient(timeout, tls[1] if tls else None, first_timeout=first_timeout)
         yield http
         await http.close()
 

@@ -259,7 +259,7 @@ async def test_an_answer_is_over_although_its_service_ends_nothing(
 ) -> None:
     monkeypatch.setattr(answer, "LAST_WORDS_SECONDS", 0.05)
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n'
-    upstream.say(head(), chunk((HELLO + STOP).encode()), chunk(usage), then=Then.SILENCE)
+    upstream.say(head(), chunk((HELLO + STOP).encode()) + chunk(usage), then=Then.SILENCE)
     tape, finish = await read(stream_of(provider))
     assert (tape.text(), finish) == ("Hello", Ending("stop", Told(Usage(1, 2))))
 

@@ -7,6 +7,8 @@ from enum import Enum
 from types import TracebackType
 from typing import NamedTuple, Self, cast
 
+from tests.patience import PATIENCE_SECONDS
+
 
 class Then(Enum):
     """What it does with the connection."""
@@ -70,7 +72,7 @@ class Upstream:
         for connection in self._open:
             connection.freeze()
 
-    async def until_open(self, number: int, seconds: float = 5) -> None:
+    async def until_open(self, number: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many connections are open."""
         async with asyncio.timeout(seconds):
             while len(self._open) != number:

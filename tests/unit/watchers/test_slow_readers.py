@@ -32,6 +32,7 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return wait
 
 
+@pytest.mark.usefixtures("wait")
 async def test_fast_streams_are_told_in_longer_pieces_and_none_is_forgotten(turns: FakeLiveTurns) -> None:
     feeds = [turns.begin(f"s{number}") for number in range(50)]
     async with reading(turns, events_per_second=1000) as reader:  # one at once

@@ -13,6 +13,7 @@ from logs.collector.files import following
 from logs.collector.files.formats import Plain
 from logs.collector.files.source import About, Describe, FileSource, describe_file
 from logs.collector.kubernetes.nodes import describe_pod_log
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.logs.collector.kept import KeptLines, eventually, sending
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("logs.collector.files.source.POLL_SECONDS", 0.01)
     monkeypatch.setattr("logs.collector.files.source.GLOB_SECONDS", 0.02)
-    monkeypatch.setattr(following, "RENAMED_SECONDS", 1.0)
+    monkeypatch.setattr(following, "RENAMED_SECONDS", PATIENCE_SECONDS)
 
 
 @asynccontextmanager
