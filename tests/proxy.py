@@ -18,6 +18,7 @@ from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.tls import TLSStream
 
+from bench.processes import free_port
 from tests import leaks
 
 AMQP_PORT = 5672
@@ -36,7 +37,7 @@ class Proxy:
         self._targets = [(parts.hostname or "localhost", parts.port or AMQP_PORT) for parts in map(urlsplit, targets)]
         self._starts_refusing = refusing
         self._tls = tls
-        self._port = 0
+        self._port = free_port()
         self._delay = 0.0
         self._server: socket.socket | None = None
         self._serving: dict[asyncio.Task[None], socket.socket] = {}
@@ -105,7 +106,6 @@ class Proxy:
         if self._server is None:
             self._server = socket.create_server(("127.0.0.1", self._port))
             self._server.setblocking(False)
-            self._port = self._server.getsockname()[1]
             asyncio.get_running_loop().add_reader(self._server, self._accept, self._server)
 
     async def _stop_listening(self) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from bench.processes import free_port
 from tests.browser.log_lines import Json, compiles, iso, matches, place
 from tests.stack import ROOT
 
@@ -49,7 +50,7 @@ class LogGateway:
         """Those of them that the history still has."""
         self.history_held: threading.Event | None = None
         self._viewers: list[tuple[QueryParams, asyncio.Queue[str | None]]] = []
-        self._listener = _listen(0)
+        self._listener = _listen(free_port())
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> "LogGateway":

@@ -1,12 +1,14 @@
 """What the page of agents is told late is not taken for what is open by then."""
 
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.agents_page import AgentsPage, FakeAgents, agent
+from tests.browser.agents_page import POLL_MS, AgentsPage, FakeAgents, agent
 from tests.browser.conftest import Site
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -31,8 +33,10 @@ class Held:
 
     def during(self, act: Callable[[], None]) -> Route:
         """The one that it leads to."""
-        with self._page.expect_request(lambda request: request.method == self._method):
-            act()
+        act()
+        deadline = monotonic() + PATIENCE_SECONDS
+        while not self._routes and monotonic() < deadline:
+            self._page.wait_for_timeout(POLL_MS)
         return self._routes.pop()
 
 

@@ -188,8 +188,7 @@ async def _ask(clients: list[Client], asked: Asked) -> str | None:
             return (await client.ask(mode="direct", **question)).text
         except httpx.TransportError:
             return None
-    response = await client.ask(**question)
-    assert response.status_code == 202, response.text
+    await client.ask_until_accepted(**question)
     return await _read_on([client, *clients], asked.session)
 
 

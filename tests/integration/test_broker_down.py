@@ -1,6 +1,8 @@
 """The broker is away: the API starts and says so, direct mode works, nothing is half stored, all recovers by itself."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -70,31 +72,46 @@ async def test_a_broker_that_goes_away_and_comes_back(client: Client, api: Api, 
     await _assert_answers(client)
 
 
-async def test_a_broker_that_hangs_at_post(client: Client, api: Api, proxy: Proxy) -> None:
+@contextmanager
+def black_hole(proxy: Proxy) -> Iterator[None]:
+    proxy.black_hole()
+    try:
+        yield
+    finally:
+        proxy.restore()
+
+
+@contextmanager
+def no_worker_looks(shared: Shared) -> Iterator[None]:
+    """Its sweep would find the turn, and queue it again, where the API is slow to take it back."""
+    shared.worker.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        shared.worker.signal(signal.SIGCONT)
+
+
+async def test_a_broker_that_hangs_at_post(client: Client, api: Api, proxy: Proxy, shared: Shared) -> None:
     """The connection stands, so the turn is stored, and taken back when the job is not confirmed."""
     proxy.restore()
     await _until_ready(api)
-    proxy.black_hole()
-    try:
+    with no_worker_looks(shared), black_hole(proxy):
         await _assert_refused(client)
-    finally:
-        proxy.restore()
     await _until_ready(api)
     await _assert_answers(client)
 
 
-async def test_a_refused_turn_leaves_an_older_session_as_it_was(client: Client, api: Api, proxy: Proxy) -> None:
+async def test_a_refused_turn_leaves_an_older_session_as_it_was(
+    client: Client, api: Api, proxy: Proxy, shared: Shared
+) -> None:
     proxy.restore()
     await _until_ready(api)
     session = new_session()
     await client.ask("first", session_id=session, model="mock?tokens=2")
     await client.until(session, "done")
     before = await client.show(session)
-    proxy.black_hole()
-    try:
+    with no_worker_looks(shared), black_hole(proxy):
         assert_problem(await client.ask("second", session_id=session), 503, "broker_down")
-    finally:
-        proxy.restore()
     after = await client.show(session)
     assert after["turns"] == before["turns"]
     await _until_ready(api)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from tests import patience
-from tests.patience import Slowness, promised
+from tests.patience import Slowness, promised, without_lag
 
 pytestmark = pytest.mark.anyio
 
@@ -47,3 +47,31 @@ def test_slowness_is_never_less_than_that_of_an_idle_machine() -> None:
         sleep(0.05)
     assert slowness.factor >= 1
     assert slowness.factor * 0.05 < 100 * (monotonic() - began)
+
+
+async def test_what_fails_on_a_machine_with_time_fails() -> None:
+    tries = 0
+
+    async def fail() -> None:
+        nonlocal tries
+        tries += 1
+        raise AssertionError("too late")
+
+    with pytest.raises(AssertionError, match="too late"):
+        await without_lag(60, fail)
+    assert tries == 1
+
+
+async def test_what_failed_while_the_loop_was_kept_from_its_work_is_tried_again() -> None:
+    tries = 0
+
+    async def fail_once() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            await anyio.sleep(0)
+            sleep(0.2)
+            raise AssertionError("too late")
+
+    await without_lag(0.1, fail_once)
+    assert tries == 2
