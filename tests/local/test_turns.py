@@ -158,12 +158,16 @@ async def test_an_answer_goes_on_without_a_character_lost_or_doubled(tmp_path: P
                 else:
                     (owner,) = [worker for worker in workers if session in worker.output()]
                     owner.kill()
+                with anyio.fail_after(PATIENCE_SECONDS):
+                    while (await client.turn(session))["attempt"] == 1:  # noqa: ASYNC110
+                        await anyio.sleep(0.1)
+                await stream.read_chars(len(text_of(stream.seen)) + 300)
+                await client.cancel(session)
                 events = await stream.rest()
             assert "restart" not in types_of(events)
             text = text_of(events)
             turn = await client.turn(session)
             assert (turn["status"], turn["text"]) == ("done", text)
-            assert turn["attempt"] > 1
             assert text == (CYCLE * len(text))[: len(text)]
             assert len(text) > 300
 
