@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import uvloop
@@ -24,13 +25,23 @@ async def confirmed(published: asyncio.Future[None], meanwhile: Callable[[], obj
     await confirming
 
 
+def arrive(published: asyncio.Future[None]) -> None:
+    if not published.done():
+        published.set_result(None)
+
+
+def fail(published: asyncio.Future[None], error: Exception | None) -> None:
+    if error is not None:
+        published.set_exception(error)
+
+
 def test_one_that_lies_in_the_socket_counts() -> None:
     async def wait_for_it() -> None:
         loop = asyncio.get_running_loop()
         published = loop.create_future()
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            loop.add_reader(ours, lambda: published.done() or published.set_result(None))
+            loop.add_reader(ours, arrive, published)
 
             def be_slow() -> None:
                 theirs.send(b"x")
@@ -47,7 +58,7 @@ def test_one_that_does_not_come(error: ConnectionError | None) -> None:
     async def wait_for_it() -> None:
         published = asyncio.get_running_loop().create_future()
         with pytest.raises(BrokerDown):
-            await confirmed(published, lambda: error and published.set_exception(error))
+            await confirmed(published, partial(fail, published, error))
         assert published.done()
 
     uvloop.run(wait_for_it())
