@@ -1,7 +1,6 @@
 """What the page takes care of: typed text, good answers, maths and signs as they were meant, scripts of its own age."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -282,26 +281,3 @@ def test_the_next_version_is_reached_by_the_same_key(page: Page, demo: Api) -> N
         page.keyboard.press("Enter")
         expect(chat.get("version")).to_have_text(place)
     expect(chat.get("newer-version")).to_be_focused()
-
-
-WAIT = re.compile(r"Try again in (\d+) s\.")
-
-
-def test_how_long_to_wait_is_seen_and_not_said_each_second(page: Page, demo: Api) -> None:
-    chat = ChatPage(page).open(demo.url)
-    chat.choose("direct")
-    problem = {"status": 429, "code": "rate_limited", "detail": "too many questions"}
-    page.clock.install()
-    page.route("**/chat", lambda route: route.fulfill(status=429, json=problem, headers={"Retry-After": "30"}))
-    chat.send("Hello")
-    card = chat.get("problem")
-    expect(card).to_contain_text(WAIT)
-    seconds = int(WAIT.search(card.inner_text())[1])  # type: ignore[index]
-    said = "card => [...card.querySelectorAll(':not([aria-hidden])')].map((each) => each.firstChild?.nodeValue).join()"
-    before = card.evaluate(said)
-    page.clock.run_for(10_000)
-    expect(card).to_contain_text(WAIT)
-    assert int(WAIT.search(card.inner_text())[1]) <= seconds - 10  # type: ignore[index]
-    page.clock.run_for(21_000)
-    expect(card).to_contain_text("You can try again now.")
-    assert card.evaluate(said) == before

@@ -1,6 +1,7 @@
 """The chat page where things are not as they should be: no key, no worker, no model, hostile text, a file, a phone."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.processes import Api
 from tests.stack import ROOT, Stack
 
 XSS = """<img src=x onerror="window.hacked=1"><script>window.hacked=2</script> [x](javascript:window.hacked=3)"""
+WAIT = re.compile(r"Try again in (\d+) s\.")
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +230,23 @@ def test_a_screen_reader_hears_an_answer_once(page: Page, site: Site) -> None:
     chat.wait_until("done")
     page.wait_for_function("window.heard.some(text => text.includes('t000001'))")
     assert len([text for text in page.evaluate("window.heard") if "t000001" in text]) == 1
+
+
+def test_how_long_to_wait_is_seen_and_not_said_each_second(page: Page, demo: Api) -> None:
+    chat = ChatPage(page).open(demo.url)
+    chat.choose("direct")
+    problem = {"status": 429, "code": "rate_limited", "detail": "too many questions"}
+    page.clock.install()
+    page.route("**/chat", lambda route: route.fulfill(status=429, json=problem, headers={"Retry-After": "30"}))
+    chat.send("Hello")
+    card = chat.get("problem")
+    expect(card).to_contain_text(WAIT)
+    seconds = int(WAIT.search(card.inner_text())[1])  # type: ignore[index]
+    said = "card => [...card.querySelectorAll(':not([aria-hidden])')].map((each) => each.firstChild?.nodeValue).join()"
+    before = card.evaluate(said)
+    page.clock.run_for(10_000)
+    expect(card).to_contain_text(WAIT)
+    assert int(WAIT.search(card.inner_text())[1]) <= seconds - 10  # type: ignore[index]
+    page.clock.run_for(21_000)
+    expect(card).to_contain_text("You can try again now.")
+    assert card.evaluate(said) == before

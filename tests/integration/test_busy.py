@@ -1,5 +1,6 @@
 """Under load, when models are looked at in common ticks alone: nothing is lost, and everything ends as ever."""
 
+from collections.abc import Callable
 from time import monotonic
 
 import anyio
@@ -22,18 +23,25 @@ MOST_EVENTS = TOKENS // 10
 CANCEL_SECONDS = 1.0
 
 
-@MODES
-async def test_answers_are_whole(client: Client, mode: str) -> None:
-    async def answer(answers: list[list[SseEvent]]) -> None:
-        async with client.ask_streaming(accept=SSE, mode=mode, model=f"mock?tokens={TOKENS}&rate={RATE}") as stream:
+async def answers_of(client: Client, mode: str, model: Callable[[], str]) -> list[list[SseEvent]]:
+    """Of so many people who ask at once."""
+    answers: list[list[SseEvent]] = []
+
+    async def answer() -> None:
+        async with client.ask_streaming(accept=SSE, mode=mode, model=model()) as stream:
             answers.append(await stream.rest())
 
+    async with anyio.create_task_group() as people:
+        for _ in range(SESSIONS):
+            people.start_soon(answer)
+    return answers
+
+
+@MODES
+async def test_answers_are_whole(client: Client, mode: str) -> None:
     async def answer_all() -> None:
         """Who is asked late on a busy machine may be answered alone, and in no ticks."""
-        answers: list[list[SseEvent]] = []
-        async with anyio.create_task_group() as people:
-            for _ in range(SESSIONS):
-                people.start_soon(answer, answers)
+        answers = await answers_of(client, mode, lambda: f"mock?tokens={TOKENS}&rate={RATE}")
         assert [text_of(events) for events in answers] == SESSIONS * [numbered(TOKENS)]
         assert [events[-1].data["finish_reason"] for events in answers] == SESSIONS * ["stop"]
         assert max(map(len, answers)) < MOST_EVENTS
@@ -72,17 +80,12 @@ async def test_a_cancelled_turn_ends_at_once(client: Client, other_client: Clien
 
 @MODES
 async def test_answers_that_the_service_breaks_off_restart(client: Client, mode: str) -> None:
-    async def answer(answers: list[list[SseEvent]]) -> None:
-        model = f"mock?tokens={TOKENS}&rate={RATE}&drop_after={TOKENS // 2}&drop_times=1&id={new_session()}"
-        async with client.ask_streaming(accept=SSE, mode=mode, model=model) as stream:
-            answers.append(await stream.rest())
+    def breaking_off() -> str:
+        return f"mock?tokens={TOKENS}&rate={RATE}&drop_after={TOKENS // 2}&drop_times=1&id={new_session()}"
 
     async def answer_all() -> None:
         """On a busy machine a viewer may come when the restart is over."""
-        answers: list[list[SseEvent]] = []
-        async with anyio.create_task_group() as people:
-            for _ in range(SESSIONS):
-                people.start_soon(answer, answers)
+        answers = await answers_of(client, mode, breaking_off)
         assert [text_of(events) for events in answers] == SESSIONS * [numbered(TOKENS)]
         assert [types_of(events).count("restart") for events in answers] == SESSIONS * [1]
 

@@ -1,7 +1,7 @@
 """Who is asked, how often and how long, until an answer begins."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from functools import partial
 from typing import Any
 
@@ -31,8 +31,7 @@ REFUSED: list[Item] = [ProviderError("against the policy", is_of_request=True)]
 TOO_LONG: list[Item] = [ContextTooLong("too long")]
 EMPTY: list[Item] = [Finish("stop")]
 ANSWER: list[Item] = [Text("a"), FINISH]
-WAIT = 10.0
-"""Seconds, of which none passes."""
+WAIT = 10.0  # seconds, of which none passes
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +42,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AsyncRetrying", partial(AsyncRetrying, sleep=_no_time))
 
 
-async def _no_time(_: float) -> None:
-    await asyncio.sleep(0)
+def _no_time(_: float) -> Awaitable[None]:
+    return asyncio.sleep(0)
 
 
 def tries_of(seconds: float = 100 * WAIT, retries: int = 2) -> Tries:
@@ -77,8 +76,7 @@ async def test_a_failure_that_passes_is_tried_so_often() -> None:
 async def test_a_service_that_is_away_is_waited_for() -> None:
     provider = Scripted(*[AWAY] * 20, ANSWER)
     opened = await open_one(tries_of(retries=0), provider)
-    assert opened.first == [Text("a")]
-    assert len(provider.requests) == 21
+    assert (opened.first, len(provider.requests)) == ([Text("a")], 21)
     await opened.stream.aclose()
 
 
