@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from core.broker import connection
-from core.broker.connection import BrokerConnection
+from core.broker.connection import AMQP_ERRORS, BrokerConnection
+from core.broker.fast_path.connection import FastConnection
 from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -36,3 +38,11 @@ async def test_it_stops_though_a_cancellation_is_swallowed(monkeypatch: pytest.M
     await connecting.wait()
     await asyncio.wait_for(stopping.stop(), PATIENCE_SECONDS)
     assert swallowed >= 1
+
+
+async def test_one_that_was_never_connected_is_closed() -> None:
+    """Else aio-pika tries to when it is thrown away, and warns where there is no event loop any more."""
+    failed = FastConnection(URL("amqp://guest:guest@127.0.0.1:1/"))
+    with pytest.raises(AMQP_ERRORS):
+        await failed.connect(PATIENCE_SECONDS)
+    assert failed.is_closed

@@ -11,6 +11,7 @@ from typing import Any, cast
 import aio_pika
 import structlog
 import yarl
+from aio_pika.abc import TimeoutType
 from aiormq import TransportFactory
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import AMQPConnectionError
@@ -35,6 +36,15 @@ class FastConnection(aio_pika.Connection):
         super().__init__(url, **kwargs)
         self._factory = _FastTransportFactory()
         self.kwargs["transport_factory"] = self._factory
+
+    async def connect(self, timeout: TimeoutType = None) -> None:
+        """One that was never connected is closed here: aio-pika would do it when it is thrown away, where there may be
+        no event loop any more."""
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
 
     @property
     def is_fast(self) -> bool:
