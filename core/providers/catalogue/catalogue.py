@@ -2,8 +2,7 @@
 
 from collections import OrderedDict
 from functools import lru_cache
-from pkgutil import resolve_name
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
@@ -12,43 +11,18 @@ from core.model.errors import UnknownModel
 from core.model.model_states import EngineState, ModelStates
 from core.providers.base import Access, EngineProvider, Provider
 from core.providers.catalogue.circuit import Circuit, CircuitState
-from core.providers.catalogue.models import Model, ProviderName, access_of, read_models
+from core.providers.catalogue.models import Model, access_of, read_models
+from core.providers.catalogue.providers import PROVIDERS, RESPONSES, kind_at
 from core.settings import Settings
 
 log = structlog.get_logger()
 
-PROVIDERS: dict[ProviderName, str] = {
-    "openai": "core.providers.openai.provider:OpenAIProvider",
-    "anthropic": "core.providers.anthropic.provider:AnthropicProvider",
-    "gemini": "core.providers.gemini.provider:GeminiProvider",
-    "ollama": "core.providers.ollama.provider:OllamaProvider",
-    "local": "core.providers.local.provider:LocalProvider",
-    "demo": "core.providers.demo.provider:DemoProvider",
-}
-"""The first whose settings are there is the default."""
-RESPONSES = "core.providers.openai_responses.provider:OpenAIResponsesProvider"
-"""For models whose `api` is responses."""
-FIXED_LISTS: frozenset[ProviderName] = frozenset({"local"})
+FIXED_LISTS = frozenset({"local"})
 """Those with the models that the settings name, and no others: a name is a place on this machine."""
 MAX_CIRCUITS = 1000
 """People may ask for any name."""
 MAX_UNLISTED = 256
 """Models asked for by other names than the listed ones: the newest are kept, as it takes a while to make one."""
-
-
-class ProviderKind(Protocol):
-    """What a provider's class says by itself."""
-
-    def access(self, settings: Settings) -> Access | None:
-        """How it is reached by the settings; None where they do not ask for it."""
-
-    def default_models(self, settings: Settings) -> tuple[str, ...]:
-        """That are listed where there is no MODELS_FILE; the first one answers where a question names none."""
-        ...
-
-    def create(self, access: Access, settings: Settings) -> Provider:
-        """Raises SystemExit where a package is missing."""
-        ...
 
 
 class Route(NamedTuple):
@@ -63,13 +37,13 @@ class Catalogue:
     def __init__(self, settings: Settings) -> None:
         """Raises SystemExit for settings and files that are no good."""
         self._settings = settings
-        self._access: dict[ProviderName, Access] = {
-            name: access for name in PROVIDERS if (access := _kind(PROVIDERS[name]).access(settings)) is not None
+        self._access: dict[str, Access] = {
+            name: access for name in PROVIDERS if (access := kind_at(PROVIDERS[name]).access(settings)) is not None
         }
         """Of the providers that the settings ask for."""
         if len(self._access) > 1:
             self._access.pop("demo", None)  # it answers where nobody else can
-        self._default: ProviderName | None = next(iter(self._access), None)
+        self._default: str | None = next(iter(self._access), None)
         self._has_prefixes = not self._default_has_own_address()
         models = read_models(settings.models_file, self._access) if settings.models_file else self._usual_models()
         self._models = {model.name: model for model in models}
@@ -156,7 +130,7 @@ class Catalogue:
         return [
             Model(name=name if provider == self._default else f"{provider}/{name}", provider=provider, model=name)
             for provider in (self._access if self._has_prefixes else {self._default: None} if self._default else {})
-            for name in _kind(PROVIDERS[provider]).default_models(self._settings)
+            for name in kind_at(PROVIDERS[provider]).default_models(self._settings)
         ]
 
     def _default_has_own_address(self) -> bool:
@@ -172,7 +146,7 @@ class Catalogue:
         access = access_of(model, self._access.get(model.provider), address)
         path = RESPONSES if model.api == "responses" else PROVIDERS[model.provider]
         if (path, access) not in self._providers:
-            self._providers[path, access] = _kind(path).create(access, self._settings)
+            self._providers[path, access] = kind_at(path).create(access, self._settings)
         return self._providers[path, access]
 
     def _engine_state(self, model: Model) -> EngineState | None:
@@ -186,7 +160,3 @@ class Catalogue:
             if len(self._circuits) > MAX_CIRCUITS:
                 self._circuits.popitem(last=False)
         return self._circuits[key]
-
-
-def _kind(path: str) -> ProviderKind:
-    return cast(ProviderKind, resolve_name(path))

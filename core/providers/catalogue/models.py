@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from core.model.events import Usage
 from core.providers.base import Access, GoesOn
+from core.providers.catalogue.providers import ProviderName, asks_service
 from core.variables import variable
 
 MODEL_PATTERN = r"^[\x21-\x7e]{1,200}$"
@@ -22,7 +23,6 @@ _MILLION = 1_000_000
 _RESERVED = frozenset({"model", "messages", "contents", "input", "stream", "tools", "system", "background", "store"})
 """Members of a request that are the question's own."""
 
-ProviderName = Literal["openai", "anthropic", "gemini", "ollama", "local", "demo"]
 ModelName = Annotated[str, Field(pattern=MODEL_PATTERN)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 
@@ -119,7 +119,7 @@ class _File(BaseModel):
     model: list[Model] = Field(min_length=1)
 
 
-def read_models(path: Path, usual: Mapping[ProviderName, Access]) -> list[Model]:
+def read_models(path: Path, usual: Mapping[str, Access]) -> list[Model]:
     """`usual`: how providers are reached by the settings. Raises BadModelsFile."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ def access_of(model: Model, usual: Access | None, address: str | None) -> Access
     return usual or Access()
 
 
-def _faults(models: list[Model], text: str, usual: Mapping[ProviderName, Access]) -> Iterator[str]:
+def _faults(models: list[Model], text: str, usual: Mapping[str, Access]) -> Iterator[str]:
     """What only the whole file can tell."""
     names = [model.name for model in models]
     for number, model in enumerate(models):
@@ -173,8 +173,8 @@ def _faults(models: list[Model], text: str, usual: Mapping[ProviderName, Access]
             yield fault("base_url", wrong)
         if model.api == "responses" and model.provider != "openai":
             yield fault("api", "only openai has responses")
-        is_reached = model.key or model.base_url or model.provider in (*usual, "local", "demo")
-        if not is_reached:
+        is_reached = model.key or model.base_url or model.provider in usual
+        if not is_reached and asks_service(model.provider):
             yield fault("provider", f"{model.provider} is not set up; set its key, or name a key or a base_url here")
         for option in model.provider_options:
             if option.partition(".")[0] in _RESERVED:
@@ -192,6 +192,7 @@ def _wrong_address(url: str) -> str | None:
 
 def _told(loc: tuple[int | str, ...], what: str, text: str) -> str:
     """With the line that it is about, as far as that can be found."""
+    what = what.removeprefix("Value error, ")
     match loc:
         case ("model", int(number), *rest):
             fields = [str(field) for field in rest]
