@@ -17,8 +17,9 @@ log = structlog.get_logger()
 SWEEP_SECONDS = 0.25
 """A takeover is due within 5 s, of which the owner's silence takes 3.5."""
 OVERDUE_EVERY = 8
+"""Sweeps: lost jobs are looked for every two seconds."""
 LEFT_LOGS_EVERY = 240
-"""At the start and once a minute: a log that is left behind harms nobody."""
+"""Sweeps: at the start and once a minute, for a log that is left behind harms nobody."""
 
 
 class Sweeper:

@@ -1,4 +1,5 @@
-"""The tape: the append-only answer of one attempt. Worker, session log, feed, store and wires all share this structure.
+"""The tape: the append-only answer of one attempt, and of those that go on with it. Worker, session log, feed, store
+and wires all share this structure.
 
 A position is a whole number from 0 to `len(tape)`, the sum of the lengths of the parts (see `core.model.parts`), so it
 names one place whatever way the parts were batched.

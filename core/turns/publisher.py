@@ -98,11 +98,12 @@ class Publisher:
             self._attempt, self._model = self._feed.attempt, self._feed.model
             self._send(self._snapshot())
         else:
-            self._attempt = 0 if is_unsure else self._attempt
+            if is_unsure:  # nobody knows whether its start was heard: it is sent again
+                self._attempt = 0
             self.publish_growth()
 
     def publish_growth(self) -> None:
-        """What is new, unless something is on its way, or in it."""
+        """Send what is new, unless an event is on its way: then once that is confirmed."""
         if self._state is not State.READY or not self._is_behind():
             return
         if self._lease.valid:

@@ -72,10 +72,10 @@ unquoted() { # RIGHT-HAND SIDE OF A LINE IN .env
     trimmed "$text"
 }
 
-# Whether a model's service is set up; else the demo provider answers.
+# Whether a model or its service is set up; else the demo provider answers.
 has_provider() {
     local name
-    for name in OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY OLLAMA_HOST; do
+    for name in OPENAI_API_KEY ANTHROPIC_API_KEY GEMINI_API_KEY OLLAMA_HOST LOCAL_MODEL MODELS_FILE; do
         if [[ -n $(setting "$name") ]]; then return; fi
     done
     return 1

@@ -18,7 +18,7 @@ docker_start() { # [WORKERS]
         compose logs --tail 15 >&2
         die "The containers did not become healthy; above are their last log lines. ./run.sh stop removes them."
     }
-    has_provider || say model "no OPENAI_API_KEY in the environment or .env: the demo provider answers"
+    has_provider || say model "none is set up, such as by OPENAI_API_KEY in .env: the demo provider answers"
     printf '\nHopstream is running: %s\n' "$(api_url)"
 }
 

@@ -29,7 +29,8 @@ from workers.turn_handler import TurnHandler
 
 ROOMS = ("api", "core", "workers")
 ASIDE = str(ROOT / "workers" / "session_log_writer.py")
-"""Takes what has gathered to the session log, four times a second: not the way to a viewer."""
+"""Takes what has gathered to the session log, four times a second: not on the way to a viewer of this answer,
+which nothing could go on with."""
 OF_THE_LOG = ("FastChannel._forget_mandatory", "FastChannel.publish.<locals>.<lambda>")
 """Called once a message to the session log is confirmed: the others are not mandatory."""
 TOKENS, BEFORE = 60, 30

@@ -27,7 +27,7 @@ from core.store.turns.rows import ending, read_context, read_turn
 from core.store.turns.steps import read_tape
 
 REQUEUE_SECONDS = 5.0
-"""A turn without an owner is queued again at most this often."""
+"""A turn whose owner is silent, or whose job is lost, is queued again at most this often."""
 OVERDUE_SECONDS = 4.0
 """A turn that has been queued for so long, while its queue is empty, has lost its job. An API that cannot publish the
 job takes the turn back sooner than that."""

@@ -105,7 +105,7 @@ class Ownership:
 
     async def next_attempt(self, key: TurnKey, attempt: int, process_id: str, *, is_last: bool = False) -> int | None:
         """Start the own turn afresh after a drop; None where the attempt is no longer ours, or there may be no other.
-        `is_last`: it asks nobody, and may be one more than others."""
+        `is_last`: it asks no model, so MAX_LOST_ATTEMPTS does not hold for it."""
         statement = _LAST_ATTEMPT if is_last else _NEXT_ATTEMPT
         started: int | None = await self._database.value(statement, **own_by(key, attempt, process_id))
         return started

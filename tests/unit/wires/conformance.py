@@ -187,7 +187,7 @@ class WireConformance:
         for screen in told.places:
             for resumed in (self._tell([*steps, SETTLE], end, screen), self._tell([], end, screen, told.feed)):
                 if resumed.is_in_order:
-                    assert resumed.reader.text == told.feed.tape.text()
+                    assert resumed.reader.text == self.text_of(told.feed.tape)
 
     @inherited
     @given(turns(max_attempts=1), st.lists(parts, min_size=1, max_size=4), st.integers(0, 5))
