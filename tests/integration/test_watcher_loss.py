@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -111,17 +111,16 @@ async def test_it_says_how_soon_to_come_back(shared: Shared) -> None:
 
 
 @asynccontextmanager
-async def stalling(api: Api, path: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A reader of this stream, which stops to read once it has begun."""
+async def beginning(api: Api, path: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.Transport]]:
+    """A reader of this stream, which has begun, and takes little at once."""
     url = urlsplit(api.url)
     with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.connect((url.hostname, url.port))
         reader, writer = await asyncio.open_connection(sock=connection)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
         await reader.readuntil(b"retry: 1000\n\n\r\n")
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-        yield reader, writer
+        yield reader, cast(asyncio.Transport, writer.transport)
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
@@ -138,22 +137,29 @@ async def say_much(client: Client, goal: str) -> list[str]:
 
 
 async def test_a_reader_that_stalls_is_told_what_it_has_missed(client: Client, shared: Shared) -> None:
-    """Each stream ends once all the same."""
-    goal, watch = new_session(), SseWatch()
-    async with stalling(shared.apis[1], f"/events?goalId={goal}") as (reader, writer):
+    """Of a stream that it had heard of before; each stream ends once all the same."""
+    goal, known, watch = new_session(), new_session(), SseWatch()
+    async with beginning(shared.apis[1], f"/events?goalId={goal}") as (reader, transport):
+        lines = _lines(reader)
+        await client.ask(session_id=known, model=held(known), goal_id=goal)
+        await watch.read_lines(lines, lambda: watch.screen(known).text == numbered(TOKENS // 2))
+        transport.pause_reading()
         sessions = await say_much(client, goal)
+        shared.stack.release(known)
+        await client.until(known, "done")
         await asyncio.sleep(LAG_SECONDS + 1)
-        writer.transport.resume_reading()  # type: ignore[attr-defined]
-        await watch.read_lines(_lines(reader), lambda: watch.ended(*sessions))
+        transport.resume_reading()
+        await watch.read_lines(lines, lambda: watch.ended(known, *sessions))
     assert watch.missed > 0
     assert all(screen.end is not None and screen.end.name == "llm.stream.end" for screen in watch.screens.values())
-    assert len(watch.screens) == len(sessions)
-    assert sum(len(screen.text) for screen in watch.screens.values()) < len(sessions) * len(numbered(40000))
+    assert len(watch.screens) == len(sessions) + 1
+    assert watch.screen(known).text == numbered(TOKENS // 2)
 
 
 async def test_a_process_that_stops_waits_for_no_reader_that_has_stalled(client: Client, shared: Shared) -> None:
     goal, api = new_session(), shared.stack.start_api()
-    async with stalling(api, f"/events?goalId={goal}"):
+    async with beginning(api, f"/events?goalId={goal}") as (_, transport):
+        transport.pause_reading()
         await say_much(client, goal)
         api.ask_to_stop()
         with promised(2 * STALLED_SECONDS + 2):
