@@ -44,6 +44,8 @@ class Liveness:
             self._has_gap = bool(self._looks)
             self._since = at
             self._looks.clear()
+        while self._looks and self._looks[-1].beat > beat:  # who stops takes its number along, and it is given again
+            self._looks.pop()
         self._looks.append(_Look(at, beat))
         while len(self._looks) > 1 and at - self._looks[1].at >= SILENT_SECONDS:
             self._looks.popleft()

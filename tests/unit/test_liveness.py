@@ -60,3 +60,24 @@ def test_after_a_gap_all_get_their_time(watching: Watching) -> None:
     assert watching.liveness.silent_beat == 0
     watching.watch(2 * LOOK_SECONDS, last)
     assert watching.liveness.silent_beat > 0
+
+
+def test_numbers_that_are_given_again_make_nobody_silent(watching: Watching) -> None:
+    """Of thirty processes one dies, and all but three stop in order soon after: their numbers are gone with them."""
+    beats = {process: process + 1 for process in range(30)}
+    dead, last_beat_at, stop_at, found_at = 0, 10.0, 10.5, 0.0
+    for tick in range(1, 400):
+        seconds = tick / 10
+        for process in [*beats]:
+            if seconds == stop_at and process > 2:
+                del beats[process]
+            elif tick % 10 == process % 10 and (process != dead or seconds <= last_beat_at):
+                beats[process] = max(beats.values()) + 1
+        watching.now += 0.1
+        if tick % 4 == 0:
+            watching.liveness.look(watching.now, max(beats.values()))
+        silent = [process for process, beat in beats.items() if beat <= watching.liveness.silent_beat]
+        assert silent in ([], [dead])
+        if silent and not found_at:
+            found_at = seconds
+    assert last_beat_at + SILENT_SECONDS <= found_at <= last_beat_at + SILENT_SECONDS + 1
