@@ -68,18 +68,16 @@ class Reader:
         """At first the end of the stream; later on where we were. A Redis that has come back with less gives its next
         line a later id all the same, unless its clock was set back meanwhile."""
         if not self._tail.begun.is_set():
-            self._tail.last_id = await self._lines.last_id()
+            self._tail.begin_after(await self._lines.last_id())
         elif await self._lines.now_ms() < self._tail.last_id.ms:
-            self._tail.last_id = min(self._tail.last_id, await self._lines.last_id())
-        self._tail.begun.set()
+            self._tail.begin_after(min(self._tail.last_id, await self._lines.last_id()))
 
     async def _read(self) -> None:
         lines = await self._lines.wait_after(self._tail.last_id, BATCH_LINES, BLOCK_MS)
         if lines:
             new = [line for line in lines if self._is_new(line)]
             self._on_lines(new)
-            self._tail.extend(new)
-            self._tail.last_id = lines[-1].id
+            self._tail.extend(new, lines[-1].id)
 
     def _is_new(self, line: StreamLine) -> bool:
         lost = self._numbers.lost_before(line.writer, line.number)

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from logs.stream.line import FIRST, LineId, StreamLine
 
@@ -32,9 +32,14 @@ class Tail:
     def start(self) -> int:
         return self.end - len(self._lines)
 
-    def extend(self, lines: Sequence[StreamLine]) -> None:
-        if not lines:
-            return
+    def begin_after(self, line_id: LineId) -> None:
+        """Reading begins there, or begins again."""
+        self.last_id = line_id
+        self.begun.set()
+        self.tell()
+
+    def extend(self, lines: Sequence[StreamLine], last_id: LineId) -> None:
+        """By what was new up to a line."""
         self._lines.extend(lines)
         self._bytes += sum(len(line.data) for line in lines)
         while len(self._lines) > KEPT_LINES or (self._bytes > KEPT_BYTES and len(self._lines) > 1):
@@ -42,7 +47,7 @@ class Tail:
             self._bytes -= sum(len(line.data) for line in self._lines[:oldest])
             del self._lines[:oldest]
         self.end += len(lines)
-        self.last_id = lines[-1].id
+        self.last_id = last_id
         self.tell()
 
     def tell(self) -> None:
@@ -69,6 +74,6 @@ class Tail:
             return None
         return self.start + bisect_right(self._lines, line_id, key=lambda line: line.id)
 
-    async def news(self) -> None:
-        """Returns when something is new, from now on."""
-        await self._news.wait()
+    def news(self) -> Coroutine[None, None, bool]:
+        """Returns when something is new, from this call on, whenever it is awaited."""
+        return self._news.wait()
