@@ -33,6 +33,8 @@ PROCESSING = b"HTTP/1.1 102 Processing\r\n\r\n"
 class BoundedHeadProtocol(HttpToolsProtocol):
     _head_bytes: int | None = 0
     """Received of a head that is not whole; None while none is awaited."""
+    _is_in_body = False
+    """What comes now is of a request's body."""
     _overdue: asyncio.TimerHandle | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,7 +53,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         received = len(data)
-        if self._head_bytes is not None:
+        if not self._is_in_body:
             data = self._offers.remove(data)  # which may hold some of it back
         super().data_received(data)
         if self._head_bytes is not None:
@@ -98,6 +100,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
+        self._is_in_body = True
         self._stop_waiting()
         super().on_headers_complete()
         if self.cycle is None or self.cycle.scope is not self.scope:  # a WebSocket
@@ -106,6 +109,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             UntilClose(self.cycle)
         else:
             cast(Scope, self.scope).setdefault("extensions", {})[PUSH] = CyclePush(self.cycle)
+
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        super().on_message_complete()
 
     def _expect_head(self) -> None:
         self._head_bytes = 0

@@ -5,14 +5,12 @@ from core.settings import Settings
 
 BYTES_PER_CHARACTER = 12
 """A character takes up to 12 bytes in JSON, as two \\u escapes."""
-BYTES_PER_CHARACTER_OF_HISTORY = 4
-"""Of `messages` that come with their history: the most that UTF-8 takes."""
 OTHER_FIELDS_BYTES = 65_536
 
 
 def most_body_bytes(settings: Settings) -> int:
     """Of a request: a question with its history, or an agent."""
-    history = settings.max_history_chars * BYTES_PER_CHARACTER_OF_HISTORY
+    history = settings.max_history_chars * BYTES_PER_CHARACTER
     agent = (PROMPT_CHARS + CONTEXT_CHARS) * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
     return max(most_message_bytes(settings) + history, agent)
 

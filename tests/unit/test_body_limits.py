@@ -1,6 +1,7 @@
 """A body that is too large or too slow is refused, and reading stops there."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -9,6 +10,8 @@ from fastapi import FastAPI, Request
 
 from api.http.handlers import install_handlers
 from api.http.requests import BodyLimitMiddleware
+from api.http.sizes import most_body_bytes
+from core.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -54,3 +57,11 @@ async def test_a_slow_one_is_refused_and_its_connection_closed() -> None:
     response = await post(stalling())
     assert (response.status_code, response.json()["code"]) == (408, "too_slow")
     assert response.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("character", ["x", "\x00", "\u0436", "\U0001f600"])
+def test_what_the_settings_allow_fits_however_json_writes_it(character: str) -> None:
+    settings = Settings(_env_file=None, max_history_chars=400_000)
+    history = [{"role": "user", "content": character * settings.max_history_chars}]
+    messages = [*history, {"role": "user", "content": character * settings.max_message_chars}]
+    assert len(json.dumps({"messages": messages}, ensure_ascii=True)) <= most_body_bytes(settings)
