@@ -41,6 +41,8 @@ class Lookout:
         self._listener: BusListener | None = None
         self._looking = Background()
         self._background = Background()
+        self._ending: set[asyncio.Task[None]] = set()
+        """What is let go of, and has not ended yet."""
         self._leaving: asyncio.TimerHandle | None = None
         self._is_stopped = False
 
@@ -57,15 +59,14 @@ class Lookout:
                 self._leaving = asyncio.get_running_loop().call_later(self._linger_seconds, self._leave)
 
     def run(self, name: str, looking: Awaitable[None]) -> None:
-        """A look of its own, of which the next one makes up for a failure."""
+        """Look once more, in the background; should that fail, the next look makes up for it."""
         self._looking.run(name, _unless_down(looking))
 
     async def stop(self) -> None:
         self._is_stopped = True
         if self._leaving is not None:
             self._leaving.cancel()
-        await self._background.stop()
-        await self._end()
+        await asyncio.gather(self._end(), *self._ending)
 
     def _begin(self) -> None:
         if self._leaving is not None:
@@ -78,7 +79,9 @@ class Lookout:
 
     def _leave(self) -> None:
         self._leaving = None
-        self._background.run("stop listening", self._end())
+        ending = self._background.run("stop listening", self._end())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _end(self) -> Coroutine[None, None, None]:
         """Let go of it at once, so that whoever comes meanwhile begins anew; what is returned waits for its end."""

@@ -62,9 +62,9 @@ async def _call(
         tool = _find(toolbox, name, among, context)
         arguments = _parse(arguments_text)
         async with limit:
-            output = await tool.call(arguments, context)
+            output = _checked(await tool.call(arguments, context))
     except ToolError as error:
-        return _failed(error.message), error.code
+        return _failed(str(error.message)), error.code
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -76,6 +76,13 @@ async def _call(
             return _failed(f"{name} did not answer within {seconds:g} seconds."), "time_out"
         return _failed(f"{name} failed: {_words(error)}"), "failed"
     return output, ToolError.code if output.is_error else "ok"
+
+
+def _checked(output: ToolOutput) -> ToolOutput:
+    """Raises TypeError: a Python function may return anything."""
+    if not isinstance(output.content, str):
+        raise TypeError(f"the content of its output is a {type(output.content).__name__}, and no text")
+    return output
 
 
 def _find(toolbox: Toolbox, name: str, among: Sequence[str], context: ToolCallContext) -> Tool:

@@ -31,3 +31,16 @@ async def test_who_comes_as_it_leaves_finds_it_looking() -> None:
         looked.clear()
         await asyncio.wait_for(looked.wait(), PATIENCE_SECONDS)
     await lookout.stop()
+
+
+async def test_what_is_let_go_of_ends_though_all_stops_at_that_moment() -> None:
+    async def look() -> None: ...
+
+    lookout = Lookout(NO_BROKER, lambda _: None, look, lambda: None, look_seconds=1, linger_seconds=PATIENCE_SECONDS)
+    tasks = asyncio.all_tasks()
+    with lookout.keep():
+        await asyncio.sleep(0)
+    assert len(asyncio.all_tasks() - tasks) > 0
+    lookout._leave()  # as its timer does
+    await lookout.stop()
+    assert asyncio.all_tasks() - tasks == set()

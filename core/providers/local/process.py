@@ -29,7 +29,7 @@ class NoEngine(Exception):
 
 
 def socket_of(settings: EngineSettings) -> Path:
-    """In a folder of this user's alone: whoever reaches a socket may ask."""
+    """In a folder of this user's alone: whoever reaches a socket may ask. Raises NoEngine, OSError."""
     folder = Path(tempfile.gettempdir()) / f"hopstream-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -41,6 +41,13 @@ def socket_of(settings: EngineSettings) -> Path:
 
 async def connect(settings: EngineSettings) -> EngineConnection:
     """Raises NoEngine."""
+    try:
+        return await _connect(settings)
+    except OSError as error:  # of the folder, say, or of the process that is to run
+        raise NoEngine(str(error)) from error
+
+
+async def _connect(settings: EngineSettings) -> EngineConnection:
     socket = socket_of(settings)
     deadline = asyncio.get_running_loop().time() + START_SECONDS
     has_started = False

@@ -54,6 +54,14 @@ def long(length: int) -> str:
     return "x" * length
 
 
+def no_text() -> ToolOutput:
+    return ToolOutput({"a": 1})  # type: ignore[arg-type]
+
+
+def refuse_by_number() -> Never:
+    raise ToolError(5)  # type: ignore[arg-type]
+
+
 def finished() -> ToolOutput:
     return ToolOutput("no", is_error=True)
 

@@ -71,6 +71,8 @@ async def test_a_tool_without_parameters_needs_no_arguments(toolbox: Toolbox, ar
         ("long", {"length": "much"}, "length: Input should be a valid integer", "bad_arguments"),
         ("refuse", "", "The shop is closed.", "tool_error"),
         ("finished", "", "no", "tool_error"),
+        ("refuse_by_number", "", "5", "tool_error"),
+        ("no_text", "", "no_text failed: TypeError: the content of its output is a dict", "failed"),
         ("break_down", "", "break_down failed: ZeroDivisionError: of mine", "failed"),
         ("run_out", "", "run_out failed: RuntimeError: it raised StopIteration", "failed"),
         ("leave", "", "leave failed: RuntimeError: it raised SystemExit", "failed"),
