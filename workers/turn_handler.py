@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -71,11 +72,12 @@ class TurnHandler:
 
     async def cancel(self, key: TurnKey) -> None:
         """End a turn whose job was revoked before it ran."""
-        if not (await self._store.turns.get(key)).finished:  # else a later turn of the session would be meant
-            for ended in (await self._store.turns.request_cancel(key.session_id, key.turn)).ended_here:
+        with suppress(NotFound):  # its session was deleted
+            cancelled = await retry_while_down(lambda: self._store.turns.request_cancel(key.session_id, key.turn))
+            for ended in cancelled.ended_here:
                 if end := ended.end():
                     self._endings.tell(ended, end)
-        await self.announce_end(key)
+            await self.announce_end(key)
 
     async def announce_end(self, key: TurnKey) -> None:
         """Whoever committed a turn may have died before its viewers heard of it.

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -108,7 +109,7 @@ class Connection:
                 await self._registration.close()
 
     async def _converse(self) -> None:
-        first = await self._first_frame()
+        first = await self._unless_ended(self._first_frame())
         self._handshake = read_handshake(first)
         await self._greet()
         doing = (self._teller.run(), self._narrations.run(), self._hear(first))
@@ -123,6 +124,19 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    async def _unless_ended(self, frame: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+        """Raises what the connection was closed by from outside."""
+        receiving = asyncio.create_task(frame, name="handshake")
+        try:
+            first: list[asyncio.Future[Any]] = [receiving, self._ended]
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended.done():
+                self._ended.result()
+            return receiving.result()
+        finally:
+            receiving.cancel()
+            await asyncio.wait([receiving])
 
     async def _first_frame(self) -> dict[str, Any]:
         """Raises HandshakeMissing, BadFrame."""
@@ -242,7 +256,8 @@ class Connection:
 
     async def _refuse(self, error: HopstreamError, frame: dict[str, Any] | None = None) -> None:
         """Raises WebSocketDisconnect."""
-        message_id = (frame or {}).get("messageId")
+        frame = frame or {}
+        message_id = frame.get("messageId", frame.get("message_id"))
         more: dict[str, Any] = {"messageId": message_id} if isinstance(message_id, str) else {}
         if error.retry_after is not None:
             more["retryAfter"] = error.retry_after
@@ -261,6 +276,8 @@ class Connection:
 
     def _on_silence(self) -> None:
         is_idle = self._teller.is_idle and not self._registration.is_held
+        if not is_idle:
+            self._heard_at = self._loop.time()
         if is_idle and self._loop.time() - self._heard_at > IDLE_SECONDS:
             self.close(Idle(f"nothing was asked for {IDLE_SECONDS:g} s; reconnect"))
         elif self._sink.is_ready:

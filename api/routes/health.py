@@ -1,7 +1,7 @@
 """GET /health, which is /healthz too, /ready and /test."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from time import perf_counter
 from typing import Literal
 
@@ -66,10 +66,11 @@ async def test(services: ProcessServices) -> ProviderTest:
     route = services.catalogue.route(services.catalogue.default_model)
     request = Request(route.model.service_model, [Message("user", TEST_PROMPT)], {"max_tokens": TEST_TOKENS})
     tape = Tape()
+    seconds = services.settings.provider_first_timeout + services.settings.provider_timeout
     begin = perf_counter()
     try:
-        async with asyncio.timeout(services.settings.provider_timeout):
-            async for item in route.provider.stream(request):
+        async with asyncio.timeout(seconds), aclosing(route.provider.stream(request)) as stream:
+            async for item in stream:
                 if not isinstance(item, Finish):
                     tape.extend(item)
     except TimeoutError as error:

@@ -115,7 +115,7 @@ class View:
 
     @property
     def has_only_grown(self) -> bool:
-        """Since the last question: nothing has happened but that the tape may be longer."""
+        """Since the last call of `new_frames`: nothing has happened but that the tape may be longer."""
         feed = self.feed
         return (
             0 < feed.attempt == self._at.attempt
@@ -124,15 +124,22 @@ class View:
             and feed.error is None
         )
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the feed is at a later attempt, which has gone on with what the client has."""
+        at, feed = self._at, self.feed
+        return 0 < feed.origin <= at.attempt < feed.attempt and at.position <= len(feed.tape)
+
     def new_frames(self) -> Frames:
-        """Everything since the last question. Raises Unfinished."""
+        """Everything since the last call. Raises Unfinished."""
         feed, wire = self.feed, self.wire
         frames: Frames = []
         if feed.attempt > self._at.attempt:
+            goes_on = self._goes_on
             before, self._at = self._at, Cursor(self._at.turn, feed.attempt, 0)
             if before.attempt == 0:
                 frames += wire.started(self._at, feed.model, feed.provider)
-            elif before.attempt >= feed.origin and before.position <= len(feed.tape):  # it went on
+            elif goes_on:
                 self._at = before._replace(attempt=feed.attempt)
             else:
                 reason = feed.reason or "worker_lost"
@@ -155,6 +162,8 @@ class View:
 
     def drop_answer(self) -> int:
         """Of a feed that is over: only how it ended is told from here on. Returns how many pieces of it were not."""
+        if self._goes_on:
+            self._at = self._at._replace(attempt=self.feed.attempt)
         feed, at = self.feed, self._at
         self.feed = feed.without_answer()
         return len(feed.tape.pieces(at.position if at.attempt == feed.attempt else 0))

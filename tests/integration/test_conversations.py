@@ -13,7 +13,7 @@ from tests.client import Client, new_session, numbered
 from tests.conversing import Talk
 from tests.integration.conftest import Shared
 from tests.patience import PATIENCE_SECONDS
-from tests.sockets import close_code, open_socket
+from tests.sockets import close_code, open_socket, rest
 from tests.watching import TOKENS, held
 
 pytestmark = pytest.mark.anyio
@@ -206,6 +206,24 @@ async def test_a_bad_handshake_is_refused(shared: Shared, first: Any, code: str,
         await socket.send(json.dumps(first))
         assert (await hear(socket, "error"))["code"] == code
         assert await close_code(socket) == closed_with
+
+
+async def test_a_process_that_stops_does_not_wait_for_a_handshake(shared: Shared) -> None:
+    api = shared.stack.start_api()
+    async with open_socket(api.url, "/ws/chat") as socket:
+        api.ask_to_stop()
+        assert [frame["type"] for frame in await rest(socket)] == ["goaway"]
+        assert socket.close_code == 1012
+    api.wait()
+    assert "never retrieved" not in api.output()
+
+
+async def test_a_refusal_names_its_message_however_that_was_spelled(shared: Shared) -> None:
+    async with open_socket(shared.apis[0].url, "/ws/chat") as socket:
+        await say(socket, agentId=AGENT)
+        for spelled in ("messageId", "message_id"):
+            await say(socket, message=" ", **{spelled: "m-1"})
+            assert (await hear(socket, "error"))["messageId"] == "m-1"
 
 
 async def test_a_second_handshake_is_refused(shared: Shared) -> None:

@@ -91,6 +91,28 @@ async def test_the_ends_that_a_stalled_reader_cannot_hear_cost_no_answers(
         assert reader.named("lagged")[0].data["requestIds"] == ["s.1"]
 
 
+async def test_a_stalled_reader_is_told_no_restart_where_the_answer_went_on(
+    turns: FakeLiveTurns, wait: Callable[[float], None]
+) -> None:
+    feed, other = turns.begin("s"), turns.begin("other")
+    async with reading(turns) as reader:
+        say(feed, "a")
+        await reader.said("s", "a")
+        reader.sink.stop_reading()
+        say(other, "x")
+        await reader.until(lambda: reader.sink.is_full)
+        wait(2 * LAG_SECONDS)
+        feed.start(2, feed.model, "worker_lost", feed.provider, origin=1, parts=feed.tape.pieces())
+        say(feed, "b")
+        turns.end(feed)
+        await settle()
+        reader.sink.read_on()
+        await reader.until(lambda: reader.screen("s").end)
+    assert reader.screen("s").text == "a"
+    assert reader.named("llm.stream.restart") == []
+    assert reader.named("lagged")[0].data["missed"] == 1
+
+
 async def test_a_reader_too_far_behind_is_sent_away(turns: FakeLiveTurns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "MOST_WAITING", 3)
     monkeypatch.setattr(watcher, "MOST_FOLLOWED", 2)
