@@ -108,7 +108,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _serve() -> FastAPI:
-    """Its server has set up its own logs before, and says its first word afterwards."""
+    """For uvicorn, which sets up its own logs before it imports this module, and writes its first line afterwards."""
     settings = get_settings()
     configure_logs(settings, "api")
     keep_queries_out_of_logs()

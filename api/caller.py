@@ -32,7 +32,7 @@ class Caller:
         self.reach = reach
         self.store = services.store.within(reach)
         self.agents = services.agents
-        """Of all, which ask for the reach."""
+        """Of all keys: its methods take the reach."""
         self.chat = Chat(services, self.store, reach, context)
         self.max_message_chars = services.settings.max_message_chars
         self._services = services
@@ -55,7 +55,7 @@ class Caller:
         return self._services.access.tickets.issue(self.reach.key_name, path)
 
     async def agent(self, agent_id: str) -> Agent:
-        """Raises NotFound."""
+        """Raises NotFound, AgentUnreadable."""
         return await self.agents.get(agent_id, self.reach)
 
     def tools(self) -> list[tuple[str, str | None]]:
@@ -66,7 +66,8 @@ class Caller:
         self, message: TurnMessage, agent_id: str, options: TurnOptions, session_id: str, *, is_counted: bool = False
     ) -> Created:
         """Store the turn, and have it answered; a message that comes again has its turn, whatever would refuse it now.
-        `is_counted`: towards the key's limit. Raises NotFound, RateLimited, and whatever `Chat.submit` does."""
+        `is_counted`: the request has been counted before. Raises NotFound, AgentUnreadable, RateLimited, and what
+        `Chat.submit` does."""
         if message.message_id is not None:
             known = await self.store.turns.find(session_id, message.message_id)
             if known is not None:

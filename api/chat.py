@@ -54,8 +54,8 @@ class Chat:
     async def ask(self, request: ChatRequest) -> Created:
         """Store the turn, and in queue mode queue its job.
 
-        Raises TurnRunning, ReplaceConflict, BrokerDown, TooLarge, QueueFull, UnknownModel; NotFound and AgentUnreadable
-        for its agent; Upgrading.
+        Raises TurnRunning, ReplaceConflict, BrokerDown, StoreDown, TooLarge, QueueFull, UnknownModel,
+        UnsupportedOption, Upgrading; NotFound for its session or agent; AgentUnreadable.
         """
         if request.messages is not None:  # a question and its history
             limit = self._settings.max_message_chars + self._settings.max_history_chars

@@ -1,6 +1,6 @@
 """How routes get at the services of their process, and at what their caller may see of them.
 
-One dependency for each: FastAPI takes longer to solve them than most take to answer.
+As few of them as can be: FastAPI takes longer to solve dependencies than most routes take to answer.
 """
 
 from typing import Annotated

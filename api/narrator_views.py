@@ -45,7 +45,7 @@ class ControllerView(_View):
     connected: bool = Field(description="Whether a WebSocket holds it.")
     ttl_seconds: float
     renewed_at: datetime
-    age_seconds: float = Field(description="Since then.")
+    age_seconds: float = Field(description="Since `renewedAt`.")
     expires_at: datetime
 
     @classmethod

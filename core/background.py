@@ -53,7 +53,7 @@ class Background:
             raise
 
     async def stop(self) -> None:
-        """What is carried comes to its end first."""
+        """Cancels the tasks and waits for them; what is carried is not cancelled, but waited for."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

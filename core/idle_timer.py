@@ -12,7 +12,7 @@ class IdleTimer:
     """
 
     def __init__(self, seconds: float, on_idle: Callable[[], object], *, first_until: float | None = None) -> None:
-        """`first_until`: by the loop's clock, to when the first touch has time; None: as long as any other."""
+        """`first_until`: the loop's time by which the first touch is due; None: within `seconds`, as any other."""
         self._seconds = seconds
         self._on_idle = on_idle
         self._first_until = first_until

@@ -7,8 +7,8 @@ from functools import cache
 
 
 def process_id(kind: str) -> str:
-    """`kind` is api, worker or python (`core.turns.call`). Unique even where a container starts again under the same
-    name and pid."""
+    """`kind`: api, worker, python (`core.turns.call`), or another service, as its log lines name it. Unique even where
+    a container starts again under the same name and pid."""
     return _process_id(kind, os.getpid())
 
 

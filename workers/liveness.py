@@ -21,7 +21,7 @@ log = structlog.get_logger()
 START_SECONDS = 120.0
 """In which a worker begins to take jobs, however slow its machine is."""
 LOOKS = 10
-"""In the time after which a worker counts as stuck."""
+"""How often it is looked, in the time after which a worker counts as stuck."""
 
 
 class Slots(NamedTuple):
@@ -32,7 +32,7 @@ class Slots(NamedTuple):
     accepted: int
     """Jobs since the process started."""
     is_consuming: bool = True
-    """Whether jobs come at all."""
+    """Whether Celery's consumer is ready."""
 
 
 class ConsumptionCheck:
@@ -53,7 +53,7 @@ class ConsumptionCheck:
         self._accepted = 0
         self._retired = False
         self._has_begun = False
-        """Whether jobs have come at all."""
+        """Whether Celery's consumer was ever ready."""
         self._moved_at = monotonic()
 
     @property

@@ -7,7 +7,7 @@ from core.settings import Settings
 
 def served_queues(settings: Settings) -> list[str | None]:
     """By WORKER_QUEUES; else the default one, and that of the local engine where the settings have one. None: the
-    default one. Raises SystemExit where there is nothing to run that with."""
+    default one. Raises SystemExit where the local engine is not installed."""
     queues = _queues(settings)
     if ENGINE_QUEUE in queues:
         require_extra("local", "LOCAL_MODEL, which WORKER_QUEUES=default leaves to other workers")

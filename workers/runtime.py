@@ -51,8 +51,8 @@ class Runtime:
         self._health: HealthServer | None = None
 
     def start(self) -> None:
-        """Raises Celery's own exceptions for a shutdown, too, where a signal comes meanwhile: the loop of Celery's that
-        looks for that does not run yet."""
+        """Raises WorkerShutdown where the store cannot be used; and, where a signal comes meanwhile, Celery's
+        exceptions for it, since Celery's own loop, which would see the signal, does not run yet."""
         self._thread.start()
         opening = self.submit(self._open())
         while not wait([opening], timeout=SIGNAL_CHECK_SECONDS).done:

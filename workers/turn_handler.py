@@ -28,7 +28,7 @@ PAST_SECONDS = 2.0
 """For the session log of a turn that is taken over: one reader waits for another, which may be frozen."""
 
 OnStop = Callable[[Callable[[Stop], None]], None]
-"""Tells the job's owner how to stop it."""
+"""Hands the pool task what stops the turn."""
 
 
 class TurnHandler:

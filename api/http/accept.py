@@ -60,7 +60,7 @@ def _range(text: str) -> Range:
 
 
 def _weight(text: str) -> float:
-    """One that is none says nothing."""
+    """1 where it is no number."""
     try:
         return min(max(float(text), 0.0), 1.0)
     except ValueError:

@@ -98,7 +98,7 @@ class InputMessage(_Input):
     reasoning_content: str | None = Field(
         None, description="Of an assistant's: what it thought, for services that want it back with its tool_calls."
     )
-    refusal: str | None = Field(None, description="Of an assistant's; is not passed on, as what follows.")
+    refusal: str | None = Field(None, description="Of an assistant's. Neither this nor what follows is passed on.")
     annotations: Annotated[list[Any], Field(max_length=MAX_MESSAGES)] | None = None
     audio: None = None
     function_call: None = None

@@ -30,7 +30,7 @@ Pair = Annotated[str, Field(max_length=MAX_NAME_CHARS + 1 + MAX_VALUE_CHARS), St
 
 
 class ListQuery(BaseModel):
-    """How many, and what all holds for one turn."""
+    """How many, and filters that one turn has to fit, all of them."""
 
     goal_id: Label | None = None
     work_item_id: Label | None = None

@@ -53,8 +53,8 @@ class NarratorDesk:
             raise Closing("the server restarts; post it again, with the same messageId")
 
     async def answer(self, event: NarratorEvent, relay: Callable[[], Awaitable[Narration]]) -> NarratorEvent:
-        """The event that answers it, for which `relay` is called unless that is under way. Raises RelayTimeout,
-        StoreDown, Closing."""
+        """The answer to `event`: `relay` is called for it, unless a call is under way. Raises RelayTimeout, StoreDown,
+        Closing, NotFound."""
         self.check_open()
         task = self._relaying.get(event.event_id)
         if task is None:

@@ -31,7 +31,7 @@ class Narration(msgspec.Struct, frozen=True):
 
 class Relay(Protocol):
     async def relay(self, message: RelayedMessage) -> Narration:
-        """The same message comes again where a process has died that was about it: its controller is asked once.
+        """A message comes again if the process that relayed it has died: even so its controller is asked only once.
         Raises HopstreamError."""
         ...
 
@@ -51,4 +51,4 @@ class RelayTimeout(HopstreamError):
 class RelayFailed(HopstreamError):
     code = "relay_failed"
     status = 502
-    title = "The message did not get to its controller"
+    title = "The controller gave no answer"

@@ -17,7 +17,7 @@ SessionIdPath = Annotated[str, Path(pattern=SESSION_ID_PATTERN)]
 
 @router.get("/sessions", responses=responses(422, 503))
 async def list_sessions(caller: CurrentCaller, query: Annotated[ListQuery, Query()]) -> SessionList:
-    """Newest first; with filters, those of which one turn is all that is asked."""
+    """Newest first; with filters, those that have a turn which fits all of them."""
     sessions = await caller.store.sessions.recent(query.limit, query.wanted())
     return SessionList(sessions=[SessionSummary.of(session) for session in sessions])
 

@@ -1,4 +1,4 @@
-"""Direct turns that are published: while somebody watches one at another API process, the process that runs it does.
+"""Publishing of direct turns: while somebody watches one at another API process, the process that runs it does so.
 
 Who watches asks the owner again and again; who is not asked any more says nothing, so that direct mode costs no broker
 while nobody looks.
@@ -34,7 +34,7 @@ WANTED_SECONDS = 3 * ASK_SECONDS
 class _Request(msgspec.Struct, array_like=True, frozen=True):
     keys: list[TurnKey]
     anew: bool
-    """Whether all of them is to be told again, for somebody who has not heard it."""
+    """Whether the turns are to be told from their beginning, for somebody who has heard nothing."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -83,7 +83,7 @@ class Feeds:
 
     @asynccontextmanager
     async def attach(self, key: TurnKey) -> AsyncIterator[Feed]:
-        """The same for an `async with`."""
+        """`hold`, for an `async with`."""
         with self.hold(key) as feed:
             yield feed
 

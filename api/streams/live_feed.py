@@ -173,7 +173,7 @@ class LiveFeed:
             self._filling = Filling.WHOLE if is_whole else Filling.MISSING
 
     async def _expect(self) -> Filling:
-        """A turn that was just queued: hear it from its start, without a question to the store."""
+        """A turn that was just queued: hear it from its start, without asking the store."""
         if await self._subscribe() and await self._hears_start():
             return Filling.WHOLE if self._apply_all() else Filling.MISSING
         return await self._catch_up()

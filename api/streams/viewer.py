@@ -111,7 +111,7 @@ class View:
         self._model = ""
         """That answers, as far as the client was told."""
         self._has_sent = False
-        """Whether any of the answer was."""
+        """Whether any of the answer was told."""
 
     @property
     def has_only_grown(self) -> bool:
@@ -161,7 +161,8 @@ class View:
         return frames
 
     def drop_answer(self) -> int:
-        """Of a feed that is over: only how it ended is told from here on. Returns how many pieces of it were not."""
+        """Of a feed that is over: only how it ended is told from here on. Returns how many pieces of the
+        answer are left out."""
         if self._goes_on:
             self._at = self._at._replace(attempt=self.feed.attempt)
         feed, at = self.feed, self._at

@@ -15,7 +15,7 @@ LAG_SECONDS = 5.0
 CATCH_UP_SECONDS = 60.0
 """The same for one that was just met, with all that it has said so far."""
 BATCH_BYTES = 262_144
-"""Of frames at once, one stream's more at most: so much of a slow reader's is in memory."""
+"""Of a batch, which its last stream may exceed: so much waits in memory for a slow reader."""
 
 MOST_WORDS = 100
 """Of the connection itself that wait for a slow reader."""

@@ -37,7 +37,7 @@ class Framing(ABC):
         """As a frame. `data` is JSON."""
 
     def lagged(self, missed: int, keys: list[TurnKey]) -> Frames:
-        """Without an id: what it is told with comes after it."""
+        """Has no id: the events of its batch come after it."""
         data = {"missed": missed, "requestIds": [*map(str, keys)], "timestamp": int(time() * 1000)}
         return [self.event(LAGGED, _encode(data), None)]
 

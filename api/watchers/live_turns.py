@@ -115,8 +115,8 @@ class LiveTurns:
     async def _look(self) -> None:
         since = None if self._looked_at is None else self._looked_at - LATE_SECONDS
         look = await self._store.watched.look(since)
-        is_there = {turn.key for turn in look.turns}
-        for key in self._turns.keys() - is_there:  # deleted, or it came meanwhile: then it is told again
+        present = {turn.key for turn in look.turns}
+        for key in self._turns.keys() - present:  # deleted, or it came meanwhile: then it is told again
             del self._turns[key]
         for turn in look.turns:
             self._take(turn)

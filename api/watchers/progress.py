@@ -47,9 +47,9 @@ class Resumption(NamedTuple):
         found = [_OPEN.match(each) for each in match[2].split(",") if each]
         if None in found:
             raise InvalidEventId("Last-Event-ID names a place that there cannot be")
-        is_open = {each[1].encode(): each[2].encode() for each in found if each}
+        open_streams = {each[1].encode(): each[2].encode() for each in found if each}
         ended = tuple(digest.encode() for digest in match[3].split(",") if digest)
-        return cls(int(match[1]) / 1000, is_open, ended)
+        return cls(int(match[1]) / 1000, open_streams, ended)
 
     @property
     def since(self) -> float:
@@ -83,9 +83,9 @@ class Progress:
 
     @property
     def id(self) -> bytes:
-        is_open = b",".join([digest + at for digest, at in _newest(self._open, MOST_OPEN)])
+        open_streams = b",".join([digest + at for digest, at in _newest(self._open, MOST_OPEN)])
         ended = b",".join([digest for digest, _ in _newest(self._ended, MOST_ENDED)])
-        return b"%d~%b~%b" % (self._complete_to * 1000, is_open, ended)
+        return b"%d~%b~%b" % (self._complete_to * 1000, open_streams, ended)
 
     def move(self, key: TurnKey, at: Cursor) -> None:
         self._open[_digest(key)] = b"%d.%d" % (at.attempt, at.position)

@@ -35,10 +35,10 @@ class BadMessage(HopstreamError):
 
 async def watch_over_socket(websocket: WebSocket, watch: Callable[[Sink], Watcher]) -> None:
     """To one that was accepted; then it is closed with a code that says how it ended."""
-    conversation = _Conversation(websocket, watch(WebSocketSink(websocket)))
+    connection = _Connection(websocket, watch(WebSocketSink(websocket)))
     with suppress(WebSocketDisconnect):
         try:
-            await conversation.hold()
+            await connection.hold()
         except Closing as error:
             await websocket.send_text(_encode({"type": "goaway", "reason": error.message}).decode())
             await close(websocket, error)
@@ -47,7 +47,7 @@ async def watch_over_socket(websocket: WebSocket, watch: Callable[[Sink], Watche
             await close(websocket, error)
 
 
-class _Conversation:
+class _Connection:
     def __init__(self, websocket: WebSocket, watcher: Watcher) -> None:
         self._websocket = websocket
         self._watcher = watcher

@@ -24,7 +24,7 @@ class AgentSocketWire(Wire):
     shows_restarts = True
 
     def __init__(self, context: WireContext) -> None:
-        """`asked`: with `knows_restarts` false for a client that knows no event but the first ones."""
+        """`context.asked`: with `knows_restarts` false for a client that knows no event but the first ones."""
         super().__init__(context)
         self._place: Words = {"conversationId": context.key.session_id, "turn": context.key.turn}
         self._knows_restarts = bool(context.asked.get("knows_restarts", True))

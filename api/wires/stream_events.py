@@ -29,8 +29,8 @@ ENDS = (END, ERROR)
 FALLBACK = "fallback"
 """Why a stream begins anew where another model answers than was told before."""
 
-_WHOLE = {"stop": "stop", "tool_calls": "stop", "length": "length"}
-"""How an answer that ends by these reasons is told of; by any other it is not the model's whole answer."""
+_FINISH_REASONS = {"stop": "stop", "tool_calls": "stop", "length": "length"}
+"""What `finishReason` says of an answer that ended by these reasons; of any other it says `error`."""
 _TEXTS: dict[type, str] = {Text: "chunk", Reasoning: "reasoning", Refusal: "refusal"}
 _encode = msgspec.json.Encoder().encode
 
@@ -102,7 +102,7 @@ class StreamEventsWire(Wire):
                 about = {
                     "totalChunks": self._chunks,
                     "tokensUsed": usage.input_tokens + usage.output_tokens if usage else 0,
-                    "finishReason": _WHOLE.get(reason, "error"),
+                    "finishReason": _FINISH_REASONS.get(reason, "error"),
                     "reason": reason,
                     **told(usage=usage and counts(usage), model=end.model, provider=end.provider),
                 }

@@ -15,7 +15,7 @@ MAX_OWN_AGENTS = 100
 Decide = Callable[[Agent | None], Agent]
 """Given an agent as it is, or None where there is none, says what it is to be."""
 Check = Callable[[Agent | None], None]
-"""Whether it may be deleted."""
+"""Given an agent as it is (None: there is none), raises what is against deleting it."""
 
 
 class Listing(NamedTuple):
@@ -32,7 +32,7 @@ class Stored(NamedTuple):
 class AgentBackend(Protocol):
     """Who may change which is not its concern. Ids are valid ones.
 
-    `put` and `delete` do it at once: of two that ask at the same time, the second is given what the first has left.
+    `put` and `delete` are atomic: of two that ask at the same time, the second is given what the first has left.
     What they are given may be called again, and may raise: then everything stays as it is. Everything may raise what is
     wrong with the place, such as StoreDown or AgentsNotReadable.
     """

@@ -94,7 +94,7 @@ class BrokerConnection:
             raise broker_down()
 
     def channel(self) -> AbstractChannel:
-        """The first channel, for calls of aio-pika's own. Raises BrokerDown."""
+        """The first channel, for calls of aiormq's own. Raises BrokerDown."""
         self.check_up()
         return self._channels[0]
 
@@ -118,7 +118,8 @@ class BrokerConnection:
         return self._message_channel
 
     def message_channel_on(self, channel: AbstractChannel, on_message: OnMessage) -> MessageChannel:
-        """Before anything is consumed on a channel: its messages go to `on_message`. There from `setup` on."""
+        """Messages of `channel` go to `on_message`; to be called before anything is consumed there, from `setup` on.
+        Raises BrokerDown."""
         if self._connection is None:
             raise broker_down()
         return self._connection.message_channel(channel, on_message)

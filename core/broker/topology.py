@@ -56,7 +56,7 @@ class JobQueue(NamedTuple):
 
 
 def jobs_of(queue: str | None) -> str:
-    """The queue of jobs that only workers take which serve it: of an engine, say. None: of all others."""
+    """The name of the queue whose jobs only workers take that serve `queue`, say an engine's. None: the default."""
     return JOBS if queue is None else f"{JOBS}.{queue}"
 
 

@@ -228,7 +228,7 @@ class UnknownModel(HopstreamError):
 
 
 class EmptyAnswer(ProviderError):
-    """The model ended its answer as if it had one."""
+    """The model ended its answer in order, but had said nothing."""
 
     code = "empty_answer"
     title = "The model answered with nothing"
@@ -278,7 +278,7 @@ class Closing(HopstreamError):
 
 
 def error_of(code: str, message: str) -> HopstreamError:
-    """One that was told by its code, as a turn's is."""
+    """A plain HopstreamError with this code, its status and its title: a stored turn tells no more than the code."""
     error = HopstreamError(message)
     error.code = code
     for kind in _kinds(HopstreamError):

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 SESSION_ID_PATTERN = r"^[A-Za-z0-9_-]{1,128}$"
-"""For pydantic, whose `$` is the very end of the text, a line break included."""
+"""For pydantic, where `$` is the very end of the text; Python's `$` also matches before a last line break."""
 
 _SESSION_ID = re.compile(SESSION_ID_PATTERN.removesuffix("$"))
 

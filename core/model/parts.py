@@ -2,7 +2,8 @@
 
 A part that grows (text, reasoning, refusal, a tool call's arguments) is as long as its characters (Unicode code
 points); any other part counts 1. A process that meets a kind of a later release keeps it as `Unknown`, and finds its
-length: kinds that grow have a `+` in front of their tag, and their text as the second element.
+length: kinds that grow have a `+` before their tag (all but `Text` and `Reasoning`), and their text as the second
+element.
 """
 
 from collections.abc import Iterable
@@ -102,7 +103,7 @@ class StepBegun(msgspec.Struct, array_like=True, tag="s", frozen=True):
 
 
 class StepEnded(msgspec.Struct, array_like=True, tag="z", frozen=True):
-    """It is over, with the tools that it has called."""
+    """The step of this `number` is over: no further call of it is made."""
 
     number: int
 

@@ -13,7 +13,7 @@ _CONTROL = ("Cc", "Cs", "Zl", "Zp")
 
 
 def check_storable(value: Any) -> Any:
-    """Raises ValueError for what no database takes: NUL, and halves of characters."""
+    """Raises ValueError for what no database takes (NUL, halves of characters), and for more than MAX_DEPTH levels."""
     for text in _texts(value):
         if "\0" in text:
             raise ValueError("must not contain NUL characters")

@@ -158,8 +158,8 @@ Item = list[Part] | Finish
 class Stream(ABC):
     """An answer as it comes: parts in order, those together that came together; then exactly one Finish.
 
-    Raises ProviderError before the first part, ProviderDropped after it. One that has ended, has failed or was closed
-    keeps nothing open.
+    Raises ProviderError before the first part; after it ProviderDropped where another attempt may help, else
+    ProviderError. One that has ended, has failed or was closed keeps nothing open.
     """
 
     def __aiter__(self) -> Self:

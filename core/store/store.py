@@ -27,6 +27,7 @@ class Store:
     """One per process. `open()` first; every method may raise StoreDown."""
 
     def __init__(self, url: str) -> None:
+        """Raises StoreUnusable for a URL that cannot be read."""
         self._database = database_from_url(url)
         self.id = ""
         """The database's, the same for all that work with it; empty until it is open."""

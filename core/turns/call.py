@@ -103,7 +103,8 @@ class Calls:
 
         An answer that breaks off goes on where it was, if its model can do that; else it ends with an error, because
         what was given to `on_chunk` cannot be taken back. Cancelling the call cancels the turn. Raises HopstreamError,
-        and tells `on_error` first; what a callback raises ends the call.
+        and tells `on_error` first; ValueError for both or neither of `message` and `messages`. What a callback raises
+        ends the call.
         """
         if (message is None) == (messages is None):
             raise ValueError("there must be either message or messages")

@@ -1,4 +1,4 @@
-"""The way back: messages by aiormq's own methods, where the fast path cannot be had."""
+"""The slow path: messages by aiormq's own methods, where the fast path cannot be had."""
 
 import asyncio
 from collections.abc import Coroutine

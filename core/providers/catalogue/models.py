@@ -143,8 +143,8 @@ def names_engine(path: Path) -> bool:
 
 
 def access_of(model: Model, usual: Access | None, address: str | None) -> Access:
-    """How its service is reached. `usual`: as the settings have it; their key goes to their address alone. `address`:
-    the settings' own, which stands for a key of the file as well, and where they have none."""
+    """How its service is reached. `usual`: by the settings, whose key goes to their address alone; None: they do not
+    ask for it. `address`: the setting `<provider>_base_url`, for a key of the file where `usual` is None."""
     if model.key is not None:
         return Access(variable(model.key), model.base_url or (usual.base_url if usual else address))
     if model.base_url is not None:

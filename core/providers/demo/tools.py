@@ -1,7 +1,7 @@
 """How the demo provider uses the tools that it is offered: by what it finds in the question.
 
-`What is 6 * 7?` asks the calculator, whoever mentions the time the clock, and a line such as `call search {"word":
-"tea"}` any tool there is. Such lines that a line `then` parts are calls of one step each.
+`What is 6 * 7?` asks the calculator, a mention of the time asks the clock, and a line such as `call search {"word":
+"tea"}` any tool there is. A line `then` between such lines begins the next step.
 """
 
 import json

@@ -78,7 +78,7 @@ class State(msgspec.Struct, frozen=True, tag="state"):
 
     state: Literal["loading", "ready", "failed"]
     what: str = ""
-    """Of a failure; else of the model."""
+    """What went wrong, if it has failed; else the model's name."""
     answering: int = 0
     waiting: int = 0
     slots: int = 0

@@ -36,8 +36,8 @@ class Database(ABC):
     """One engine. Every call is a transaction of its own: committed at its end, rolled back by an exception.
 
     It is carried through whatever becomes of who asked for it: a caller that is cancelled just no longer waits. All
-    raise NotStorable, and StoreDown, which they do as well until the schema is up to date; only `run_unready` does not
-    ask for that, and brings it up to date.
+    raise NotStorable and StoreDown. Until the schema is up to date all raise StoreDown but `run_unready`, which is for
+    whoever brings it up to date.
     """
 
     thread_wait_seconds: ClassVar[float]

@@ -98,7 +98,7 @@ class Ownership:
 
     async def claim(self, key: TurnKey, process_id: str, silent_beat: int = 0) -> Turn | Held:
         """Take the turn as its next attempt, unless its owner lives, it is finished or has no attempt left.
-        `silent_beat`: what another process has seen of that; a heartbeat beyond it shows that the owner lives again."""
+        `silent_beat`: by which another process found the owner silent; a heartbeat beyond it shows that this lives."""
         seen = max(silent_beat, self._liveness.silent_beat)
         asked = {**of(key), "claimant": process_id, "silent_beat": seen}
         return await self._database.run(lambda connection: _claim(connection, key, asked))
@@ -157,7 +157,7 @@ class Ownership:
         return bool(await self._database.change(_HAND_OVER, **own_by(key, attempt, process_id)))
 
     async def abandon(self, key: TurnKey, attempt: int, process_id: str) -> bool:
-        """Release a turn whose attempt has failed us."""
+        """Release a turn that this process owns but does not run; that counts as a lost attempt."""
         return bool(await self._database.change(_ABANDON, **own_by(key, attempt, process_id)))
 
     async def owned_by(self, process_id: str) -> list[OwnedTurn]:

@@ -147,7 +147,7 @@ class Turn(TurnFacts, frozen=True, kw_only=True):
         return "handed_over" if self.handed_over == before else "worker_lost"
 
     def end(self) -> End | None:
-        """The terminal event of a finished turn."""
+        """The terminal event; None while the turn is not finished. Raises BadTape."""
         position = len(self.read_tape())
         if self.status == "done":
             return Done(

@@ -25,7 +25,7 @@ def check_agents(oldest_format: int) -> None:
 
 
 def check_queue(oldest_format: int) -> None:
-    """Before a turn is queued that is not for any worker. Raises Upgrading."""
+    """Before a turn is queued that only some workers may take. Raises Upgrading."""
     _check(oldest_format, QUEUES_FORMAT, "which knows no models on machines of ours")
 
 

@@ -1,5 +1,5 @@
 """The prompt of a turn: the system prompt, which its agent has or the operator, then earlier turns and the new message,
-or the messages that the turn came with; and what the model has said in the turn before, with its tools' results."""
+or the messages that the turn came with; and what the model has said in this turn so far, with its tools' results."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

@@ -34,7 +34,7 @@ class Recording:
         self._joint: Joint | None = None
 
     async def record(self, first: Item, stream: Stream, joint: Joint | None, on_kept: Callable[[Kept], None]) -> Finish:
-        """To its end. `joint`: where it goes on with another one. Raises ProviderDropped, TooLong."""
+        """To its end. `joint`: for the rest of one that broke off. Raises TooLong, ProviderError."""
         self._joint = joint
         item = first
         while not isinstance(item, Finish):

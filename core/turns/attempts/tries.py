@@ -190,7 +190,7 @@ class Tries:
 
 class _NobodyAnswers(Exception):
     def __init__(self, errors: list[ProviderError]) -> None:
-        """In the order in which they were asked; at least one."""
+        """In the order of the chain; at least one."""
         super().__init__(errors[0].message)
         self.errors = errors
         passing = [error for error in errors if error.transient]

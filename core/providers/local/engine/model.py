@@ -11,7 +11,7 @@ from core.providers.local.engine.cache.ring import RingCache
 
 
 class CachedModel:
-    """For one thread at a time. The caller knows the place of each session, and counts on."""
+    """For one thread at a time. The caller knows the place of each session, and moves it on after each pass."""
 
     def __init__(self, model: PreTrainedModel, cache: RingCache) -> None:
         self.model = model
