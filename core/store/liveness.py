@@ -2,7 +2,8 @@
 
 Each heartbeat gets the next number of all heartbeats. Who has seen the number N and finds, so many seconds later by its
 own monotonic clock, that a process has none beyond N, knows that the process was silent for all that time. A process
-that has not looked on for so long yet takes nobody for silent.
+that has not looked on for so long yet takes nobody for silent. Numbers may go back, for a process that stops takes its
+own along: then the greater ones that were seen say nothing any more.
 """
 
 from collections import deque
@@ -44,7 +45,7 @@ class Liveness:
             self._has_gap = bool(self._looks)
             self._since = at
             self._looks.clear()
-        while self._looks and self._looks[-1].beat > beat:  # who stops takes its number along, and it is given again
+        while self._looks and self._looks[-1].beat > beat:  # these numbers are given again
             self._looks.pop()
         self._looks.append(_Look(at, beat))
         while len(self._looks) > 1 and at - self._looks[1].at >= SILENT_SECONDS:
