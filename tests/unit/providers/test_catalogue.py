@@ -138,7 +138,10 @@ def test_the_example_shows_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[[models]]\n", ["model: Field required", "models: Extra inputs are not permitted"]),
         (
             '[[model]]\nname = "a"\nprovider = "no"\n\n[[model]]\nname = "b"\ncontext = "long"\nprovider = "demo"\n',
-            ["line 3: provider: there is no provider 'no', but openai", "line 7: context: Input should be a valid int"],
+            [
+                "line 3: provider: there is no provider 'no', but openai",
+                "line 7: context: Input should be a valid integer",
+            ],
         ),
         (
             '[[model]]\nname = "a"\nprovider = "demo"\nfallbacks = ["a", "c"]\n\n[[model]]\nname="a"\nprovider="demo"',
