@@ -109,14 +109,18 @@ class Connection:
                 await self._registration.close()
 
     async def _converse(self) -> None:
-        first = await self._unless_ended(self._first_frame())
+        (receiving,) = await self._until_one_ends(self._first_frame())
+        first = receiving.result()
         self._handshake = read_handshake(first)
         await self._greet()
-        doing = (self._teller.run(), self._narrations.run(), self._hear(first))
+        with self._silence:
+            await self._until_one_ends(self._teller.run(), self._narrations.run(), self._hear(first))
+
+    async def _until_one_ends(self, *doing: Coroutine[Any, Any, Any]) -> list[asyncio.Task[Any]]:
+        """All at once. Raises what the one has ended by, and what the connection was closed by from outside."""
         tasks = [asyncio.create_task(each, name="conversation") for each in doing]
         try:
-            with self._silence:
-                await asyncio.wait([*tasks, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, self._ended], return_when=asyncio.FIRST_COMPLETED)
             for done in (*tasks, self._ended):
                 if done.done():
                     done.result()
@@ -124,19 +128,7 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-
-    async def _unless_ended(self, frame: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-        """Raises what the connection was closed by from outside."""
-        receiving = asyncio.create_task(frame, name="handshake")
-        try:
-            first: list[asyncio.Future[Any]] = [receiving, self._ended]
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if self._ended.done():
-                self._ended.result()
-            return receiving.result()
-        finally:
-            receiving.cancel()
-            await asyncio.wait([receiving])
+        return tasks
 
     async def _first_frame(self) -> dict[str, Any]:
         """Raises HandshakeMissing, BadFrame."""
