@@ -32,12 +32,14 @@ class Beat(NamedTuple):
     """By others than our writers."""
     kept: int
     """Of these, so many are in the stream."""
+    lines: int
+    """So many were put into the stream, in all."""
 
     @classmethod
     def parse(cls, message: bytes) -> "Beat":
         """Raises ValueError for what somebody else has said there."""
-        _, run, published, kept = str(message, "ascii").split()
-        return cls(run, int(published), int(kept))
+        _, run, published, kept, lines = str(message, "ascii").split()
+        return cls(run, int(published), int(kept), int(lines))
 
 
 class _Gap(NamedTuple):

@@ -1,10 +1,10 @@
 """What others publish (`redis-cli publish logs "Test message"`) is put into the stream, too, by the leader.
 
 Every gateway hears all of it, and keeps each message until it sees it in the stream: so nothing is lost with a leader.
+It hears by one connection and sees by another: where it sees a line first, it passes over the message that comes then.
 """
 
 import asyncio
-from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from hashlib import blake2b
 from time import time
@@ -22,6 +22,7 @@ from logs.records.parsing import parse_line
 from logs.stream.hearing import BEATS, Beat, Hearing
 from logs.stream.leadership import LeaderAppender
 from logs.stream.line import StreamLine
+from logs.stream.marked import Marked
 from logs.stream.redis_client import answered
 
 log = structlog.get_logger()
@@ -53,15 +54,20 @@ class Message(NamedTuple):
 
 
 class OthersLines:
-    """`hear` is a task's; `append` is called again and again while this gateway leads, in a thread of its own."""
+    """`hear` is a task's; `lead` is another one's, for as long as this gateway leads."""
 
     def __init__(self, redis: Redis, hearing: Hearing) -> None:
         self._redis = redis
         self._hearing = hearing
-        self._waiting: OrderedDict[int, Message] = OrderedDict()
-        self._by_mark: defaultdict[str, deque[int]] = defaultdict(deque)
+        self._waiting: Marked[Message] = Marked()
+        """Heard, and not seen in the stream yet."""
         self._bytes = 0
+        """Of these."""
+        self._seen_first: Marked[int] = Marked()
+        """The numbers of lines that were seen, and not heard yet."""
         self._heard = 0
+        self._lines = 0
+        """In the stream at the last beat."""
         self.is_hearing = False
         self._heard_once = asyncio.Event()
         self._dropped = 0
@@ -103,6 +109,7 @@ class OthersLines:
                 except ValueError:
                     continue
                 await self._hearing.on_beat(beat, self._heard)
+                self._forget_missed(beat)
                 self.is_hearing = True
                 self._heard_once.set()
             else:
@@ -111,29 +118,35 @@ class OthersLines:
     def _take(self, channel: str, data: bytes) -> None:
         if data.startswith(OWN):
             return
-        mark = blake2b(channel.encode() + b"\0" + data, digest_size=8).hexdigest()
         self._heard += 1
-        self._waiting[self._heard] = Message(channel, data, mark, time())
-        self._by_mark[mark].append(self._heard)
+        mark = mark_of(channel, data)
+        if self._seen_first.take(mark) is not None:
+            return
+        self._waiting.add(mark, Message(channel, data, mark, time()))
         self._bytes += len(data)
         while len(self._waiting) > MOST_WAITING or (self._bytes > MOST_BYTES and len(self._waiting) > 1):
-            self._remove(self._waiting[next(iter(self._waiting))].mark)
+            self._bytes -= len(self._waiting.take_oldest().data)
             self._dropped += 1
 
     def saw(self, lines: Sequence[StreamLine]) -> None:
         """These are in the stream."""
         for line in lines:
-            if line.mark:
-                self._remove(line.mark)
+            if not line.mark:
+                continue
+            if (message := self._waiting.take(line.mark)) is not None:
+                self._bytes -= len(message.data)
+            else:
+                self._seen_first.add(line.mark, line.id.number)
+        while len(self._seen_first) > MOST_WAITING:
+            self._seen_first.take_oldest()
 
-    def _remove(self, mark: str) -> None:
-        """The oldest one of this mark."""
-        numbers = self._by_mark.get(mark)
-        if not numbers:
-            return
-        self._bytes -= len(self._waiting.pop(numbers.popleft()).data)
-        if not numbers:
-            del self._by_mark[mark]
+    def _forget_missed(self, beat: Beat) -> None:
+        """What was in the stream at this beat was published before it: what has not been heard of it was missed."""
+        if beat.lines < self._lines:
+            self._seen_first.clear()  # Redis has begun to count anew
+        self._lines = beat.lines
+        while (number := self._seen_first.oldest()) is not None and number <= beat.lines:
+            self._seen_first.take_oldest()
 
     def take_dropped(self) -> int:
         """Since it was last asked."""
@@ -157,13 +170,17 @@ class OthersLines:
         """And the number of its last message."""
         batch: list[Line] = []
         size = 0
-        for number, message in self._waiting.items():
-            if number > appended:
-                batch.append(_line(message))
-                appended, size = number, size + len(message.data)
+        for number, message in self._waiting.after(appended):
+            batch.append(_line(message))
+            appended, size = number, size + len(message.data)
             if len(batch) == BATCH_LINES or size > BATCH_BYTES:
                 break
         return batch, appended
+
+
+def mark_of(channel: str, data: bytes) -> str:
+    """By which a message is known in the stream; equal ones have the same."""
+    return blake2b(channel.encode() + b"\0" + data, digest_size=8).hexdigest()
 
 
 def _line(message: Message) -> Line:
