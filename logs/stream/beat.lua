@@ -1,4 +1,5 @@
--- Says in the channel of beats how much others have published so far: who hears it has heard all of that, or missed it.
+-- Says in the channel of beats how much others have published so far: who hears it has heard all of that, or missed it;
+-- and how many lines are in the stream, whose messages were published before.
 -- KEYS: 1 counters. ARGV: 1 channel, 2 gateway.
 local own = redis.call('HINCRBY', KEYS[1], 'published', 1) - 1
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')

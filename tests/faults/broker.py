@@ -45,6 +45,12 @@ class Broker:
         listed = self.ctl("-q", command, "--no-table-headers", *columns)
         return [line.split("\t") for line in listed.splitlines() if line.strip()]
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """RabbitMQ's, major and minor."""
+        major, minor = self.ctl("-q", "version").strip().split(".")[:2]
+        return int(major), int(minor)
+
     def kill(self, node: Node) -> None:
         """As a power cut does it; on the node's own machine, wherever that is."""
         with suppress(subprocess.CalledProcessError):  # nobody is left to answer

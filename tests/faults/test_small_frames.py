@@ -33,8 +33,7 @@ def small_frames() -> Iterator[SmallFrames]:
     require(RABBITMQCTL, "no RabbitMQ that may be broken: HOPSTREAM_TEST_RABBITMQCTL is not set")
     with Broker([Node(BROKER, RABBITMQCTL)]) as broker:
         before = broker.ctl("eval", "{ok, Max} = application:get_env(rabbit, frame_max), Max.").strip()
-        major, minor = broker.ctl("-q", "version").strip().split(".")[:2]
-        small_frames = SmallFrames(broker, 8192 if (int(major), int(minor)) >= (4, 1) else 4096)
+        small_frames = SmallFrames(broker, 8192 if broker.version >= (4, 1) else 4096)
         _set_frame_max(broker, small_frames.frame_max)
         try:
             yield small_frames

@@ -97,9 +97,9 @@ async def test_a_turn_that_only_waited_is_queued_again(
 
 async def test_session_logs_are_classic_whatever_the_default(stack: Stack, virtual_host: Broker) -> None:
     """With quorum queues as the default, their single active consumers and short lengths would not hold."""
-    version = virtual_host.ctl("-q", "version").strip()
-    if int(version.split(".")[0]) < 4:
-        pytest.skip(f"RabbitMQ {version} has no default queue type for a virtual host that was made before")
+    major, minor = virtual_host.version
+    if major < 4:
+        pytest.skip(f"RabbitMQ {major}.{minor} has no default queue type for a virtual host that was made before")
     virtual_host.ctl("update_vhost_metadata", virtual_host.vhost, "--default-queue-type", "quorum")
     api = stack.start_api()
     stack.start_worker()
